@@ -1,0 +1,296 @@
+//! A row as protobuf, in one pass.
+//!
+//! The encoder walks the row's presence bits and writes tag and varint of each field without a branch on the value: a
+//! varint of up to 56 bits is spread over eight bytes at once, stored whole, and the position advances by as many bytes
+//! as count. Zero values are written and then overwritten by what follows, since proto3 leaves them out. Field order
+//! on the wire is the row's, not the numbers'; protobuf does not mind.
+//!
+//! Labels that enrichment keeps ready as encoded bytes are appended as they are: two messages one behind the other are
+//! their merge.
+
+use crate::field::{ADDRESSES, Field, Kind, TEXTS, WORDS};
+use crate::flow::Flow;
+use crate::rows::{TEXT_BYTES_MAX, text_of};
+
+/// Tag bytes of a field, little-endian in one word; `len` 0 where the profile leaves the field out.
+#[derive(Clone, Copy)]
+struct Tag {
+    bytes: u32,
+    len: u8,
+}
+
+const ABSENT: Tag = Tag { bytes: 0, len: 0 };
+const WIRE_VARINT: u32 = 0;
+const WIRE_LEN: u32 = 2;
+
+/// Numbers and choice of fields: which message the bytes are.
+pub struct Profile {
+    words: [Tag; WORDS],
+    words_kept: u128,
+    addresses: [Tag; ADDRESSES],
+    texts: [Tag; TEXTS],
+    /// Times as whole seconds under their old numbers, not as nanoseconds.
+    seconds: bool,
+    /// The MPLS stack as repeated fields 80 and 81.
+    mpls_lists: bool,
+}
+
+/// The bwNetFlow enriched message: what the suite's consumers read. Times in whole seconds, rounded down.
+pub static BWNETFLOW: Profile = Profile::new(false);
+/// goflow2's message (v2 numbering): times in nanoseconds, the MPLS stack as lists, what it has no number for left out.
+pub static GOFLOW2: Profile = Profile::new(true);
+
+const TIMES: u128 = 1 << Field::TimeReceivedNs.slot()
+    | 1 << Field::TimeFlowStartNs.slot()
+    | 1 << Field::TimeFlowEndNs.slot();
+
+/// An upper bound on what one row encodes to, labels apart: every word, address and text at its longest.
+pub const ROW_BYTES_MAX: usize =
+    WORDS * (3 + 10) + ADDRESSES * (3 + 1 + 16) + TEXTS * (3 + 2 + 2 * TEXT_BYTES_MAX) + SLACK;
+/// Stores are eight or sixteen bytes wide whatever counts of them.
+const SLACK: usize = 32;
+
+impl Profile {
+    const fn new(goflow2: bool) -> Self {
+        let mut profile = Self {
+            words: [ABSENT; WORDS],
+            words_kept: 0,
+            addresses: [ABSENT; ADDRESSES],
+            texts: [ABSENT; TEXTS],
+            seconds: !goflow2,
+            mpls_lists: goflow2,
+        };
+        let mut index = 0;
+        while index < crate::field::TABLE.len() {
+            let info = &crate::field::TABLE[index];
+            let (field, number) =
+                (info.field, if goflow2 { goflow2_number(info.number) } else { info.number });
+            if number != 0 {
+                if field.is_word() {
+                    profile.words[field.slot()] = tag(number, WIRE_VARINT);
+                    profile.words_kept |= 1 << field.slot();
+                } else if field.is_address() {
+                    profile.addresses[field.slot()] = tag(number, WIRE_LEN);
+                } else {
+                    profile.texts[field.slot()] = tag(number, WIRE_LEN);
+                }
+            }
+            index += 1;
+        }
+        if !goflow2 {
+            profile.words[Field::TimeReceivedNs.slot()] = tag(2, WIRE_VARINT);
+            profile.words[Field::TimeFlowStartNs.slot()] = tag(38, WIRE_VARINT);
+            profile.words[Field::TimeFlowEndNs.slot()] = tag(5, WIRE_VARINT);
+        }
+        profile
+    }
+}
+
+/// goflow2's number for ours, 0 if its message has no such field: it dropped VRFs, directions and the fixed MPLS slots
+/// (39 to 62), and never had enrichment.
+const fn goflow2_number(number: u32) -> u32 {
+    match number {
+        39..=62 | 1000..1171 | 1172.. => 0,
+        1171 => 102,
+        other => other,
+    }
+}
+
+const fn tag(number: u32, wire_type: u32) -> Tag {
+    let key = number << 3 | wire_type;
+    if key < 1 << 7 {
+        Tag { bytes: key, len: 1 }
+    } else if key < 1 << 14 {
+        Tag { bytes: key & 0x7f | 0x80 | key >> 7 << 8, len: 2 }
+    } else {
+        Tag { bytes: key & 0x7f | 0x80 | (key >> 7 & 0x7f | 0x80) << 8 | key >> 14 << 16, len: 3 }
+    }
+}
+
+/// Writes `flow` to the front of `out` and returns its length in bytes. `texts` is the buffer of the row's
+/// [`Rows`](crate::Rows); `labels` are encoded fields to append.
+///
+/// # Panics
+/// If `out` is shorter than [`ROW_BYTES_MAX`] plus the labels.
+#[inline]
+pub fn encode(
+    profile: &Profile,
+    flow: &Flow,
+    texts: &[u8],
+    labels: &[&[u8]],
+    out: &mut [u8],
+) -> usize {
+    let mut at = encode_words(profile, flow, out);
+    at = encode_addresses(profile, flow, out, at);
+    if flow.present.texts != 0 {
+        at = encode_texts(profile, flow, texts, out, at);
+    }
+    if profile.mpls_lists && flow.has(Field::MPLSCount) {
+        at = encode_mpls_lists(flow, out, at);
+    }
+    for label in labels {
+        out[at..at + label.len()].copy_from_slice(label);
+        at += label.len();
+    }
+    at
+}
+
+#[inline]
+fn encode_words(profile: &Profile, flow: &Flow, out: &mut [u8]) -> usize {
+    let out = &mut out[..WORDS * 13 + SLACK];
+    let mut at = 0;
+    let mut present = flow.present.words & profile.words_kept;
+    if profile.seconds {
+        let mut times = present & TIMES;
+        present &= !TIMES;
+        while times != 0 {
+            let slot = times.trailing_zeros() as usize;
+            times &= times - 1;
+            at = put_word(out, at, profile.words[slot], flow.words[slot] / 1_000_000_000);
+        }
+    }
+    // Halves: the loop over 64 bits is a register, over 128 it is two and a carry.
+    for (half, base) in [(present as u64, 0), ((present >> 64) as u64, 64)] {
+        let mut half = half;
+        while half != 0 {
+            let slot = base + half.trailing_zeros() as usize;
+            half &= half - 1;
+            at = put_word(out, at, profile.words[slot % WORDS], flow.words[slot % WORDS]);
+        }
+    }
+    at
+}
+
+/// Tag and varint of `value`, nothing if it is zero.
+#[inline(always)]
+fn put_word(out: &mut [u8], at: usize, tag: Tag, value: u64) -> usize {
+    out[at..at + 4].copy_from_slice(&tag.bytes.to_le_bytes());
+    let start = at + usize::from(tag.len);
+    let end = put_varint(out, start, value);
+    if value == 0 { at } else { end }
+}
+
+#[inline(always)]
+fn put_varint(out: &mut [u8], at: usize, value: u64) -> usize {
+    if value >= 1 << 56 {
+        return put_long_varint(out, at, value);
+    }
+    let bits = 64 - (value | 1).leading_zeros();
+    // ceil(bits / 7) for 1 to 64 bits, without a division.
+    let len = (bits * 9 + 64) >> 6;
+    let more = 0x8080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
+    out[at..at + 8].copy_from_slice(&(spread(value) | more).to_le_bytes());
+    at + len as usize
+}
+
+/// Eight groups of seven bits, each moved into its own byte: halves, quarters, eighths.
+#[inline(always)]
+const fn spread(value: u64) -> u64 {
+    let halves = value & 0x0fff_ffff | (value & 0x00ff_ffff_f000_0000) << 4;
+    let quarters = halves & 0x0000_3fff_0000_3fff | (halves & 0x0fff_c000_0fff_c000) << 2;
+    quarters & 0x007f_007f_007f_007f | (quarters & 0x3f80_3f80_3f80_3f80) << 1
+}
+
+#[cold]
+fn put_long_varint(out: &mut [u8], mut at: usize, mut value: u64) -> usize {
+    while value >= 0x80 {
+        out[at] = value as u8 | 0x80;
+        value >>= 7;
+        at += 1;
+    }
+    out[at] = value as u8;
+    at + 1
+}
+
+#[inline]
+fn encode_addresses(profile: &Profile, flow: &Flow, out: &mut [u8], mut at: usize) -> usize {
+    let mut present = flow.present.addresses;
+    while present != 0 {
+        let slot = present.trailing_zeros() as usize % ADDRESSES;
+        present &= present - 1;
+        let tag = profile.addresses[slot];
+        let len = flow.address_len[slot];
+        let start = at + usize::from(tag.len);
+        out[at..at + 4].copy_from_slice(&tag.bytes.to_le_bytes());
+        out[start] = len;
+        out[start + 1..start + 17].copy_from_slice(&flow.addresses[slot]);
+        if tag.len != 0 {
+            at = start + 1 + usize::from(len);
+        }
+    }
+    at
+}
+
+fn encode_texts(
+    profile: &Profile,
+    flow: &Flow,
+    texts: &[u8],
+    out: &mut [u8],
+    mut at: usize,
+) -> usize {
+    for field in
+        Field::all().filter(|field| !field.is_word() && !field.is_address() && flow.has(*field))
+    {
+        let tag = profile.texts[field.slot()];
+        let text = text_of(flow, field, texts).unwrap_or_default();
+        if tag.len == 0 || text.is_empty() {
+            continue;
+        }
+        out[at..at + 4].copy_from_slice(&tag.bytes.to_le_bytes());
+        at += usize::from(tag.len);
+        at = match field.info().kind {
+            Kind::U32List => put_packed(out, at, text.chunks_exact(4).map(|chunk| u32_of(chunk))),
+            _ => put_bytes(out, at, text),
+        };
+    }
+    at
+}
+
+fn u32_of(chunk: &[u8]) -> u32 {
+    chunk.try_into().map_or(0, u32::from_le_bytes)
+}
+
+fn put_bytes(out: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    let at = put_varint(out, at, bytes.len() as u64);
+    out[at..at + bytes.len()].copy_from_slice(bytes);
+    at + bytes.len()
+}
+
+/// A packed repeated `uint32`. The length comes first, so the items are measured, then written.
+fn put_packed(out: &mut [u8], at: usize, items: impl Iterator<Item = u32> + Clone) -> usize {
+    let len: usize = items.clone().map(varint_len).sum();
+    let mut at = put_varint(out, at, len as u64);
+    for item in items {
+        at = put_varint(out, at, u64::from(item));
+    }
+    at
+}
+
+fn varint_len(value: u32) -> usize {
+    ((32 - (value | 1).leading_zeros()) as usize * 9 + 64) >> 6
+}
+
+fn encode_mpls_lists(flow: &Flow, out: &mut [u8], mut at: usize) -> usize {
+    const TTLS: [Field; 4] =
+        [Field::MPLS1TTL, Field::MPLS2TTL, Field::MPLS3TTL, Field::MPLSLastTTL];
+    const LABELS: [Field; 4] =
+        [Field::MPLS1Label, Field::MPLS2Label, Field::MPLS3Label, Field::MPLSLastLabel];
+    // The last slot repeats one of the first three unless the stack is deeper.
+    let entries = flow.word_or_zero(Field::MPLSCount).min(4) as usize;
+    for (number, fields) in [(80, TTLS), (81, LABELS)] {
+        if fields[..entries].iter().any(|field| flow.has(*field)) {
+            let tag = tag(number, WIRE_LEN);
+            out[at..at + 4].copy_from_slice(&tag.bytes.to_le_bytes());
+            at += usize::from(tag.len);
+            at = put_packed(
+                out,
+                at,
+                fields[..entries].iter().map(|field| flow.word_or_zero(*field) as u32),
+            );
+        }
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Rows as one line of text each.
