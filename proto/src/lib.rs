@@ -3,6 +3,7 @@
 //! * [`Flow`] is one plain row with presence; [`Rows`] is a reusable batch of them. `decode` fills rows, `enrich` adds to
 //!   them, nobody in between sees protobuf.
 //! * [`encode`] writes a row as protobuf in one pass, straight into a batch buffer: no message object, no allocation.
+//! * [`decode`] reads it back into a row.
 //! * [`Message`] is prost's own type for the same `flow.proto`: the twin that tests compare the encoder with, and the
 //!   convenient type for consumers written in Rust.
 //! * [`json`] and [`line`] print a row for people and scripts.
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+pub mod decode;
 pub mod encode;
 mod field;
 mod flow;
