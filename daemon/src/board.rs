@@ -1,0 +1,134 @@
+//! What the running pipeline shows of itself: read by `/metrics`, `/healthz`, the page, the demo and the last log line.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use neckar_enrich::Tables;
+use serde_json::{Value, json};
+
+use crate::output::{Output, OutputCounts};
+use crate::splitter::{SplitterCounts, SplitterView};
+use crate::worker::{Published, WorkerCounts};
+
+/// Handles to everything that counts.
+pub struct Board {
+    /// One per worker.
+    pub workers: Vec<Arc<Published>>,
+    /// Where flows go.
+    pub output: Arc<Output>,
+    /// The splitter's counters.
+    pub splitter: Arc<SplitterCounts>,
+    /// The labels' tables in force.
+    pub tables: Arc<ArcSwap<Tables>>,
+    /// Set when the pipeline begins to stop.
+    pub stopping: Arc<AtomicBool>,
+    /// When it started.
+    pub started: Instant,
+}
+
+/// All counts at one moment. Each worker's are consistent in themselves.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Per worker.
+    pub workers: Vec<WorkerCounts>,
+    /// Of the output.
+    pub output: OutputCounts,
+    /// Of the splitter.
+    pub splitter: SplitterView,
+    /// Since the start.
+    pub uptime: Duration,
+}
+
+/// Sums over the workers, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Datagrams received.
+    pub datagrams: u64,
+    /// Datagrams that the kernel dropped.
+    pub kernel_drops: u64,
+    /// Records and reverse flows seen.
+    pub records: u64,
+    /// Flows decoded.
+    pub flows: u64,
+    /// Records, sets and datagrams that did not become flows.
+    pub dropped: u64,
+    /// Flows encoded.
+    pub encoded: u64,
+    /// Flows shed for want of a free batch.
+    pub shed: u64,
+    /// Lost before they reached us, by sequence numbers.
+    pub missed: u64,
+}
+
+impl Board {
+    /// Reads every counter once.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            workers: self.workers.iter().map(|worker| worker.read()).collect(),
+            output: self.output.counts(),
+            splitter: self.splitter.view(),
+            uptime: self.started.elapsed(),
+        }
+    }
+
+    /// Why the daemon is not well, by room; empty if it is.
+    #[must_use]
+    pub fn troubles(&self) -> BTreeMap<&'static str, String> {
+        let mut troubles = BTreeMap::new();
+        if let Some(trouble) = self.output.counts().trouble {
+            troubles.insert("output", trouble);
+        }
+        if self.stopping.load(Ordering::Relaxed) {
+            troubles.insert("daemon", "stopping".into());
+        }
+        troubles
+    }
+}
+
+impl Snapshot {
+    /// Sums over the workers.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for WorkerCounts { receive, kernel_drops, decode, stage } in &self.workers {
+            totals.datagrams += receive.datagrams;
+            totals.kernel_drops += kernel_drops;
+            totals.records += decode.records + decode.reverse_flows;
+            totals.flows += decode.flows;
+            totals.dropped += decode.dropped.iter().sum::<u64>();
+            totals.encoded += stage.encoded;
+            totals.shed += stage.shed;
+            totals.missed += decode.missed;
+        }
+        totals
+    }
+
+    /// For the page.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let totals = self.totals();
+        let mut dropped = BTreeMap::new();
+        for cause in neckar_decode::Cause::ALL {
+            let count: u64 = self.workers.iter().map(|one| one.decode.dropped(*cause)).sum();
+            if count > 0 {
+                dropped.insert(cause.name(), count);
+            }
+        }
+        json!({
+            "uptime_s": self.uptime.as_secs(),
+            "datagrams": totals.datagrams, "kernel_drops": totals.kernel_drops,
+            "records": totals.records, "flows": totals.flows, "dropped": dropped,
+            "encoded": totals.encoded, "shed": totals.shed, "missed": totals.missed,
+            "output": {
+                "submitted": self.output.submitted, "delivered": self.output.delivered,
+                "failed": self.output.failed, "in_flight": self.output.in_flight,
+                "trouble": self.output.trouble,
+            },
+            "workers": self.workers.iter().map(|worker| worker.decode.flows).collect::<Vec<_>>(),
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! What a configuration must satisfy beyond its types.
+
+use std::net::SocketAddr;
+
+use super::{Config, OutputKind, Problem};
+use crate::cores::parse_cores;
+
+impl Config {
+    /// Judges everything that can be judged without opening sockets or files.
+    ///
+    /// # Errors
+    /// The first [`Problem`] found, in the order of the file.
+    pub fn validate(&self) -> Result<(), Problem> {
+        parse_cores(&self.workers.cores).map_err(|why| {
+            Problem::new("workers.cores", quoted(&self.workers.cores), why, "write auto or 2-5,8")
+        })?;
+        self.validate_listen()?;
+        self.validate_bounds()?;
+        self.validate_prefixes()?;
+        if self.output.kind == OutputKind::Kafka {
+            self.validate_kafka()?;
+        }
+        if !self.http.address.is_empty() {
+            address("http.address", &self.http.address)?;
+        }
+        Ok(())
+    }
+
+    fn validate_listen(&self) -> Result<(), Problem> {
+        if self.listen.is_empty() {
+            let fix = "give at least one [[listen]] with an address";
+            return Err(Problem::new("listen", "[]", "nothing to listen on", fix));
+        }
+        for (index, listen) in self.listen.iter().enumerate() {
+            address(&format!("listen[{index}].address"), &listen.address)?;
+        }
+        Ok(())
+    }
+
+    fn validate_bounds(&self) -> Result<(), Problem> {
+        let batch = &self.batch;
+        let bounds = [
+            ("receive.batch_datagrams", self.receive.batch_datagrams, 1, 4096),
+            ("receive.buffer_bytes", self.receive.buffer_bytes, 4096, 1 << 31),
+            ("decode.exporters_max", self.decode.exporters_max, 1, 1 << 24),
+            ("decode.templates_max", self.decode.templates_max, 1, 1 << 24),
+            (
+                "decode.templates_per_exporter_max",
+                self.decode.templates_per_exporter_max,
+                1,
+                65_280,
+            ),
+            ("batch.flows_max", batch.flows_max, 1, 1 << 20),
+            ("batch.bytes_max", batch.bytes_max, 16 << 10, 64 << 20),
+            ("batch.memory_bytes", batch.memory_bytes, 4 << 20, 1 << 40),
+            ("split.queue_batches", self.split.queue_batches, 1, 1 << 16),
+        ];
+        for (key, value, least, most) in bounds {
+            if !(least..=most).contains(&value) {
+                let fix = format!("choose {least} to {most}");
+                return Err(Problem::new(key, value, "out of bounds", fix));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_prefixes(&self) -> Result<(), Problem> {
+        let allow = self.decode.allow.iter().map(|prefix| ("decode.allow".to_string(), prefix));
+        let rules = self.exporter.iter().enumerate();
+        let rules = rules.map(|(index, rule)| (format!("exporter[{index}].prefix"), &rule.prefix));
+        for (key, prefix) in allow.chain(rules) {
+            if parse_prefix(prefix).is_none() {
+                let fix = "write it like 192.0.2.0/24 or 2001:db8::/32";
+                return Err(Problem::new(&key, quoted(prefix), "not a prefix", fix));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_kafka(&self) -> Result<(), Problem> {
+        let kafka = &self.kafka;
+        if kafka.brokers.is_empty() {
+            let fix = "write it like [\"127.0.0.1:9092\"]";
+            return Err(Problem::new("kafka.brokers", "[]", "no broker to start from", fix));
+        }
+        for broker in &kafka.brokers {
+            let port = broker.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            if port.is_none_or(|port| port == 0) {
+                let fix = "write it like kafka.example.net:9092";
+                return Err(Problem::new("kafka.brokers", quoted(broker), "not host:port", fix));
+            }
+        }
+        topic("kafka.topic", &kafka.topic)?;
+        topic("split.topic_prefix", &self.split.topic_prefix)
+    }
+}
+
+/// A prefix, or a single address as the prefix of its full length.
+#[must_use]
+pub(crate) fn parse_prefix(text: &str) -> Option<ipnet::IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
+}
+
+fn address(key: &str, text: &str) -> Result<(), Problem> {
+    let fix = "write it like [::]:2055 or 192.0.2.1:2055";
+    match text.parse::<SocketAddr>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Problem::new(key, quoted(text), "not an IP address and port", fix)),
+    }
+}
+
+/// Kafka's own rule for topic names.
+fn topic(key: &str, text: &str) -> Result<(), Problem> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if text.is_empty() || text.len() > 249 || !text.bytes().all(legal) {
+        let fix = "1 to 249 letters, digits, dots, underscores and dashes";
+        return Err(Problem::new(key, quoted(text), "not a topic name", fix));
+    }
+    Ok(())
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

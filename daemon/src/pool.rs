@@ -1,0 +1,105 @@
+//! The batches of one worker: all allocated at start, lent out behind `Arc`s, refilled when everybody is done.
+//!
+//! Nobody gives a batch back. It is free again when the pool holds the only reference: Kafka's reports are in, the
+//! splitter is through. So the pool's size is the bound on what an outage may hold in memory.
+
+use std::sync::Arc;
+
+use neckar_proto::Batch;
+
+/// A fixed set of batches, one of them open for writing.
+#[derive(Debug)]
+pub struct Pool {
+    batches: Vec<Arc<Batch>>,
+    open: Option<usize>,
+    /// Where to look first: batches come free roughly in the order they went out.
+    next: usize,
+}
+
+impl Pool {
+    /// `count` batches of this capacity; the memory is reserved now and touched when used.
+    #[must_use]
+    pub fn new(count: usize, flows_max: usize, bytes_max: usize) -> Self {
+        let batch = || Arc::new(Batch::with_capacity(flows_max, bytes_max));
+        Self { batches: (0..count).map(|_| batch()).collect(), open: None, next: 0 }
+    }
+
+    /// The open batch, to write to. Opens a free one if there is none open; `None` if none is free either.
+    pub fn open(&mut self) -> Option<&mut Batch> {
+        if self.open.is_none() {
+            self.open = self.free_batch();
+            let batch = Arc::get_mut(&mut self.batches[self.open?])?;
+            batch.clear();
+        }
+        Arc::get_mut(&mut self.batches[self.open?])
+    }
+
+    /// Closes the open batch and lends it out; `None` if there is none or it holds nothing.
+    pub fn close(&mut self) -> Option<Arc<Batch>> {
+        let index = self.open?;
+        if self.batches[index].is_empty() {
+            return None;
+        }
+        self.open = None;
+        self.next = (index + 1) % self.batches.len();
+        Some(Arc::clone(&self.batches[index]))
+    }
+
+    /// How many batches are lent out.
+    #[must_use]
+    pub fn lent(&self) -> usize {
+        self.batches.iter().filter(|batch| Arc::strong_count(batch) > 1).count()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.batches.len()
+    }
+
+    fn free_batch(&mut self) -> Option<usize> {
+        let count = self.batches.len();
+        (0..count)
+            .map(|step| (self.next + step) % count)
+            .find(|index| Arc::get_mut(&mut self.batches[*index]).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neckar_proto::encode::BWNETFLOW;
+    use neckar_proto::{Field, Flow};
+
+    use super::*;
+
+    fn push_one(pool: &mut Pool, bytes: u64) -> bool {
+        let mut flow = Flow::default();
+        flow.set(Field::Bytes, bytes);
+        pool.open().is_some_and(|batch| batch.push(&BWNETFLOW, &flow, &[], &[]))
+    }
+
+    #[test]
+    fn a_lent_batch_is_not_written_to_until_all_are_done() {
+        let mut pool = Pool::new(2, 8, 16 << 10);
+        assert!(push_one(&mut pool, 1));
+        let first = pool.close().expect("one flow in it");
+        let for_splitter = Arc::clone(&first);
+        assert!(push_one(&mut pool, 2));
+        let second = pool.close().expect("one flow in it");
+        assert!(pool.open().is_none(), "both are out");
+        drop(first);
+        assert!(pool.open().is_none(), "the splitter still reads the first");
+        drop(for_splitter);
+        assert!(push_one(&mut pool, 3));
+        assert_eq!(pool.lent(), 1);
+        assert_eq!(second.flow(0), [9 << 3, 2], "field 9, untouched");
+    }
+
+    #[test]
+    fn an_empty_batch_is_not_lent() {
+        let mut pool = Pool::new(1, 8, 16 << 10);
+        assert!(pool.close().is_none());
+        assert!(pool.open().is_some());
+        assert!(pool.close().is_none());
+    }
+}

@@ -1,0 +1,145 @@
+//! One worker: receive, decode, label, encode, hand over; on its own core, sharing nothing that another worker writes.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use neckar_decode::{Counters, Datagram, Decoder};
+
+use crate::clock;
+use crate::ingest::{ReceiveStats, Received, Receiver};
+use crate::stage::{Stage, StageCounts};
+
+/// How long a worker sleeps at most: the latency of stopping and of counters while nothing comes.
+const IDLE: Duration = Duration::from_millis(50);
+/// How often held data is looked through.
+const EXPIRE: Duration = Duration::from_secs(1);
+
+/// Everything one worker counts; plain numbers, copied out as a whole so that the sums hold whenever they are read.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerCounts {
+    /// From the sockets.
+    pub receive: ReceiveStats,
+    /// Datagrams that the kernel dropped because the sockets' buffers were full.
+    pub kernel_drops: u64,
+    /// From the decoder.
+    pub decode: Counters,
+    /// From labelling to hand-over.
+    pub stage: StageCounts,
+}
+
+/// Where a worker leaves a copy of its counts for others to read.
+#[derive(Debug, Default)]
+pub struct Published(Mutex<WorkerCounts>);
+
+impl Published {
+    /// The counts as of the worker's last loop, at most [`IDLE`] ago.
+    #[must_use]
+    pub fn read(&self) -> WorkerCounts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Never waits: if somebody is reading, the next loop publishes.
+    fn publish(&self, fill: impl FnOnce(&mut WorkerCounts)) {
+        if let Ok(mut counts) = self.0.try_lock() {
+            fill(&mut counts);
+        }
+    }
+}
+
+/// The rooms a worker runs through.
+pub struct Worker {
+    /// Its sockets.
+    pub receiver: Receiver,
+    /// Its decoder; templates are shared behind it.
+    pub decoder: Decoder,
+    /// Labels, batches, hand-over.
+    pub stage: Stage,
+    /// Where its counts can be read.
+    pub published: Arc<Published>,
+}
+
+impl Worker {
+    /// Works until `stop`, then takes in what the kernel had queued and hands everything over. Returns when what is left
+    /// is up to the sink, or at `deadline` after the stop.
+    ///
+    /// # Errors
+    /// The sockets failed; what was received until then is handed over all the same.
+    pub fn run(mut self, stop: &AtomicBool, deadline: Duration) -> io::Result<WorkerCounts> {
+        let mut result = Ok(());
+        let mut expired = Instant::now();
+        while result.is_ok() && !stop.load(Ordering::Relaxed) {
+            let timeout = self.stage.time_left(clock::unix_ns()).min(IDLE);
+            result = self.receive(timeout);
+            let now_ns = clock::unix_ns();
+            if expired.elapsed() >= EXPIRE {
+                self.decoder.expire(now_ns, &mut self.stage);
+                expired = Instant::now();
+            }
+            self.stage.tend(now_ns);
+            self.publish();
+        }
+        let drained = self.drain();
+        self.decoder.expire(u64::MAX, &mut self.stage);
+        self.stage.finish(Instant::now() + deadline);
+        self.publish_at_last();
+        result.and(drained).map(|()| self.published.read())
+    }
+
+    fn receive(&mut self, timeout: Duration) -> io::Result<()> {
+        let Self { receiver, decoder, stage, .. } = self;
+        let mut now_ns = 0;
+        receiver
+            .receive(timeout, &mut |received| {
+                // Once per batch, and only if there is one.
+                if now_ns == 0 {
+                    now_ns = clock::unix_ns();
+                    stage.set_now(now_ns);
+                }
+                decoder.decode(datagram(&received, now_ns), stage);
+            })
+            .map(drop)
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        let Self { receiver, decoder, stage, .. } = self;
+        let now_ns = clock::unix_ns();
+        stage.set_now(now_ns);
+        let taken = receiver
+            .drain(&mut |received| decoder.decode(datagram(&received, now_ns), stage));
+        taken.map(drop)
+    }
+
+    fn publish(&mut self) {
+        let Self { receiver, decoder, stage, published } = self;
+        published.publish(|counts| copy_counts(receiver, decoder, stage, counts));
+    }
+
+    fn publish_at_last(&mut self) {
+        let Self { receiver, decoder, stage, published } = self;
+        let mut counts = published.0.lock().unwrap_or_else(PoisonError::into_inner);
+        copy_counts(receiver, decoder, stage, &mut counts);
+    }
+}
+
+fn copy_counts(
+    receiver: &mut Receiver,
+    decoder: &Decoder,
+    stage: &mut Stage,
+    into: &mut WorkerCounts,
+) {
+    into.kernel_drops = receiver.kernel_drops();
+    into.receive.clone_from(receiver.stats());
+    into.decode.clone_from(decoder.counters());
+    into.stage.clone_from(stage.counts());
+}
+
+fn datagram<'a>(received: &Received<'a>, received_ns: u64) -> Datagram<'a> {
+    Datagram {
+        exporter: received.source.ip().to_canonical(),
+        port: received.source.port(),
+        received_ns,
+        bytes: received.bytes,
+    }
+}
