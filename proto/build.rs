@@ -17,6 +17,43 @@ enum Store {
     Text,
 }
 
+/// Words that nearly every flow has. They come first, so that a usual row touches four cache lines of words and the
+/// encoder two blocks of them.
+const COMMON: [&str; 32] = [
+    "Type",
+    "TimeReceivedNs",
+    "TimeFlowStartNs",
+    "TimeFlowEndNs",
+    "SamplingRate",
+    "SequenceNum",
+    "ObservationDomainID",
+    "Bytes",
+    "Packets",
+    "Etype",
+    "Proto",
+    "SrcPort",
+    "DstPort",
+    "IPTos",
+    "TCPFlags",
+    "InIf",
+    "OutIf",
+    "SrcAS",
+    "DstAS",
+    "SrcNet",
+    "DstNet",
+    "FlowDirection",
+    "ForwardingStatus",
+    "IngressVrfID",
+    "EgressVrfID",
+    "Cid",
+    "SrcCid",
+    "DstCid",
+    "Normalized",
+    "RemoteAddr",
+    "NextHopAS",
+    "IPTTL",
+];
+
 struct Entry<'a> {
     field: &'a FieldDescriptorProto,
     store: Store,
@@ -62,8 +99,11 @@ fn field_table(message: &DescriptorProto) -> String {
     let in_file: Vec<Entry<'_>> =
         message.field.iter().filter(|field| !is_derived(message, field)).map(entry).collect();
     let mut slots: Vec<&Entry<'_>> = in_file.iter().collect();
-    // Stable: within a store, the order of the file. The words of the base message come first and share cache lines.
-    slots.sort_by_key(|entry| entry.store);
+    // Stable: within a store the common ones, then the order of the file.
+    let rank = |entry: &Entry<'_>| {
+        COMMON.iter().position(|name| *name == entry.field.name()).unwrap_or(COMMON.len())
+    };
+    slots.sort_by_key(|entry| (entry.store, rank(entry)));
 
     let mut out = String::from(
         "/// A field of the row, named as in `flow.proto`. Words come first, then addresses, then texts;\n\

@@ -110,5 +110,9 @@ impl Field {
     }
 }
 
-// The row's presence sets are one `u128` for words, a `u16` for addresses and a `u64` for texts.
-const _: () = assert!(WORDS <= 128 && ADDRESSES <= 16 && TEXTS <= 64);
+/// Slots for words in the row: a power of two, so that a slot is checked by a mask; one bit of a `u128` each.
+pub(crate) const WORD_SLOTS: usize = 128;
+/// Slots for addresses in the row; one bit of a `u16` each.
+pub(crate) const ADDRESS_SLOTS: usize = 16;
+
+const _: () = assert!(WORDS <= WORD_SLOTS && ADDRESSES <= ADDRESS_SLOTS && TEXTS <= 64);

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::field::{ADDRESSES, Field, TEXTS, WORDS};
+use crate::field::{ADDRESS_SLOTS, Field, TEXTS, WORD_SLOTS};
 
 /// Which fields a row has: one bit a slot, per store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,9 +80,9 @@ pub(crate) struct Span {
 pub struct Flow {
     pub(crate) present: Presence,
     /// 4 or 16, for each address that is present.
-    pub(crate) address_len: [u8; ADDRESSES],
-    pub(crate) addresses: [[u8; 16]; ADDRESSES],
-    pub(crate) words: [u64; WORDS],
+    pub(crate) address_len: [u8; ADDRESS_SLOTS],
+    pub(crate) addresses: [[u8; 16]; ADDRESS_SLOTS],
+    pub(crate) words: [u64; WORD_SLOTS],
     pub(crate) texts: [Span; TEXTS],
 }
 
@@ -90,9 +90,9 @@ impl Default for Flow {
     fn default() -> Self {
         Self {
             present: Presence::default(),
-            address_len: [0; ADDRESSES],
-            addresses: [[0; 16]; ADDRESSES],
-            words: [0; WORDS],
+            address_len: [0; ADDRESS_SLOTS],
+            addresses: [[0; 16]; ADDRESS_SLOTS],
+            words: [0; WORD_SLOTS],
             texts: [Span::default(); TEXTS],
         }
     }
@@ -155,7 +155,7 @@ impl Flow {
     #[inline(always)]
     pub fn store_word(&mut self, field: Field, value: u64) {
         debug_assert!(field.is_word());
-        self.words[field.slot() % WORDS] = value;
+        self.words[field.slot() % WORD_SLOTS] = value;
     }
 
     /// The address in `field`, which is an address field: 4 or 16 bytes, or `None`.
@@ -204,7 +204,7 @@ impl Flow {
     /// Stores an IPv4 address without marking it present.
     #[inline(always)]
     pub fn store_v4(&mut self, field: Field, address: [u8; 4]) {
-        let slot = field.slot() % ADDRESSES;
+        let slot = field.slot() % ADDRESS_SLOTS;
         self.addresses[slot][..4].copy_from_slice(&address);
         self.address_len[slot] = 4;
     }
@@ -212,7 +212,7 @@ impl Flow {
     /// Stores an IPv6 address without marking it present.
     #[inline(always)]
     pub fn store_v6(&mut self, field: Field, address: [u8; 16]) {
-        let slot = field.slot() % ADDRESSES;
+        let slot = field.slot() % ADDRESS_SLOTS;
         self.addresses[slot] = address;
         self.address_len[slot] = 16;
     }
