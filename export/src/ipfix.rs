@@ -102,3 +102,81 @@ pub fn carries(field: Field) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use neckar_proto::Flow;
+
+    use super::*;
+    use crate::template::Clock;
+
+    fn written(len: usize, write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+        let mut bytes = vec![0xaa; len];
+        let mut out = Writer::new(&mut bytes);
+        write(&mut out);
+        assert_eq!(out.len(), len);
+        bytes
+    }
+
+    #[test]
+    fn header_is_that_of_rfc_7011() {
+        let header = Header {
+            bytes: 1396,
+            unix_s: 1_700_000_000,
+            sequence: 0xfffe_fdfc,
+            domain: 0x0a0b_0c0d,
+        };
+        #[rustfmt::skip]
+        assert_eq!(written(HEADER_BYTES, |out| header.write(out)), [
+            0, 10, 0x05, 0x74,
+            0x65, 0x53, 0xf1, 0x00,
+            0xff, 0xfe, 0xfd, 0xfc,
+            0x0a, 0x0b, 0x0c, 0x0d,
+        ]);
+    }
+
+    #[test]
+    fn templates_have_absolute_times_and_the_selector() {
+        #[rustfmt::skip]
+        assert_eq!(written(204, |out| write_template_set(&[IPV4, IPV6], out)), [
+            0, 2, 0, 204,
+            1, 4, 0, 23,
+            0, 2, 0, 8, 0, 1, 0, 8, 0, 8, 0, 4, 0, 12, 0, 4, 0, 10, 0, 4, 0, 14, 0, 4,
+            0, 153, 0, 8, 0, 152, 0, 8, 0, 7, 0, 2, 0, 11, 0, 2, 0, 16, 0, 4, 0, 17, 0, 4,
+            0, 18, 0, 4, 0, 9, 0, 1, 0, 13, 0, 1, 0, 4, 0, 1, 0, 6, 0, 1, 0, 5, 0, 1,
+            0, 61, 0, 1, 0, 89, 0, 1, 1, 46, 0, 2, 0, 234, 0, 4, 0, 235, 0, 4,
+            1, 10, 0, 25,
+            0, 2, 0, 8, 0, 1, 0, 8, 0, 27, 0, 16, 0, 28, 0, 16, 0, 10, 0, 4, 0, 14, 0, 4,
+            0, 152, 0, 8, 0, 153, 0, 8, 0, 31, 0, 4, 0, 64, 0, 4, 0, 7, 0, 2, 0, 11, 0, 2,
+            0, 16, 0, 4, 0, 17, 0, 4, 0, 63, 0, 16, 0, 30, 0, 1, 0, 29, 0, 1, 0, 4, 0, 1,
+            0, 6, 0, 1, 0, 5, 0, 1, 0, 61, 0, 1, 0, 89, 0, 1, 1, 46, 0, 2, 0, 234, 0, 4,
+            0, 235, 0, 4,
+        ]);
+    }
+
+    #[test]
+    fn sampling_is_an_options_template_and_its_data() {
+        #[rustfmt::skip]
+        assert_eq!(written(28 + 24, |out| write_sampling(1000, out)), [
+            0, 3, 0, 28, // options template set
+            2, 0, 0, 4, 0, 1, // template 512: 4 fields, 1 of them scope
+            1, 46, 0, 8, 1, 48, 0, 2, 1, 49, 0, 4, 1, 50, 0, 4,
+            0, 0, // padding
+            2, 0, 0, 24, // data set 512
+            0, 0, 0, 0, 0, 0, 0, 1,
+            0, 1, // systematic count-based
+            0, 0, 0, 1, 0, 0, 0x03, 0xe7, // 1 taken, 999 left
+            0, 0, // padding
+        ]);
+    }
+
+    #[test]
+    fn times_are_milliseconds_since_1970() {
+        let mut flow = Flow::default();
+        flow.set(Field::TimeFlowStartNs, 1_700_000_000_001_999_999);
+        flow.set(Field::TimeFlowEndNs, 1_700_000_000_002_000_000);
+        let record = written(81, |out| IPV4.write_record(&flow, &Clock::default(), out));
+        assert_eq!(record[32..40], 1_700_000_000_002u64.to_be_bytes());
+        assert_eq!(record[40..48], 1_700_000_000_001u64.to_be_bytes());
+    }
+}

@@ -151,3 +151,116 @@ fn write_address(address: Option<IpAddr>, out: &mut Writer<'_>) {
         None => out.u32(1).u32(0),
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+        let mut bytes = vec![0xaa; 512];
+        let mut out = Writer::new(&mut bytes);
+        write(&mut out);
+        let len = out.len();
+        bytes.truncate(len);
+        bytes
+    }
+
+    #[test]
+    fn header_names_agent_of_either_family() {
+        let header = Header {
+            agent: [198, 18, 0, 7].into(),
+            sub_agent: 7,
+            sequence: 3,
+            uptime_ms: 0x0102_0304,
+            samples: 5,
+        };
+        #[rustfmt::skip]
+        assert_eq!(written(|out| header.write(out)), [
+            0, 0, 0, 5,
+            0, 0, 0, 1, 198, 18, 0, 7,
+            0, 0, 0, 7,
+            0, 0, 0, 3,
+            1, 2, 3, 4,
+            0, 0, 0, 5,
+        ]);
+        let v6 = Header { agent: std::net::Ipv6Addr::LOCALHOST.into(), ..header };
+        let bytes = written(|out| v6.write(out));
+        assert_eq!((bytes.len(), &bytes[4..8], bytes[23]), (40, &[0, 0, 0, 2][..], 1));
+    }
+
+    #[test]
+    fn flow_sample_holds_frame_vlans_and_route() {
+        let mut flow = Flow::default();
+        for (field, value) in [
+            (Field::InIf, 501),
+            (Field::OutIf, 7),
+            (Field::SrcMac, 0x0200_5e00_01f5),
+            (Field::DstMac, 0x0200_5e00_0007),
+            (Field::Etype, 0x0800),
+            (Field::IPTos, 0xb8),
+            (Field::FragmentId, 0x1234),
+            (Field::IPTTL, 64),
+            (Field::Proto, 17),
+            (Field::SrcPort, 53),
+            (Field::DstPort, 0xc001),
+            (Field::SrcVlan, 100),
+            (Field::DstVlan, 200),
+            (Field::SrcNet, 24),
+            (Field::DstNet, 16),
+        ] {
+            flow.set(field, value);
+        }
+        flow.set_v4(Field::SrcAddr, [192, 0, 2, 1]);
+        flow.set_v4(Field::DstAddr, [198, 51, 100, 2]);
+        flow.set_v4(Field::NextHop, [203, 0, 113, 3]);
+        let header = SampleHeader { sequence: 2, source: 501, rate: 1000, pool: 2000 };
+        // 65 bytes on the wire: 4 of checksum never sampled, the other 61 filled up to 64.
+        let bytes = written(|out| write_flow_sample(&flow, &header, 65, out));
+        assert_eq!(bytes.len(), flow_sample_bytes(&flow, 65));
+        #[rustfmt::skip]
+        let expected: &[u8] = &[
+            0, 0, 0, 1, 0, 0, 0, 168, // flow sample
+            0, 0, 0, 2, 0, 0, 1, 0xf5, 0, 0, 3, 0xe8, 0, 0, 7, 0xd0, 0, 0, 0, 0,
+            0, 0, 1, 0xf5, 0, 0, 0, 7, 0, 0, 0, 3,
+            0, 0, 0, 1, 0, 0, 0, 80, // raw header
+            0, 0, 0, 1, 0, 0, 0, 65, 0, 0, 0, 4, 0, 0, 0, 61,
+            2, 0, 0x5e, 0, 0, 7, 2, 0, 0x5e, 0, 1, 0xf5, 8, 0,
+            0x45, 0xb8, 0, 47, 0x12, 0x34, 0, 0, 64, 17, 0x7b, 0x9b, 192, 0, 2, 1, 198, 51, 100, 2,
+            0, 53, 0xc0, 1, 0, 27, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, // padding
+            0, 0, 3, 0xe9, 0, 0, 0, 16, // extended switch
+            0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0, 200, 0, 0, 0, 0,
+            0, 0, 3, 0xea, 0, 0, 0, 16, // extended router
+            0, 0, 0, 1, 203, 0, 113, 3, 0, 0, 0, 24, 0, 0, 0, 16,
+        ];
+        assert_eq!(bytes, expected);
+        assert_eq!(bytes[sampled_frame_offset()..][..6], [2, 0, 0x5e, 0, 0, 7]);
+        assert_eq!(bytes[sampled_frame_offset() + frame::ports_offset(&flow)..][..2], [0, 53]);
+    }
+
+    #[test]
+    fn counter_sample_has_the_88_bytes_of_generic_counters() {
+        let counters = InterfaceCounters {
+            if_index: 501,
+            speed_bps: 100_000_000_000,
+            octets: 0x0001_0002_0003,
+            packets: 9,
+        };
+        let bytes = written(|out| write_counter_sample(4, &counters, out));
+        assert_eq!(bytes.len(), COUNTER_SAMPLE_BYTES);
+        assert_eq!(
+            bytes[..28],
+            [
+                0, 0, 0, 2, 0, 0, 0, 108, 0, 0, 0, 4, 0, 0, 1, 0xf5, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0,
+                0, 88
+            ]
+        );
+        assert_eq!(bytes[28..36], [0, 0, 1, 0xf5, 0, 0, 0, 6]);
+        assert_eq!(bytes[36..44], 100_000_000_000u64.to_be_bytes());
+        // Octets and packets, in and out (sflow.org, 5: if_counters).
+        for at in [52, 84] {
+            assert_eq!(bytes[at..at + 12], [0, 0, 0, 1, 0, 2, 0, 3, 0, 0, 0, 9], "at {at}");
+        }
+    }
+}
