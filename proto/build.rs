@@ -150,6 +150,24 @@ fn field_table(message: &DescriptorProto) -> String {
         let _ = writeln!(out, "    Field::{},", entry.field.name());
     }
     out.push_str("];\n");
+    out.push_str(&column_table(message));
+    out
+}
+
+/// Every field of the message in the order of the file, the derived ones with the field that they are read from.
+fn column_table(message: &DescriptorProto) -> String {
+    let count = message.field.len();
+    let mut out = format!("pub(crate) static COLUMNS: [Column; {count}] = [\n");
+    for field in &message.field {
+        let (name, seconds) = (field.name(), is_derived(message, field));
+        let source = if seconds { format!("{name}Ns") } else { name.into() };
+        let _ = writeln!(
+            out,
+            "    Column {{ name: {name:?}, number: {}, field: Field::{source}, seconds: {seconds} }},",
+            field.number(),
+        );
+    }
+    out.push_str("];\n");
     out
 }
 

@@ -1,5 +1,7 @@
 //! The fields of a flow: names, numbers and kinds, made from `flow.proto` at build time.
 
+use crate::column::Column;
+
 /// What a field holds, which decides how it is printed and put on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -6,22 +6,26 @@
 //! * [`decode`] reads it back into a row.
 //! * [`Message`] is prost's own type for the same `flow.proto`: the twin that tests compare the encoder with, and the
 //!   convenient type for consumers written in Rust.
-//! * [`json`] and [`line`] print a row for people and scripts.
+//! * [`json`], [`csv`] and [`line`] print a row for people and scripts.
 //!
 //! Names and numbers come from `flow.proto` alone (see `build.rs`). Deliberately absent: I/O, clocks, Kafka, and every
 //! other crate of ours.
 #![forbid(unsafe_code)]
 
 mod batch;
+mod column;
+pub mod csv;
 pub mod decode;
 pub mod encode;
 mod field;
 mod flow;
+pub mod ip_protocol;
 pub mod json;
 pub mod line;
 mod rows;
 
 pub use batch::{Batch, Facts};
+pub use column::Column;
 pub use field::{ADDRESSES, Field, FieldInfo, Kind, TEXTS, WORDS};
 pub use flow::{Flow, Presence};
 pub use rows::{Rows, TEXT_BYTES_MAX};
