@@ -1,0 +1,3 @@
+//! Neckar's toolbox.
+#![forbid(unsafe_code)]
+pub mod capture;

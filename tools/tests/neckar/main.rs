@@ -1,0 +1,6 @@
+//! Tests of the toolbox from outside: captures written here byte by byte, and the built program run on them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+
+mod capture;
+mod frames;
+mod scratch;
