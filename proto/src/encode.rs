@@ -289,7 +289,7 @@ fn encode_texts(
         out[at..at + 4].copy_from_slice(&tag.bytes.to_le_bytes());
         at += usize::from(tag.len);
         at = match field.info().kind {
-            Kind::U32List => put_packed(out, at, text.chunks_exact(4).map(|chunk| u32_of(chunk))),
+            Kind::U32List => put_packed(out, at, text.chunks_exact(4).map(u32_of)),
             _ => put_bytes(out, at, text),
         };
     }

@@ -127,7 +127,7 @@ fn push_text(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut text = [0; (TEXT_BYTES_MAX + 2) / 3 * 4];
+    let mut text = [0; TEXT_BYTES_MAX.div_ceil(3) * 4];
     let len = BASE64.encode_slice(bytes, &mut text).expect("no field is longer than a text");
     out.extend_from_slice(&text[..len]);
 }

@@ -23,6 +23,8 @@ pub mod ip_protocol;
 pub mod json;
 pub mod line;
 mod rows;
+#[cfg(test)]
+mod twin;
 
 pub use batch::{Batch, Facts};
 pub use column::Column;

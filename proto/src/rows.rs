@@ -1,6 +1,6 @@
 //! A reusable batch of rows, with the texts that they hold.
 
-use crate::field::Field;
+use crate::field::{Field, Kind};
 use crate::flow::{Flow, Presence, Span};
 
 /// Longer texts are cut to this many bytes.
@@ -99,11 +99,20 @@ impl Rows {
     }
 
     /// Sets a text, bytes or list field of row `index`, cut to [`TEXT_BYTES_MAX`]. The last value wins.
+    ///
+    /// Texts are made UTF-8, characters kept whole: protobuf readers refuse a message with a `string` that is not.
     pub fn set_text(&mut self, index: usize, field: Field, text: &[u8]) {
-        let text = &text[..text.len().min(TEXT_BYTES_MAX)];
+        let offset = self.texts.len();
+        match field.info().kind {
+            Kind::Text => push_utf8(&mut self.texts, text),
+            Kind::U32List => {
+                let len = text.len().min(TEXT_BYTES_MAX) / size_of::<u32>() * size_of::<u32>();
+                self.texts.extend_from_slice(&text[..len]);
+            }
+            _ => self.texts.extend_from_slice(&text[..text.len().min(TEXT_BYTES_MAX)]),
+        }
         // Offsets fit: a batch is at most some thousand rows of some dozen texts of 255 bytes.
-        let span = Span { offset: self.texts.len() as u32, len: text.len() as u32 };
-        self.texts.extend_from_slice(text);
+        let span = Span { offset: offset as u32, len: (self.texts.len() - offset) as u32 };
         let flow = &mut self.flows[index];
         flow.texts[field.slot()] = span;
         flow.present.insert(field);
@@ -116,6 +125,22 @@ impl Rows {
     }
 }
 
+/// Appends at most [`TEXT_BYTES_MAX`] bytes of `text`, with U+FFFD in place of what is no UTF-8.
+fn push_utf8(texts: &mut Vec<u8>, text: &[u8]) {
+    let mut room = TEXT_BYTES_MAX;
+    for chunk in text.utf8_chunks() {
+        let replacement = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
+        for part in [chunk.valid(), replacement] {
+            let len = part.floor_char_boundary(room);
+            texts.extend_from_slice(&part.as_bytes()[..len]);
+            if len < part.len() {
+                return;
+            }
+            room -= len;
+        }
+    }
+}
+
 /// The text in `field`, given the buffer it was put into.
 #[inline]
 pub(crate) fn text_of<'t>(flow: &Flow, field: Field, texts: &'t [u8]) -> Option<&'t [u8]> {
@@ -125,4 +150,42 @@ pub(crate) fn text_of<'t>(flow: &Flow, field: Field, texts: &'t [u8]) -> Option<
     }
     let Span { offset, len } = flow.texts[field.slot()];
     texts.get(offset as usize..offset as usize + len as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(field: Field, text: &[u8]) -> Vec<u8> {
+        let mut rows = Rows::default();
+        rows.push();
+        rows.set_text(0, field, text);
+        rows.text(&rows.as_slice()[0], field).expect("just set").to_vec()
+    }
+
+    #[test]
+    fn texts_are_utf8_and_cut_between_characters() {
+        assert_eq!(stored(Field::Note, "grün".as_bytes()), "grün".as_bytes());
+        assert_eq!(stored(Field::Note, b"gr\xfcn"), "gr\u{fffd}n".as_bytes());
+        let long = "ü".repeat(200);
+        assert_eq!(stored(Field::Note, long.as_bytes()), "ü".repeat(127).as_bytes());
+        let garbage = [0xff; 300];
+        assert_eq!(stored(Field::Note, &garbage), "\u{fffd}".repeat(85).as_bytes());
+    }
+
+    #[test]
+    fn bytes_are_kept_as_they_are_and_lists_cut_between_numbers() {
+        assert_eq!(stored(Field::ApplicationId, &[0xff; 300]), [0xff; 255]);
+        assert_eq!(stored(Field::ASPath, &[7; 300]), [7; 252]);
+        assert_eq!(stored(Field::ASPath, &[7; 6]), [7; 4]);
+    }
+
+    #[test]
+    fn the_last_text_wins() {
+        let mut rows = Rows::default();
+        rows.push();
+        rows.set_text(0, Field::Note, b"first");
+        rows.set_text(0, Field::Note, b"");
+        assert_eq!(rows.text(&rows.as_slice()[0], Field::Note), Some(&b""[..]));
+    }
 }
