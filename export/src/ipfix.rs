@@ -1,7 +1,5 @@
 //! IPFIX (RFC 7011): header, template and options sets, and the fields of NetFlow v9's layouts with absolute times.
 
-use neckar_proto::Field;
-
 use crate::template::{Element, Template, Value, element};
 use crate::writer::Writer;
 
@@ -90,22 +88,9 @@ pub fn write_sampling(rate: u32, out: &mut Writer<'_>) {
     });
 }
 
-/// Which fields of a row a record of these layouts carries, whatever its family.
-#[must_use]
-pub fn carries(field: Field) -> bool {
-    let layouts = IPV4.elements.iter().chain(IPV6.elements);
-    layouts.into_iter().any(|element| match element.value {
-        Value::Word(one) | Value::Address(one) => one == field,
-        Value::NextHop => matches!(field, Field::NextHop | Field::BgpNextHop),
-        Value::FirstMs => field == Field::TimeFlowStartNs,
-        Value::LastMs => field == Field::TimeFlowEndNs,
-        _ => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use neckar_proto::Flow;
+    use neckar_proto::{Field, Flow};
 
     use super::*;
     use crate::template::Clock;

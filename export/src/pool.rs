@@ -1,9 +1,8 @@
 //! Datagram bodies encoded ahead, shared by all routers of a protocol.
 //!
-//! A pool is 256 bodies of nearly [`DATAGRAM_BYTES_MAX`], some 350 KB: it stays in a second-level cache, and so do the
-//! four of them in a third-level one. What differs from one sending to the next (times, client ports, sample sequences)
-//! is listed in [`Slot`]s. The rows behind a body are not kept: each body has its own seed and is drawn again when a
-//! test asks for them.
+//! A pool is 256 bodies of nearly [`DATAGRAM_BYTES_MAX`], some 350 KB, read one after the other. What differs from one
+//! sending to the next (times, client ports, sample sequences) is listed in [`Slot`]s. The rows behind a body are not
+//! kept: each body has its own seed and is drawn again when a test asks for them.
 
 use neckar_proto::{Field, Flow};
 

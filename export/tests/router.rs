@@ -128,6 +128,22 @@ fn announcements_come_first_and_again_by_count_and_by_time() {
     }
 }
 
+/// Benches and documents quote these figures: a change of the traffic model must be meant.
+#[test]
+fn the_traffic_of_a_seed_never_changes() {
+    let golden = [
+        (Protocol::V5, Sum { flows: 8400, bytes: 27_058_322, packets: 55_906 }),
+        (Protocol::V9, Sum { flows: 4983, bytes: 35_783_646, packets: 51_689 }),
+        (Protocol::Ipfix, Sum { flows: 4511, bytes: 16_484_215, packets: 33_535 }),
+        (Protocol::Sflow, Sum { flows: 1532, bytes: 748_967, packets: 1532 }),
+    ];
+    for (protocol, sum) in golden {
+        let mut router = Router::new(protocol, 1, 1);
+        run(&mut router, 300, |_, _, _| {});
+        assert_eq!(router.totals().all, sum, "{protocol:?}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_gives_others() {
     for protocol in Protocol::ALL {
