@@ -1,1 +1,118 @@
-fn main() {}
+//! `cargo xtask`: test, kafka, bench.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::kafka::{self, Broker};
+use xtask::{bench, test};
+
+/// Chores of the project.
+#[derive(Parser)]
+#[command(name = "xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything CI does: format, lints, all tests, real Kafka and real exporters included.
+    Test,
+    /// Apache Kafka on loopback.
+    #[command(subcommand)]
+    Kafka(KafkaChore),
+    /// Measurements of the whole.
+    #[command(subcommand)]
+    Bench(BenchChore),
+}
+
+#[derive(Subcommand)]
+enum KafkaChore {
+    /// Starts a broker and leaves it running; prints its address.
+    Start {
+        /// Port on 127.0.0.1.
+        #[arg(long, default_value_t = 9092)]
+        port: u16,
+    },
+    /// Stops the broker that `start` left running and removes its data.
+    Stop {
+        /// Port on 127.0.0.1.
+        #[arg(long, default_value_t = 9092)]
+        port: u16,
+    },
+    /// Creates a topic.
+    Topic {
+        /// Its name.
+        name: String,
+        /// How many partitions.
+        partitions: u32,
+        /// The broker.
+        #[arg(long, default_value = "127.0.0.1:9092")]
+        kafka: String,
+    },
+    /// Prints a topic's end offsets and their sum.
+    End {
+        /// Its name.
+        name: String,
+        /// The broker.
+        #[arg(long, default_value = "127.0.0.1:9092")]
+        kafka: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum BenchChore {
+    /// From UDP into a real Kafka: CPU per flow, loss and latency, of the daemon and its peers.
+    E2e {
+        /// Flows per load.
+        #[arg(long, default_value_t = 1_000_000)]
+        flows: u64,
+        /// A broker that runs already, host:port.
+        #[arg(long)]
+        kafka: Option<String>,
+        /// The goflow2 binary, if you have one.
+        #[arg(long)]
+        goflow2: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Test => return test::run(),
+        Chore::Kafka(chore) => run_kafka(chore),
+        Chore::Bench(BenchChore::E2e { flows, kafka, goflow2 }) => {
+            bench::e2e(&bench::Options { flows, kafka, goflow2 })
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_kafka(chore: KafkaChore) -> io::Result<()> {
+    match chore {
+        KafkaChore::Start { port } => {
+            let broker = Broker::start_on(port)?;
+            println!("{}", broker.address());
+            broker.leave()
+        }
+        KafkaChore::Stop { port } => kafka::stop_left(port),
+        KafkaChore::Topic { name, partitions, kafka } => {
+            kafka::create_topic(&kafka, &name, partitions)
+        }
+        KafkaChore::End { name, kafka } => {
+            let ends = kafka::end_offsets(&kafka, &name)?;
+            for (partition, end) in ends.iter().enumerate() {
+                println!("{name} {partition} {end}");
+            }
+            println!("{}", ends.iter().sum::<u64>());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! `cargo xtask bench e2e`: from UDP into a real Kafka, the daemon and its peers, one load after another.
+//!
+//! The load is `neckar generate` (NetFlow v9, 23 fields, 100 exporters) at rising rates. Of each collector: processor
+//! seconds per million flows that it took in (user and system, from /proc), and the share of flows that did not arrive.
+//! The load and the broker run on the same cores; that is why time on the wall says little here and is not reported.
+
+use std::fs;
+use std::io;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::install;
+use crate::kafka::Broker;
+
+/// Offered loads, in flows per second.
+const RATES: [u64; 4] = [50_000, 100_000, 200_000, 400_000];
+/// The kernel's clock tick: the unit of /proc/PID/stat.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What to measure.
+pub struct Options {
+    /// Flows per load.
+    pub flows: u64,
+    /// A broker that runs already, `host:port`.
+    pub kafka: Option<String>,
+    /// The goflow2 binary, if there is one.
+    pub goflow2: Option<PathBuf>,
+}
+
+/// One collector under one load.
+struct Run {
+    collector: String,
+    rate: u64,
+    sent: u64,
+    arrived: u64,
+    cpu_seconds: f64,
+    latency_ms: Option<(f64, f64)>,
+}
+
+/// Measures everything that is installed, prints the table and writes `target/bench/e2e.json`.
+///
+/// # Errors
+/// What could not be started.
+pub fn e2e(options: &Options) -> io::Result<()> {
+    let own = if options.kafka.is_none() { Some(Broker::start()?) } else { None };
+    let brokers = match (&options.kafka, &own) {
+        (Some(given), _) => given.clone(),
+        (None, Some(broker)) => broker.address().to_string(),
+        (None, None) => unreachable!("one of both is there"),
+    };
+    build()?;
+    let mut runs = Vec::new();
+    for compression in ["none", "lz4"] {
+        for rate in RATES {
+            runs.push(neckard(&brokers, compression, rate, options.flows)?);
+            print_run(runs.last().expect("just pushed"));
+        }
+    }
+    for rate in RATES {
+        for run in peers(&brokers, rate, options)? {
+            print_run(&run);
+            runs.push(run);
+        }
+    }
+    write_json(&runs)
+}
+
+fn build() -> io::Result<()> {
+    let status = Command::new("cargo")
+        .args(["build", "--release", "-p", "neckard", "-p", "neckar"])
+        .status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other("the build failed")) }
+}
+
+fn release(name: &str) -> PathBuf {
+    Path::new("target/release").join(name)
+}
+
+fn neckard(brokers: &str, compression: &str, rate: u64, flows: u64) -> io::Result<Run> {
+    let topic = format!("bench-{compression}-{rate}-{}", std::process::id());
+    create_topic(brokers, &topic)?;
+    let port = free_port()?;
+    let http = free_port()?;
+    let mut child = Command::new(release("neckard"))
+        .args(["run", "--set", "output.kind=kafka"])
+        .args(["--set", &format!("listen=[{{address = \"127.0.0.1:{port}\"}}]")])
+        .args(["--set", &format!("http.address=127.0.0.1:{http}")])
+        .args(["--set", &format!("kafka.brokers=[\"{brokers}\"]")])
+        .args(["--set", &format!("kafka.topic={topic}")])
+        .args(["--set", &format!("kafka.compression={compression}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = cpu_seconds(child.id());
+    let sent = generate(port, rate, flows)?;
+    std::thread::sleep(Duration::from_secs(2));
+    let cpu_seconds = cpu_seconds(child.id()) - before;
+    let latency_ms = latency(http);
+    stop(&mut child)?;
+    let arrived = crate::kafka::end_offsets(brokers, &topic)?.iter().sum();
+    let collector = format!("neckard {compression}");
+    Ok(Run { collector, rate, sent, arrived, cpu_seconds, latency_ms })
+}
+
+/// Median and 99th percentile from receipt to acknowledgement, in milliseconds, as the daemon's own histogram has them.
+fn latency(http: u16) -> Option<(f64, f64)> {
+    let address = format!("http://127.0.0.1:{http}/status.json");
+    let output = Command::new("curl").args(["-s", &address]).output().ok()?;
+    let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+    let of = |name: &str| status["output"][name].as_f64();
+    Some((of("latency_p50_ms")?, of("latency_p99_ms")?))
+}
+
+/// Collectors that are installed here, each in its own usual way of working.
+fn peers(brokers: &str, rate: u64, options: &Options) -> io::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    let folder = Path::new("target/bench/peers");
+    drop(fs::remove_dir_all(folder));
+    fs::create_dir_all(folder)?;
+    if install::has("nfcapd") {
+        let port = free_port()?;
+        let mut command = Command::new("nfcapd");
+        command
+            .args(["-p", &port.to_string(), "-b", "127.0.0.1", "-B", "4194304", "-l"])
+            .arg(folder);
+        runs.push(peer("nfcapd (files)", command, port, rate, options.flows, || None)?);
+    }
+    if install::has("nfacctd") {
+        let port = free_port()?;
+        let topic = format!("bench-nfacctd-{rate}-{}", std::process::id());
+        create_topic(brokers, &topic)?;
+        let config = folder.join("nfacctd.conf");
+        fs::write(&config, nfacctd_config(port, brokers, &topic))?;
+        let mut command = Command::new("nfacctd");
+        command.arg("-f").arg(&config);
+        runs.push(peer("nfacctd (JSON)", command, port, rate, options.flows, || None)?);
+    }
+    if let Some(goflow2) = &options.goflow2 {
+        let port = free_port()?;
+        let topic = format!("bench-goflow2-{rate}-{}", std::process::id());
+        create_topic(brokers, &topic)?;
+        let mut command = Command::new(goflow2);
+        command
+            .args(["-listen", &format!("netflow://127.0.0.1:{port}"), "-transport", "kafka"])
+            .args(["-format", "bin", "-transport.kafka.brokers", brokers])
+            .args(["-transport.kafka.topic", &topic, "-addr", "127.0.0.1:0"]);
+        let arrived =
+            || crate::kafka::end_offsets(brokers, &topic).ok().map(|ends| ends.iter().sum());
+        runs.push(peer("goflow2 (bin)", command, port, rate, options.flows, arrived)?);
+    }
+    Ok(runs)
+}
+
+/// All flow fields as the key of the aggregate: as near to a stream of flows as nfacctd comes.
+fn nfacctd_config(port: u16, brokers: &str, topic: &str) -> String {
+    let (host, broker_port) = brokers.rsplit_once(':').unwrap_or((brokers, "9092"));
+    format!(
+        "nfacctd_ip: 127.0.0.1\nnfacctd_port: {port}\nnfacctd_pipe_size: 4194304\nplugins: kafka\n\
+         plugin_pipe_size: 268435456\nplugin_buffer_size: 1048576\n\
+         aggregate: src_host, dst_host, src_port, dst_port, proto, tos, src_as, dst_as, in_iface, out_iface, \
+         tcpflags, timestamp_start, timestamp_end, peer_src_ip\n\
+         kafka_broker_host: {host}\nkafka_broker_port: {broker_port}\nkafka_topic: {topic}\n\
+         kafka_refresh_time: 5\nkafka_cache_entries: 2000003\nkafka_output: json\n"
+    )
+}
+
+fn peer(
+    name: &str,
+    mut command: Command,
+    port: u16,
+    rate: u64,
+    flows: u64,
+    arrived: impl Fn() -> Option<u64>,
+) -> io::Result<Run> {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = tree_cpu_seconds(child.id());
+    let sent = generate(port, rate, flows)?;
+    // nfacctd writes at its refresh time, in processes that it waits for.
+    std::thread::sleep(Duration::from_secs(12));
+    let cpu_seconds = tree_cpu_seconds(child.id()) - before;
+    let arrived = arrived().unwrap_or(0);
+    stop(&mut child)?;
+    Ok(Run { collector: name.into(), rate, sent, arrived, cpu_seconds, latency_ms: None })
+}
+
+/// Sends the load and answers how many flows it was.
+fn generate(port: u16, rate: u64, flows: u64) -> io::Result<u64> {
+    let output = Command::new(release("neckar"))
+        .args(["generate", "--to", &format!("127.0.0.1:{port}"), "--protocol", "v9"])
+        .args(["--exporters", "100", "--rate", &rate.to_string()])
+        .args(["--flows", &flows.to_string(), "--json"])
+        .stderr(Stdio::inherit())
+        .output()?;
+    let summary: Value = serde_json::from_slice(&output.stdout).map_err(io::Error::other)?;
+    summary["flows"].as_u64().ok_or_else(|| io::Error::other("neckar generate gave no count"))
+}
+
+fn create_topic(brokers: &str, topic: &str) -> io::Result<()> {
+    crate::kafka::create_topic(brokers, topic, 4)
+}
+
+fn free_port() -> io::Result<u16> {
+    UdpSocket::bind("127.0.0.1:0")?.local_addr().map(|address| address.port())
+}
+
+/// Processor time of a process: user and system, fields 14 and 15 of its stat.
+fn cpu_seconds(id: u32) -> f64 {
+    stat_ticks(id, 2) / TICKS_PER_SECOND
+}
+
+/// The same with children that have ended (fields 16, 17) and those that run.
+fn tree_cpu_seconds(id: u32) -> f64 {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let running: f64 =
+        children.split_whitespace().filter_map(|id| id.parse().ok()).map(tree_cpu_seconds).sum();
+    stat_ticks(id, 4) / TICKS_PER_SECOND + running
+}
+
+fn stat_ticks(id: u32, fields: usize) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The command may hold blanks; counting starts behind its closing parenthesis.
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    after.split_whitespace().skip(11).take(fields).filter_map(|one| one.parse::<f64>().ok()).sum()
+}
+
+fn stop(child: &mut Child) -> io::Result<()> {
+    Command::new("kill").arg(child.id().to_string()).status()?;
+    let started = Instant::now();
+    while child.try_wait()?.is_none() {
+        if started.elapsed() > Duration::from_secs(40) {
+            child.kill()?;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn print_run(run: &Run) {
+    let per_million = run.cpu_seconds / (run.sent as f64 / 1e6);
+    let lost = match run.arrived {
+        0 => "      -".to_string(),
+        arrived => format!("{:6.2}%", 100.0 * (run.sent as f64 - arrived as f64) / run.sent as f64),
+    };
+    let latency = match run.latency_ms {
+        Some((p50, p99)) => format!("{p50:8.1} {p99:8.1}"),
+        None => String::new(),
+    };
+    println!(
+        "{:<16} {:>8} flows/s  {:>9} sent  {per_million:6.2} CPU s/Mflow  {lost} lost  {latency}",
+        run.collector, run.rate, run.sent
+    );
+}
+
+fn write_json(runs: &[Run]) -> io::Result<()> {
+    let rows: Vec<Value> = runs
+        .iter()
+        .map(|run| {
+            json!({
+                "collector": run.collector, "rate": run.rate, "sent": run.sent, "arrived": run.arrived,
+                "cpu_seconds": run.cpu_seconds,
+                "cpu_seconds_per_million": run.cpu_seconds / (run.sent as f64 / 1e6),
+                "latency_ms": run.latency_ms,
+            })
+        })
+        .collect();
+    fs::create_dir_all("target/bench")?;
+    fs::write("target/bench/e2e.json", serde_json::to_string_pretty(&rows)?)?;
+    println!("written: target/bench/e2e.json");
+    Ok(())
+}

@@ -1,0 +1,308 @@
+//! Apache Kafka itself on loopback: fetched, formatted, started, stopped.
+//!
+//! The jars come from Maven Central once and stay in `target/kafka`. A [`Broker`] is broker and controller in one process
+//! (KRaft) with a data folder of its own; dropping it ends the process and removes the data.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::install;
+
+const VERSION: &str = "4.3.1";
+/// How long a start may take: 5 s on a quiet machine with Java 17, more on one that compiles beside it.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Broker {
+    port: u16,
+    folder: PathBuf,
+    process: Option<Child>,
+}
+
+impl Broker {
+    /// Starts a broker on free ports of 127.0.0.1 and waits until it answers.
+    ///
+    /// # Errors
+    /// Java or the jars cannot be had, or the broker does not come up; the message says which.
+    pub fn start() -> io::Result<Self> {
+        Self::start_on(free_port()?)
+    }
+
+    /// The same on a given port.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_on(port: u16) -> io::Result<Self> {
+        let jars = jars()?;
+        let folder = broker_folder(port);
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder)?;
+        write_properties(&folder, port)?;
+        let id = java(&jars, "kafka.tools.StorageTool", &["random-uuid"])?;
+        let id = String::from_utf8_lossy(&id.stdout).trim().to_string();
+        let properties = folder.join("server.properties").display().to_string();
+        let format = ["format", "--cluster-id", &id, "--config", &properties];
+        java(&jars, "kafka.tools.StorageTool", &format)?;
+        let mut broker = Self { port, folder, process: None };
+        broker.restart()?;
+        Ok(broker)
+    }
+
+    /// `127.0.0.1:port`, for `bootstrap.servers`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again on the same port with the data it has.
+    ///
+    /// # Errors
+    /// It does not come up; its log is in `target/kafka`.
+    pub fn restart(&mut self) -> io::Result<()> {
+        let log = fs::File::create(self.folder.join("broker.log"))?;
+        let process = java_command(&jars()?, "kafka.Kafka")
+            .arg(self.folder.join("server.properties"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.process = Some(process);
+        self.wait_until_up()
+    }
+
+    fn wait_until_up(&mut self) -> io::Result<()> {
+        let started = Instant::now();
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        while started.elapsed() < PATIENCE {
+            let process = self.process.as_mut().expect("just started");
+            if let Some(status) = process.try_wait()? {
+                return Err(io::Error::other(format!(
+                    "Kafka ended with {status}: {}",
+                    self.tail()
+                )));
+            }
+            let listens = TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok();
+            if listens && self.log().contains("Kafka Server started") {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(io::Error::other(format!("Kafka is not up after {PATIENCE:?}: {}", self.tail())))
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("broker.log")).unwrap_or_default()
+    }
+
+    fn tail(&self) -> String {
+        let log = self.log();
+        log.lines().rev().take(5).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// Stops it as an operator would (SIGTERM), keeping its data.
+    ///
+    /// # Errors
+    /// It cannot be signalled.
+    pub fn stop(&mut self) -> io::Result<()> {
+        self.signal("TERM")?;
+        self.join()
+    }
+
+    /// Kills it at once, as a crash would, keeping its data.
+    ///
+    /// # Errors
+    /// It cannot be signalled.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.signal("KILL")?;
+        self.join()
+    }
+
+    /// Sends a signal by name: `STOP` and `CONT` make a broker that is there and does not answer.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&self, name: &str) -> io::Result<()> {
+        let Some(process) = &self.process else { return Err(io::Error::other("it does not run")) };
+        let id = process.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("kill -s {name} {id}")))
+        }
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Leaves it running when this value goes: for `cargo xtask kafka start`. [`stop_left`] ends it.
+    ///
+    /// # Errors
+    /// Its process id cannot be written down.
+    pub fn leave(mut self) -> io::Result<()> {
+        let id = self.process.take().map_or(0, |process| process.id());
+        fs::write(self.folder.join("pid"), id.to_string())
+    }
+}
+
+/// Stops the broker that was left running on this port and removes its data.
+///
+/// # Errors
+/// There is none.
+pub fn stop_left(port: u16) -> io::Result<()> {
+    let folder = broker_folder(port);
+    let id = fs::read_to_string(folder.join("pid"))
+        .map_err(|_| io::Error::other(format!("no broker was left running on port {port}")))?;
+    Command::new("kill").arg(id.trim()).status()?;
+    let proc = Path::new("/proc").join(id.trim());
+    while proc.exists() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    fs::remove_dir_all(&folder)
+}
+
+fn broker_folder(port: u16) -> PathBuf {
+    target().join("kafka").join(format!("broker-{port}"))
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // Nothing to do about a process that cannot be killed, or a folder that cannot be removed.
+            drop(process.kill());
+            drop(process.wait());
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+/// Creates a topic.
+///
+/// # Errors
+/// The broker's answer.
+pub fn create_topic(brokers: &str, topic: &str, partitions: u32) -> io::Result<()> {
+    let partitions = partitions.to_string();
+    let args =
+        ["--bootstrap-server", brokers, "--create", "--topic", topic, "--partitions", &partitions];
+    java(&jars()?, "org.apache.kafka.tools.TopicCommand", &args).map(drop)
+}
+
+/// End offsets of a topic, by partition: how many messages were ever put there.
+///
+/// # Errors
+/// The broker's answer.
+pub fn end_offsets(brokers: &str, topic: &str) -> io::Result<Vec<u64>> {
+    let args = ["--bootstrap-server", brokers, "--topic", topic];
+    let output = java(&jars()?, "org.apache.kafka.tools.GetOffsetShell", &args)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // Lines are topic:partition:offset.
+    Ok(text.lines().filter_map(|line| line.rsplit(':').next()?.trim().parse().ok()).collect())
+}
+
+fn java_command(jars: &Path, class: &str) -> Command {
+    let mut command = Command::new("java");
+    // A small heap and a fast start: this is a broker for tests.
+    command
+        .args(["-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4"])
+        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=info")
+        .arg("-cp")
+        .arg(format!("{}/*", jars.display()))
+        .arg(class);
+    command
+}
+
+fn java(jars: &Path, class: &str, args: &[&str]) -> io::Result<Output> {
+    let output = java_command(jars, class).args(args).stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(io::Error::other(format!("{class} {args:?}: {}", said.lines().last().unwrap_or("failed"))))
+}
+
+/// The folder of Kafka's jars, fetched if it is not there yet.
+fn jars() -> io::Result<PathBuf> {
+    let folder = target().join("kafka").join(format!("jars-{VERSION}"));
+    if folder.exists() {
+        return Ok(folder);
+    }
+    install::programs(&[
+        ("java", "openjdk-17-jre-headless", "runs Apache Kafka"),
+        ("mvn", "maven", "fetches Apache Kafka's jars"),
+    ])
+    .map_err(io::Error::other)?;
+    println!("xtask: fetching Apache Kafka {VERSION} from Maven Central (54 MB)");
+    // Under a name of this process and renamed when complete, so that tests may race for it.
+    let partial = folder.with_extension(format!("{}.partial", std::process::id()));
+    fs::create_dir_all(&partial)?;
+    fs::write(partial.join("pom.xml"), pom())?;
+    let status = Command::new("mvn")
+        .args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"])
+        .current_dir(&partial)
+        .status()?;
+    if !status.success() {
+        return Err(io::Error::other("mvn could not fetch Kafka's jars"));
+    }
+    // Whoever is first has the same jars.
+    drop(fs::rename(partial.join("jars"), &folder));
+    drop(fs::remove_dir_all(&partial));
+    Ok(folder)
+}
+
+fn pom() -> String {
+    let dependencies: String = [
+        ("org.apache.kafka", "kafka_2.13", VERSION),
+        ("org.apache.kafka", "kafka-tools", VERSION),
+        // Kafka logs through slf4j 1.7 and brings no binding of its own.
+        ("org.slf4j", "slf4j-simple", "1.7.36"),
+    ]
+    .map(|(group, artifact, version)| {
+        format!(
+            "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+             <version>{version}</version></dependency>"
+        )
+    })
+    .concat();
+    format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+         <groupId>neckar</groupId><artifactId>kafka</artifactId><version>1</version>\
+         <dependencies>{dependencies}</dependencies></project>"
+    )
+}
+
+fn write_properties(folder: &Path, port: u16) -> io::Result<()> {
+    let controller = free_port()?;
+    let data = folder.join("data");
+    let properties = format!(
+        "process.roles=broker,controller\nnode.id=1\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\ncontroller.listener.names=CONTROLLER\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         log.dirs={}\nnum.partitions=4\noffsets.topic.replication.factor=1\n\
+         transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
+         group.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n\
+         log.retention.bytes=4294967296\nlog.segment.bytes=268435456\n",
+        data.display(),
+    );
+    fs::write(folder.join("server.properties"), properties)
+}
+
+fn free_port() -> io::Result<u16> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr().map(|address| address.port())
+}
+
+/// The workspace's target folder, whoever's tests call.
+fn target() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}

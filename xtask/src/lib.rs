@@ -1,0 +1,6 @@
+//! Chores of the project, usable from tests: above all a real Kafka on loopback.
+
+pub mod bench;
+pub mod install;
+pub mod kafka;
+pub mod test;
