@@ -120,7 +120,7 @@ mod tests {
         assert!(
             header.starts_with("Type,TimeReceived,SamplingRate,SequenceNum,TimeFlowEnd,SrcAddr,")
         );
-        assert!(header.ends_with(",ApplicationId,OuterVlanId\n"));
+        assert!(header.ends_with(",SrcList,DstList,Tenant\n"));
         let mut rows = Rows::default();
         rows.push();
         let commas = header.matches(',').count();

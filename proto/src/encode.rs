@@ -159,6 +159,24 @@ pub fn encode(
     at
 }
 
+/// Appends one text field to `out`, encoded as [`encode()`] would: nothing if the profile has no number for it or the text is
+/// empty, at most [`TEXT_BYTES_MAX`] bytes of it. What labels are made of.
+pub fn encode_text(profile: &Profile, field: Field, text: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(!field.is_word() && !field.is_address());
+    let tag = profile.texts[field.slot()];
+    let text = &text[..text.len().min(TEXT_BYTES_MAX)];
+    if tag.len == 0 || text.is_empty() {
+        return;
+    }
+    out.extend_from_slice(&tag.bytes.to_le_bytes()[..usize::from(tag.len)]);
+    // Two bytes hold any length up to the bound.
+    match text.len() {
+        short @ ..0x80 => out.push(short as u8),
+        long => out.extend_from_slice(&[long as u8 | 0x80, (long >> 7) as u8]),
+    }
+    out.extend_from_slice(text);
+}
+
 /// Words are encoded in blocks: the arithmetic of a whole block is vectorised, then each present word is one store.
 const BLOCK: usize = 16;
 /// Values up to here fit, tag included, into one store of eight bytes.

@@ -239,7 +239,7 @@ fn no_row_is_longer_than_the_bound() {
 #[test]
 fn a_batch_takes_rows_until_one_might_not_fit() {
     let worst = worst_row(&[b'x'; 300]);
-    let bytes_max = 10_000;
+    let bytes_max = 40_000;
     let mut batch = Batch::with_capacity(1_000, bytes_max);
     let mut ends = Vec::new();
     while batch.push(&BWNETFLOW, &worst.as_slice()[0], worst.texts(), &[]) {
@@ -251,4 +251,19 @@ fn a_batch_takes_rows_until_one_might_not_fit() {
     assert!(!batch.push(&BWNETFLOW, &worst.as_slice()[0], worst.texts(), &[]));
     assert_eq!((batch.bytes(), batch.len()), (&before[..], ends.len()));
     assert_eq!(batch.flow(ends.len() - 1).len(), ends[ends.len() - 1] - ends[ends.len() - 2]);
+}
+
+#[test]
+fn a_text_alone_is_encoded_as_in_a_row() {
+    for len in [0, 1, 127, 128, TEXT_BYTES_MAX, TEXT_BYTES_MAX + 9] {
+        let text = vec![b'x'; len];
+        for (profile, field) in [(&BWNETFLOW, Field::SrcIfName), (&GOFLOW2, Field::SrcIfName)] {
+            let mut rows = Rows::default();
+            rows.push();
+            rows.set_text(0, field, &text);
+            let mut alone = Vec::new();
+            encode_text(profile, field, &text, &mut alone);
+            assert_eq!(alone, encoded(profile, &rows, &[]), "{len} bytes");
+        }
+    }
 }

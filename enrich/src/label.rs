@@ -1,0 +1,239 @@
+//! Labelling: from the addresses of a decoded chunk to numbers in its rows and encoded texts beside them.
+//!
+//! In passes over up to 64 rows: collect addresses, look them up, fetch the sets of labels, then row by row write and copy. Each
+//! pass but the last is loads that do not depend on each other. No allocation once the buffers have grown.
+
+use std::net::IpAddr;
+
+use neckar_proto::{Field, Flow, Presence, Rows};
+
+use crate::arena::{Arena, Span};
+use crate::interfaces::ExporterInterfaces;
+use crate::labels::{CHUNK, Labels, Scratch};
+use crate::normalize::{Normalization, normalize};
+use crate::remote::{RemotePolicy, Side};
+use crate::sets::LabelSet;
+use crate::tables::{AsOrder, PrefixTables, Tables};
+
+impl Tables {
+    /// Labels the rows of one decoded chunk. Numbers go into the rows (`Cid`, `SrcCid`, `DstCid`, `RemoteAddr`, AS numbers, interface speeds,
+    /// normalised counters); texts go into `labels`, encoded. What the tables do not say of an address is absent, whatever the row said
+    /// before; but AS numbers follow [`AsOrder`], and interface names are only replaced.
+    pub fn label(&self, rows: &mut Rows, labels: &mut Labels) {
+        labels.restart(rows.len(), self.row_bytes_max);
+        let mut exporter = Exporter::unknown(self);
+        let mut at = 0;
+        for chunk in rows.as_mut_slice().chunks_mut(CHUNK) {
+            self.prefixes.find_sets(chunk, &mut labels.scratch);
+            for (row, flow) in chunk.iter_mut().enumerate() {
+                exporter.follow(self, flow);
+                at = self.label_flow(row, flow, &exporter, labels, at);
+                labels.ends.push(at as u32);
+            }
+        }
+    }
+
+    /// Labels one flow, the chunk's `row`th; its texts go to `at` in the buffer. Returns where they end.
+    #[inline]
+    fn label_flow(
+        &self,
+        row: usize,
+        flow: &mut Flow,
+        exporter: &Exporter<'_>,
+        labels: &mut Labels,
+        at: usize,
+    ) -> usize {
+        let tables = &*self.prefixes;
+        let Labels { bytes, counts, scratch, .. } = labels;
+        let [src, dst] =
+            [&scratch.sets[2 * row % (2 * CHUNK)], &scratch.sets[(2 * row + 1) % (2 * CHUNK)]];
+        flow.restart(without(flow.presence(), &tables.owned));
+        let remote = exporter.remote.remote(
+            flow.word(Field::FlowDirection),
+            src.is_customer,
+            dst.is_customer,
+        );
+        set_unless_zero(flow, Field::SrcCid, src.cid);
+        set_unless_zero(flow, Field::DstCid, dst.cid);
+        let mut out = Out { arena: &tables.arena, bytes, at };
+        match remote {
+            Some(side) => {
+                let (number, local) = match side {
+                    Side::Src => (1, dst),
+                    Side::Dst => (2, src),
+                };
+                flow.set(Field::RemoteAddr, number);
+                set_unless_zero(flow, Field::Cid, local.cid);
+                out.put(local.cid_string());
+            }
+            None => counts.remote_unknown += 1,
+        }
+        let src_as = settle_as(flow, Field::SrcAS, self.settings.src_as, src.asn);
+        let dst_as = settle_as(flow, Field::DstAS, self.settings.dst_as, dst.asn);
+        out.put(src.texts(0, remote == Some(Side::Src), src_as == src.asn));
+        out.put(dst.texts(1, remote == Some(Side::Dst), dst_as == dst.asn));
+        if tables.knows_as {
+            let next_as = flow.word_or_zero(Field::NextHopAS) as u32;
+            let others = [(src_as, src.asn), (dst_as, dst.asn), (next_as, 0)];
+            for (place, (asn, known)) in others.into_iter().enumerate() {
+                if asn != known
+                    && let Some(name) = tables.as_names.get(&asn)
+                {
+                    out.put(name.texts[place]);
+                }
+            }
+        }
+        let proto = flow.word(Field::Proto).filter(|proto| *proto < 256);
+        out.put(proto.map_or(Span::default(), |proto| tables.protocols[proto as usize]));
+        out.put(exporter.texts);
+        counts.rows += 1;
+        if self.settings.normalize {
+            match normalize(flow, exporter.sampling_rate) {
+                Normalization::Done => counts.normalized += 1,
+                Normalization::Already => counts.already_normalized += 1,
+                Normalization::RateUnknown => counts.rate_unknown += 1,
+            }
+        }
+        let mut at = out.at;
+        if let Some(interfaces) = exporter.interfaces {
+            let arena = &self.interfaces.arena;
+            for (direction, (index, speed)) in INTERFACES.into_iter().enumerate() {
+                // ifIndex 0 is "none": a flow from or to the router itself.
+                let Some(if_index) = flow.word(index).filter(|index| *index != 0) else { continue };
+                match interfaces.get(&(if_index as u32)) {
+                    Some(interface) => {
+                        at = arena.copy(interface.texts[direction], bytes, at);
+                        set_unless_zero(flow, speed, interface.speed_mbps);
+                    }
+                    None => counts.interface_unknown += 1,
+                }
+            }
+        }
+        at
+    }
+}
+
+const INTERFACES: [(Field, Field); 2] =
+    [(Field::InIf, Field::SrcIfSpeed), (Field::OutIf, Field::DstIfSpeed)];
+
+/// Where encoded texts go.
+struct Out<'a> {
+    arena: &'a Arena,
+    bytes: &'a mut [u8],
+    at: usize,
+}
+
+impl Out<'_> {
+    #[inline(always)]
+    fn put(&mut self, span: Span) {
+        self.at = self.arena.copy(span, self.bytes, self.at);
+    }
+}
+
+/// What is known of the exporter of the rows at hand: looked up when it changes.
+struct Exporter<'a> {
+    address: Option<IpAddr>,
+    remote: RemotePolicy,
+    sampling_rate: Option<u64>,
+    texts: Span,
+    interfaces: Option<&'a ExporterInterfaces>,
+}
+
+impl<'a> Exporter<'a> {
+    fn unknown(tables: &Tables) -> Self {
+        Self {
+            address: None,
+            remote: tables.settings.remote,
+            sampling_rate: None,
+            texts: Span::default(),
+            interfaces: None,
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, tables: &'a Tables, flow: &Flow) {
+        if tables.prefixes.exporters.is_empty() && tables.interfaces.is_empty() {
+            return;
+        }
+        let address = flow.ip(Field::SamplerAddress);
+        if address != self.address {
+            *self = Self { address, ..Self::unknown(tables) };
+            if let Some(address) = address {
+                self.look_up(tables, address);
+            }
+        }
+    }
+
+    fn look_up(&mut self, tables: &'a Tables, address: IpAddr) {
+        let address = address.to_canonical();
+        let number = tables.prefixes.exporters.rule(address);
+        let rule = &tables.prefixes.exporters.resolved[number];
+        self.remote = rule.remote.unwrap_or(tables.settings.remote);
+        self.sampling_rate = rule.sampling_rate.filter(|rate| *rate != 0);
+        self.texts = tables.prefixes.exporter_texts[number];
+        self.interfaces = tables.interfaces.of(address);
+    }
+}
+
+impl PrefixTables {
+    /// Fetches the label sets of both ends of up to [`CHUNK`] flows.
+    fn find_sets(&self, flows: &[Flow], scratch: &mut Scratch) {
+        let Scratch { v4, v6, sets } = scratch;
+        (v4.len, v6.len) = (0, 0);
+        for (row, flow) in flows.iter().enumerate() {
+            for (side, field) in [Field::SrcAddr, Field::DstAddr].into_iter().enumerate() {
+                let end = 2 * row + side;
+                let address = flow.address(field).unwrap_or_default();
+                if let Ok(address) = <[u8; 4]>::try_from(address) {
+                    v4.push(u32::from_be_bytes(address), end);
+                } else if let Ok(address) = <[u8; 16]>::try_from(address) {
+                    v6.push(u128::from_be_bytes(address), end);
+                } else {
+                    sets[end] = LabelSet::default();
+                }
+            }
+        }
+        self.v4.look_up_all(&v4.addresses[..v4.len], &mut v4.found[..v4.len]);
+        self.v6.look_up_all(&v6.addresses[..v6.len], &mut v6.found[..v6.len]);
+        for (end, found) in v4.ends[..v4.len].iter().zip(&v4.found) {
+            sets[usize::from(*end) % (2 * CHUNK)] = self.sets[*found as usize];
+        }
+        for (end, found) in v6.ends[..v6.len].iter().zip(&v6.found) {
+            sets[usize::from(*end) % (2 * CHUNK)] = self.sets[*found as usize];
+        }
+    }
+}
+
+#[inline(always)]
+fn without(present: &Presence, gone: &Presence) -> Presence {
+    Presence {
+        words: present.words & !gone.words,
+        addresses: present.addresses & !gone.addresses,
+        texts: present.texts & !gone.texts,
+    }
+}
+
+#[inline(always)]
+fn set_unless_zero(flow: &mut Flow, field: Field, value: u32) {
+    if value != 0 {
+        flow.set(field, value.into());
+    }
+}
+
+/// Decides between the record's AS number and the table's, writes it, and returns it; 0 if there is none.
+#[inline(always)]
+fn settle_as(flow: &mut Flow, field: Field, order: AsOrder, table: u32) -> u32 {
+    let record = flow.word_or_zero(field) as u32;
+    let settled = match order {
+        AsOrder::RecordFirst if record == 0 => table,
+        AsOrder::RecordFirst | AsOrder::RecordOnly => record,
+        AsOrder::TableFirst if table == 0 => record,
+        AsOrder::TableFirst => table,
+        AsOrder::TableOnly => {
+            flow.remove(field);
+            table
+        }
+    };
+    set_unless_zero(flow, field, settled);
+    settled
+}

@@ -1,0 +1,5 @@
+//! Numbers that have names by convention, as static tables.
+
+mod protocol;
+
+pub use protocol::protocol;

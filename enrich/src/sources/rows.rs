@@ -1,0 +1,145 @@
+//! Lines and cells of the text formats: what all of them have in common.
+//!
+//! CSV with `,`, quoted where need be (RFC 4180, but a cell ends with its line); `#` begins a comment line; blank lines, blanks around cells, CRLF and a byte order
+//! mark are of no consequence. A first line that names columns is a header.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use ipnet::IpNet;
+
+use crate::error::LoadError;
+
+/// A row that is neither blank nor a comment.
+pub(crate) struct Row {
+    /// Its line in the file, from 1 on.
+    pub(crate) line: u64,
+    /// Its cells, trimmed.
+    pub(crate) cells: Vec<String>,
+}
+
+impl Row {
+    /// Cell `index`; empty if there is none.
+    pub(crate) fn cell(&self, index: usize) -> &str {
+        self.cells.get(index).map_or("", String::as_str)
+    }
+
+    /// The error that this row is.
+    pub(crate) fn error(&self, file: &Path, expected: impl Into<String>) -> LoadError {
+        LoadError::at(file, self.line, &self.cells.join(","), expected)
+    }
+}
+
+/// Calls `each` for the rows of `bytes` in order.
+pub(crate) fn each_row(
+    file: &Path,
+    bytes: &[u8],
+    mut each: impl FnMut(&Row) -> Result<(), LoadError>,
+) -> Result<(), LoadError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut row = Row { line: 0, cells: Vec::new() };
+    for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
+        row.line = number;
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim();
+        if line.starts_with('#') {
+            continue;
+        }
+        if !split_cells(line, &mut row.cells) {
+            return Err(LoadError::at(
+                file,
+                number,
+                line,
+                "a closing `\"` before `,` or the end of the line was expected",
+            ));
+        }
+        if row.cells.iter().any(|cell| !cell.is_empty()) {
+            each(&row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Splits a line at its commas. `false` if a quoted cell does not end as it should.
+fn split_cells(line: &str, cells: &mut Vec<String>) -> bool {
+    let mut rest = line;
+    for count in 0.. {
+        if cells.len() == count {
+            cells.push(String::new());
+        }
+        let cell = &mut cells[count];
+        cell.clear();
+        let after = match rest.trim_start().strip_prefix('"') {
+            Some(quoted) => match take_quoted(quoted, cell) {
+                Some(after) => after.trim_start(),
+                None => return false,
+            },
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                cell.push_str(rest[..end].trim());
+                &rest[end..]
+            }
+        };
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => {
+                cells.truncate(count + 1);
+                return after.is_empty();
+            }
+        }
+    }
+    false
+}
+
+/// Reads a cell up to its closing quote; `""` stands for one quote. Returns what follows; `None` if it does not close.
+fn take_quoted<'a>(mut rest: &'a str, cell: &mut String) -> Option<&'a str> {
+    loop {
+        let (text, after) = rest.split_once('"')?;
+        cell.push_str(text);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                cell.push('"');
+                rest = more;
+            }
+            None => return Some(after),
+        }
+    }
+}
+
+/// A prefix (`192.0.2.0/24`, `2001:db8::/32`) or an address, which is a prefix of its full length.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
+    match text.split_once('/') {
+        Some(_) => text.parse().ok(),
+        None => text.parse::<IpAddr>().ok().map(IpNet::from),
+    }
+}
+
+/// What is expected where [`network`] finds nothing.
+pub(crate) const NETWORK_EXPECTED: &str =
+    "a prefix such as 192.0.2.0/24 or 2001:db8::/32 was expected";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(line: &str) -> Option<Vec<String>> {
+        let mut cells = vec!["left over".to_owned(); 9];
+        split_cells(line, &mut cells).then_some(cells)
+    }
+
+    #[test]
+    fn cells_are_split_trimmed_and_unquoted() {
+        for (line, expected) in [
+            ("", Some(vec![""])),
+            ("a", Some(vec!["a"])),
+            (" a , b c ,", Some(vec!["a", "b c", ""])),
+            ("\"a,b\" , \"say \"\"x\"\"\",\"\"", Some(vec!["a,b", "say \"x\"", ""])),
+            ("5\" disk,x", Some(vec!["5\" disk", "x"])),
+            ("\"open,x", None),
+            ("\"a\"b,x", None),
+        ] {
+            let expected = expected.map(|cells| cells.into_iter().map(str::to_owned).collect());
+            assert_eq!(cells(line), expected, "{line}");
+        }
+    }
+}
