@@ -1,0 +1,87 @@
+//! What the producer is told, and what librdkafka is told beyond its own defaults.
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+
+/// How to reach Kafka and how to produce.
+#[derive(Clone, Debug, Default)]
+pub struct ProducerConfig {
+    /// `host:port`, at least one.
+    pub brokers: Vec<String>,
+    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    pub compression: String,
+    /// Any of librdkafka's properties; they win over everything here.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A property that librdkafka does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Which; empty if it is the whole.
+    pub property: String,
+    /// What it was given.
+    pub value: String,
+    /// librdkafka's own words.
+    pub why: String,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} = {:?}: {}", self.property, self.value, self.why)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Our defaults where librdkafka's are made for other work. benches/README.md has what they were chosen by.
+const DEFAULTS: [(&str, &str); 10] = [
+    ("client.id", "neckard"),
+    // Troubles come as events and show in /healthz; its own lines would fill the journal during an outage.
+    ("log_level", "2"),
+    // The leader's word: with flows on their way every second, a leader's crash may cost what it had not replicated.
+    // `acks = all` under kafka.properties for those who mind.
+    ("acks", "1"),
+    // Memory is bounded by our batches, not by librdkafka's books.
+    ("queue.buffering.max.messages", "10000000"),
+    ("queue.buffering.max.kbytes", "2097151"),
+    // A batch of ours is already a bundle; wait just long enough to join those of several workers.
+    ("queue.buffering.max.ms", "20"),
+    ("batch.num.messages", "100000"),
+    ("batch.size", "1000000"),
+    // No time limit: an outage is over when it is over. The pool of batches is the limit.
+    ("message.timeout.ms", "0"),
+    // Reconnect soon: the first second after an outage matters.
+    ("reconnect.backoff.max.ms", "1000"),
+];
+
+impl ProducerConfig {
+    /// librdkafka's configuration, each property checked by itself so that an error names it.
+    ///
+    /// # Errors
+    /// The first property that librdkafka does not know or take.
+    pub fn check(&self) -> Result<ClientConfig, ConfigError> {
+        let compression = if self.compression.is_empty() { "none" } else { &self.compression };
+        let brokers = self.brokers.join(",");
+        let own = [("bootstrap.servers", brokers.as_str()), ("compression.codec", compression)];
+        let given = self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut config = ClientConfig::new();
+        for (name, value) in DEFAULTS.into_iter().chain(own).chain(given) {
+            let mut alone = ClientConfig::new();
+            alone.set(name, value);
+            alone.create_native_config().map_err(|error| ConfigError {
+                property: name.into(),
+                value: shown(name, value),
+                why: error.to_string(),
+            })?;
+            config.set(name, value);
+        }
+        Ok(config)
+    }
+}
+
+/// The value for a message, unless it is a secret.
+fn shown(name: &str, value: &str) -> String {
+    let secret = ["password", "secret", "token", "key"].iter().any(|word| name.contains(word));
+    if secret { "(hidden)".into() } else { value.into() }
+}

@@ -1,0 +1,355 @@
+//! The one unsafe file: librdkafka's C calls that hand a batch over without copying it.
+//!
+//! A batch goes as an array of messages that point into its memory; each carries a pointer to one entry that keeps the
+//! batch alive. The entry is freed when the last of its messages has been reported on, so librdkafka never reads freed
+//! memory, and a batch costs one allocation however many flows it holds.
+//!
+//! The safe wrapper `rdkafka::BaseProducer` makes one call and one allocation per message; benches/README.md has the
+//! ratio.
+
+use std::ffi::{CStr, CString};
+use std::os::raw::{c_char, c_void};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use neckar_proto::Batch;
+use rdkafka::bindings as sys;
+use rdkafka::config::NativeClientConfig;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+/// librdkafka takes batches of any size; ours go in pieces of this many messages, for which the array is kept.
+const MESSAGES_MAX: usize = 2048;
+/// Reports taken from one event at a time.
+const REPORTS_MAX: usize = 1024;
+
+/// Keeps a batch alive until all of its messages that librdkafka has are reported on.
+struct InFlight {
+    _batch: Arc<Batch>,
+    /// Messages not reported on yet.
+    left: AtomicUsize,
+}
+
+/// librdkafka's client, created with delivery reports as events.
+pub(crate) struct Client {
+    client: ptr::NonNull<sys::rd_kafka_t>,
+    events: ptr::NonNull<sys::rd_kafka_queue_t>,
+}
+
+// SAFETY: librdkafka's client is thread-safe (its INTRODUCTION.md, "Threads and callbacks"): every call made here may come
+// from any thread at any time.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+/// A topic of one thread: the handle, and the array that its batches are handed over with.
+pub(crate) struct Handle {
+    client: Arc<Client>,
+    topic: ptr::NonNull<sys::rd_kafka_topic_t>,
+    messages: Vec<sys::rd_kafka_message_t>,
+    /// Which flow of the batch each message is.
+    flows: Vec<u32>,
+}
+
+// SAFETY: the topic handle is librdkafka's and thread-safe like the client; the array holds no pointer between calls that
+// anybody reads.
+unsafe impl Send for Handle {}
+
+/// What came back about messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// This many messages with this error code; [`RDKafkaErrorCode::NoError`] if they are in Kafka.
+    Messages(RDKafkaErrorCode, u64),
+    /// The client has trouble: which, and librdkafka's words for it.
+    Trouble(RDKafkaErrorCode, String),
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Client")
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Handle")
+    }
+}
+
+impl Client {
+    /// Makes the client of a checked configuration.
+    ///
+    /// # Errors
+    /// librdkafka's own words.
+    pub(crate) fn new(config: NativeClientConfig) -> Result<Self, String> {
+        // SAFETY: `config.ptr()` is a live configuration object until `config` is dropped or handed over below.
+        unsafe {
+            sys::rd_kafka_conf_set_events(
+                config.ptr(),
+                sys::RD_KAFKA_EVENT_DR | sys::RD_KAFKA_EVENT_ERROR,
+            );
+        }
+        let mut said = [0; 512];
+        // SAFETY: the configuration is live; `said` has the length that is given. On success librdkafka owns the
+        // configuration, so `config` must not free it: it is forgotten right after.
+        let client = unsafe {
+            sys::rd_kafka_new(
+                sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
+                config.ptr(),
+                said.as_mut_ptr(),
+                said.len(),
+            )
+        };
+        let Some(client) = ptr::NonNull::new(client) else {
+            return Err(text(&said));
+        };
+        std::mem::forget(config);
+        // SAFETY: the client is live; the queue it returns is ours to destroy.
+        let events = unsafe { sys::rd_kafka_queue_get_main(client.as_ptr()) };
+        let events = ptr::NonNull::new(events).ok_or("librdkafka has no main queue")?;
+        Ok(Self { client, events })
+    }
+
+    /// Takes the next event and tells `visit` what it says; `false` if none came within `timeout`.
+    pub(crate) fn poll(&self, timeout: Duration, mut visit: impl FnMut(Report)) -> bool {
+        let timeout_ms = timeout.as_millis() as i32;
+        // SAFETY: the queue is live as long as the client. The event is ours until destroyed below.
+        let event = unsafe { sys::rd_kafka_queue_poll(self.events.as_ptr(), timeout_ms) };
+        if event.is_null() {
+            return false;
+        }
+        // SAFETY: the event is live.
+        match unsafe { sys::rd_kafka_event_type(event) } {
+            sys::RD_KAFKA_EVENT_DR => take_reports(event, &mut visit),
+            sys::RD_KAFKA_EVENT_ERROR => {
+                // SAFETY: the event is live.
+                let code = unsafe { sys::rd_kafka_event_error(event) };
+                // SAFETY: the event is live, and its text with it.
+                let words = unsafe { sys::rd_kafka_event_error_string(event) };
+                visit(Report::Trouble(code.into(), words_of(words)));
+            }
+            _ => {}
+        }
+        // SAFETY: the event is live and not used after.
+        unsafe { sys::rd_kafka_event_destroy(event) };
+        true
+    }
+
+    /// Messages and bytes that librdkafka has and has not reported on.
+    pub(crate) fn queued(&self) -> u64 {
+        // SAFETY: the client is live.
+        let queued = unsafe { sys::rd_kafka_outq_len(self.client.as_ptr()) };
+        queued.max(0) as u64
+    }
+
+    /// Gives up on everything queued or in flight; the reports say so.
+    pub(crate) fn purge(&self) {
+        let flags = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT;
+        // SAFETY: the client is live.
+        unsafe { sys::rd_kafka_purge(self.client.as_ptr(), flags) };
+    }
+}
+
+impl Handle {
+    /// The topic's partitions, asked of the brokers; `None` while they do not answer or do not know it. Waits.
+    pub(crate) fn partitions(&self, timeout: Duration) -> Option<i32> {
+        let mut metadata = ptr::null();
+        let timeout_ms = timeout.as_millis() as i32;
+        // SAFETY: client and topic are live; `metadata` is written only on success and then ours to destroy.
+        let code = unsafe {
+            sys::rd_kafka_metadata(
+                self.client.client.as_ptr(),
+                0,
+                self.topic.as_ptr(),
+                &raw mut metadata,
+                timeout_ms,
+            )
+        };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || metadata.is_null() {
+            return None;
+        }
+        // SAFETY: on success the structure is whole until destroyed; one topic was asked for, `topic_cnt` says if it came.
+        let topics = unsafe { &*metadata };
+        let count = (topics.topic_cnt > 0).then(|| {
+            // SAFETY: `topics` points to at least one element, as its count says.
+            unsafe { (*topics.topics).partition_cnt }
+        });
+        // SAFETY: it is ours, and the count was copied out.
+        unsafe { sys::rd_kafka_metadata_destroy(metadata) };
+        count.filter(|count| *count > 0)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Whatever is left is reported now, which frees the entries that hold batches.
+        self.purge();
+        while self.poll(Duration::from_millis(100), |_| {}) {}
+        // SAFETY: the queue is ours, and nobody polls any more: `self` is borrowed uniquely.
+        unsafe { sys::rd_kafka_queue_destroy(self.events.as_ptr()) };
+        // SAFETY: the client is ours; every topic handle holds an `Arc` of this value, so none is left.
+        unsafe { sys::rd_kafka_destroy(self.client.as_ptr()) };
+    }
+}
+
+fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report)) {
+    let mut messages = [ptr::null::<sys::rd_kafka_message_t>(); REPORTS_MAX];
+    loop {
+        // SAFETY: the event is live; the array has the length that is given.
+        let count = unsafe {
+            sys::rd_kafka_event_message_array(event, messages.as_mut_ptr(), messages.len())
+        };
+        if count == 0 {
+            return;
+        }
+        // Reports come in long runs of one code: a run is one call.
+        let (mut code, mut run) = (RDKafkaErrorCode::NoError, 0);
+        for message in &messages[..count] {
+            // SAFETY: librdkafka filled the first `count` pointers; the messages live as long as the event.
+            let message = unsafe { &**message };
+            let this = message.err.into();
+            if this != code && run > 0 {
+                visit(Report::Messages(code, run));
+                run = 0;
+            }
+            (code, run) = (this, run + 1);
+            release(message._private.cast());
+        }
+        visit(Report::Messages(code, run));
+    }
+}
+
+/// Counts one message of an entry as reported; the last one frees it.
+fn release(entry: *mut InFlight) {
+    // SAFETY: the pointer came from `Box::into_raw` in `submit`, travelled through librdkafka untouched, and is freed only
+    // below, when its count says that this was the last message to carry it.
+    let left = unsafe { &(*entry).left };
+    // Release/Acquire: all reads of the batch by reports on other threads happen before its memory is reused.
+    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // SAFETY: the last message; nobody else has the pointer.
+        drop(unsafe { Box::from_raw(entry) });
+    }
+}
+
+impl Handle {
+    /// The topic's handle; the topic need not exist yet.
+    pub(crate) fn new(client: Arc<Client>, name: &str) -> Self {
+        let name = CString::new(name).unwrap_or_default();
+        // SAFETY: the client is live, the name ends in zero, and no configuration (null) means the client's defaults.
+        let topic = unsafe {
+            sys::rd_kafka_topic_new(client.client.as_ptr(), name.as_ptr(), ptr::null_mut())
+        };
+        // librdkafka refuses only an empty or overlong name, which the configuration's check refuses before.
+        let topic = ptr::NonNull::new(topic).expect("a checked topic name");
+        let messages = Vec::with_capacity(MESSAGES_MAX);
+        Self { client, topic, messages, flows: Vec::with_capacity(MESSAGES_MAX) }
+    }
+
+    /// Hands `flows` of `batch`, in order, to `partition` (or [`UNASSIGNED`]) and answers how many were taken. Those for
+    /// which librdkafka's queue had no room go to `refused`; those that it will never take are told to `failed`.
+    pub(crate) fn submit(
+        &mut self,
+        partition: i32,
+        batch: &Arc<Batch>,
+        flows: impl Iterator<Item = u32>,
+        refused: &mut Vec<u32>,
+        mut failed: impl FnMut(RDKafkaErrorCode),
+    ) -> u64 {
+        let mut flows = flows.peekable();
+        let mut taken = 0;
+        while flows.peek().is_some() {
+            self.messages.clear();
+            self.flows.clear();
+            for flow in flows.by_ref().take(MESSAGES_MAX) {
+                self.messages.push(message(batch.flow(flow as usize)));
+                self.flows.push(flow);
+            }
+            let accepted = self.produce(partition, batch);
+            taken += accepted as u64;
+            if accepted < self.messages.len() {
+                self.sort_out_refused(refused, &mut failed);
+            }
+        }
+        taken
+    }
+
+    /// One call; answers how many messages librdkafka took. It marks those that it did not.
+    fn produce(&mut self, partition: i32, batch: &Arc<Batch>) -> usize {
+        let count = self.messages.len();
+        let entry = InFlight { _batch: Arc::clone(batch), left: AtomicUsize::new(count) };
+        let entry = Box::into_raw(Box::new(entry));
+        for message in &mut self.messages {
+            message._private = entry.cast::<c_void>();
+        }
+        // No flag to copy and none to free: the payloads stay ours, alive until `left` reaches zero.
+        let flags = 0;
+        // SAFETY: the topic is live; the array holds `count` whole messages whose payloads lie in `batch`, which the entry
+        // keeps alive until every accepted message is reported on. librdkafka does not write to payloads.
+        let accepted = unsafe {
+            sys::rd_kafka_produce_batch(
+                self.topic.as_ptr(),
+                partition,
+                flags,
+                self.messages.as_mut_ptr(),
+                count as i32,
+            )
+        };
+        let accepted = accepted.max(0) as usize;
+        // Refused messages are never reported on: count them out here.
+        for _ in accepted..count {
+            release(entry);
+        }
+        accepted
+    }
+
+    /// Room may come free in the midst of a call, so refused messages are not always the last ones.
+    fn sort_out_refused(&self, refused: &mut Vec<u32>, failed: &mut impl FnMut(RDKafkaErrorCode)) {
+        for (message, flow) in self.messages.iter().zip(&self.flows) {
+            match message.err.into() {
+                RDKafkaErrorCode::NoError => {}
+                RDKafkaErrorCode::QueueFull => refused.push(*flow),
+                code => failed(code),
+            }
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours; the client outlives it through the `Arc`.
+        unsafe { sys::rd_kafka_topic_destroy(self.topic.as_ptr()) };
+    }
+}
+
+/// Let librdkafka's partitioner choose (`RD_KAFKA_PARTITION_UA`).
+pub(crate) const UNASSIGNED: i32 = -1;
+
+fn message(payload: &[u8]) -> sys::rd_kafka_message_t {
+    sys::rd_kafka_message_t {
+        err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+        rkt: ptr::null_mut(),
+        partition: 0,
+        payload: payload.as_ptr().cast_mut().cast(),
+        len: payload.len(),
+        key: ptr::null_mut(),
+        key_len: 0,
+        offset: 0,
+        _private: ptr::null_mut(),
+    }
+}
+
+fn words_of(words: *const c_char) -> String {
+    if words.is_null() {
+        return String::new();
+    }
+    // SAFETY: librdkafka's texts end in zero; the caller holds what they belong to.
+    let words = unsafe { CStr::from_ptr(words) };
+    words.to_string_lossy().into_owned()
+}
+
+fn text(said: &[c_char]) -> String {
+    let bytes: Vec<u8> =
+        said.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

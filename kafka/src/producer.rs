@@ -1,0 +1,285 @@
+//! The producer: batches in, counted reports out.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use neckar_proto::Batch;
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::config::{ConfigError, ProducerConfig};
+use crate::produce::{Client, Handle, Report, UNASSIGNED};
+
+/// How long the reports thread sleeps at most.
+const POLL: Duration = Duration::from_millis(100);
+/// How often a topic's partitions are asked for while they are not known, and again when they are.
+const ASK_UNKNOWN: Duration = Duration::from_secs(1);
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// How long an answer may take.
+const ASK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// One producer for the whole process; workers share it. Flows given to it are delivered, failed or still in flight:
+/// `submitted = delivered + failed + in_flight`, always.
+#[derive(Debug)]
+pub struct Producer {
+    client: Arc<Client>,
+    counts: Arc<Counts>,
+    stop: Arc<AtomicBool>,
+    topics: Arc<Mutex<Vec<Watched>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    submitted: AtomicU64,
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    queue_full: AtomicU64,
+    errors: Mutex<BTreeMap<String, u64>>,
+    /// Since when no broker answers, and librdkafka's word for it.
+    trouble: Mutex<Option<(Instant, String)>>,
+    /// What librdkafka said last about any broker.
+    detail: Mutex<String>,
+}
+
+/// The producer's counts at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct ProducerCounts {
+    /// Flows that librdkafka took.
+    pub submitted: u64,
+    /// Flows that the broker acknowledged.
+    pub delivered: u64,
+    /// Flows given up on.
+    pub failed: u64,
+    /// Flows taken and not reported on.
+    pub in_flight: u64,
+    /// Times that the queue had no room.
+    pub queue_full: u64,
+    /// Failed flows by Kafka's name for the error.
+    pub errors: BTreeMap<String, u64>,
+    /// What is wrong with the brokers, if something is.
+    pub trouble: Option<String>,
+}
+
+impl Producer {
+    /// Starts the client and its reports thread. No broker need be there: it is looked for until it comes.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not take.
+    pub fn new(config: &ProducerConfig) -> Result<Self, ConfigError> {
+        let checked = config.check()?;
+        let whole = |why: String| ConfigError {
+            property: "kafka.properties".into(),
+            value: String::new(),
+            why,
+        };
+        let native = checked.create_native_config().map_err(|error| whole(error.to_string()))?;
+        let client = Arc::new(Client::new(native).map_err(whole)?);
+        let counts = Arc::new(Counts::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let topics = Arc::new(Mutex::new(Vec::new()));
+        let mut producer = Self { client, counts, stop, topics, threads: Vec::new() };
+        producer.start_threads().map_err(|error| whole(error.to_string()))?;
+        Ok(producer)
+    }
+
+    fn start_threads(&mut self) -> std::io::Result<()> {
+        let (client, counts) = (Arc::clone(&self.client), Arc::clone(&self.counts));
+        let stop = Arc::clone(&self.stop);
+        let reports =
+            std::thread::Builder::new().name("kafka-reports".into()).spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    client.poll(POLL, |report| counts.take(report));
+                }
+            })?;
+        self.threads.push(reports);
+        let (topics, counts) = (Arc::clone(&self.topics), Arc::clone(&self.counts));
+        let stop = Arc::clone(&self.stop);
+        let topics = std::thread::Builder::new()
+            .name("kafka-topics".into())
+            .spawn(move || watch(&topics, &counts, &stop))?;
+        self.threads.push(topics);
+        Ok(())
+    }
+
+    /// A topic, for one thread. It need not exist yet.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Topic {
+        let partitions = Arc::new(AtomicI32::new(0));
+        lock(&self.topics).push(Watched {
+            handle: Handle::new(Arc::clone(&self.client), name),
+            partitions: Arc::clone(&partitions),
+            asked: None,
+        });
+        let handle = Handle::new(Arc::clone(&self.client), name);
+        Topic { handle, counts: Arc::clone(&self.counts), partitions, next: 0 }
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn counts(&self) -> ProducerCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Acquire);
+        let counts = &self.counts;
+        // What is reported on was submitted before: in this order the difference is never negative.
+        let (delivered, failed) = (read(&counts.delivered), read(&counts.failed));
+        let submitted = read(&counts.submitted);
+        let trouble = lock(&counts.trouble);
+        ProducerCounts {
+            submitted,
+            delivered,
+            failed,
+            in_flight: submitted.saturating_sub(delivered + failed),
+            queue_full: read(&counts.queue_full),
+            errors: lock(&counts.errors).clone(),
+            trouble: trouble
+                .as_ref()
+                .map(|(since, what)| format!("{what}, for {} s", since.elapsed().as_secs())),
+        }
+    }
+
+    /// Waits until everything is reported on, at most until `deadline`. What is left then is given up on and counted as
+    /// failed. Answers how many flows that were.
+    pub fn finish(&self, deadline: Instant) -> u64 {
+        while self.client.queued() > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let left = self.counts().in_flight;
+        if left > 0 {
+            self.client.purge();
+            let patience = Instant::now() + Duration::from_secs(5);
+            while self.counts().in_flight > 0 && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        left
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has told so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Counts {
+    fn take(&self, report: Report) {
+        match report {
+            Report::Messages(RDKafkaErrorCode::NoError, count) => {
+                self.delivered.fetch_add(count, Ordering::Release);
+                *lock(&self.trouble) = None;
+            }
+            Report::Messages(code, count) => self.fail(code, count),
+            Report::Trouble(RDKafkaErrorCode::AllBrokersDown, words) => {
+                let detail = lock(&self.detail).clone();
+                let what = if detail.is_empty() { words } else { detail };
+                let mut trouble = lock(&self.trouble);
+                let since = trouble.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+                *trouble = Some((since, what));
+            }
+            // One broker of several, perhaps: worth a word once none is left.
+            Report::Trouble(_, words) => *lock(&self.detail) = words,
+        }
+    }
+
+    fn fail(&self, code: RDKafkaErrorCode, count: u64) {
+        self.failed.fetch_add(count, Ordering::Release);
+        *lock(&self.errors).entry(format!("{code:?}")).or_default() += count;
+    }
+}
+
+/// A topic as one thread produces to it. Each batch goes to one partition, the partitions taking turns: a flow per
+/// message costs least when librdkafka has no partition to choose.
+#[derive(Debug)]
+pub struct Topic {
+    handle: Handle,
+    counts: Arc<Counts>,
+    /// 0 while not known.
+    partitions: Arc<AtomicI32>,
+    next: i32,
+}
+
+impl Topic {
+    /// Hands every flow of `batch` to librdkafka, without copying: the batch is held until all are reported on. Flows for
+    /// which its queue has no room are put into `refused`, to be submitted again.
+    pub fn submit(&mut self, batch: &Arc<Batch>, refused: &mut Vec<u32>) {
+        self.submit_some(batch, 0..batch.len() as u32, refused);
+    }
+
+    /// The same for chosen flows.
+    pub fn submit_some(
+        &mut self,
+        batch: &Arc<Batch>,
+        flows: impl ExactSizeIterator<Item = u32>,
+        refused: &mut Vec<u32>,
+    ) {
+        let partition = self.partition();
+        let counts = &self.counts;
+        let before = refused.len();
+        // Counted before the reports can come in: in flight is never negative.
+        counts.submitted.fetch_add(flows.len() as u64, Ordering::Relaxed);
+        self.handle.submit(partition, batch, flows, refused, |code| counts.fail(code, 1));
+        let refused = (refused.len() - before) as u64;
+        if refused > 0 {
+            counts.submitted.fetch_sub(refused, Ordering::Relaxed);
+            counts.queue_full.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The partition for the next batch; librdkafka's choice while the topic's partitions are not known.
+    fn partition(&mut self) -> i32 {
+        match self.partitions.load(Ordering::Relaxed) {
+            0 => UNASSIGNED,
+            count => {
+                self.next = (self.next + 1) % count;
+                self.next
+            }
+        }
+    }
+}
+
+/// A topic whose partitions somebody wants to know.
+#[derive(Debug)]
+struct Watched {
+    handle: Handle,
+    partitions: Arc<AtomicI32>,
+    asked: Option<Instant>,
+}
+
+impl Watched {
+    fn is_due(&self, in_trouble: bool) -> bool {
+        let known = self.partitions.load(Ordering::Relaxed) > 0 && !in_trouble;
+        let wait = if known { ASK_AGAIN } else { ASK_UNKNOWN };
+        self.asked.is_none_or(|asked| asked.elapsed() >= wait)
+    }
+}
+
+/// Asks the brokers for partitions, on a thread that may wait. An answer also says that the trouble is over.
+fn watch(topics: &Mutex<Vec<Watched>>, counts: &Counts, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let in_trouble = lock(&counts.trouble).is_some();
+        for topic in &mut *lock(topics) {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if topic.is_due(in_trouble) {
+                topic.asked = Some(Instant::now());
+                if let Some(count) = topic.handle.partitions(ASK_PATIENCE) {
+                    topic.partitions.store(count, Ordering::Relaxed);
+                    *lock(&counts.trouble) = None;
+                }
+            }
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// A thread that panicked while it held the lock has told so; the counts are still counts.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
