@@ -10,3 +10,5 @@
 pub mod clock;
 pub mod config;
 pub mod cores;
+#[allow(unsafe_code, reason = "sockets and io_uring: the kernel writes into our memory")]
+pub mod ingest;

@@ -1,0 +1,139 @@
+//! One UDP socket of one worker, and what the kernel granted it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use socket2::{Domain, Protocol, SockFilter, Type};
+
+const UDP_GRO: i32 = 104;
+/// Index of the drop counter in what `SO_MEMINFO` answers (`SK_MEMINFO_DROPS`, linux/sock_diag.h).
+const MEMINFO_DROPS: usize = 8;
+const MEMINFO_WORDS: usize = 9;
+
+/// What to ask of a socket.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketConfig {
+    /// Bytes of receive buffer, payload and bookkeeping of the kernel together.
+    pub receive_buffer_bytes: usize,
+    /// Let the kernel put datagrams of one sender together.
+    pub gro: bool,
+}
+
+/// A receive buffer: asked and granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiveBuffer {
+    /// Bytes asked for.
+    pub asked: usize,
+    /// Bytes granted.
+    pub got: usize,
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Socket {
+    socket: socket2::Socket,
+    asked: usize,
+}
+
+impl Socket {
+    /// Binds `address` together with the other workers' sockets (`SO_REUSEPORT`). An IPv6 wildcard takes IPv4 too.
+    ///
+    /// # Errors
+    /// The address is taken by somebody else or is not ours.
+    pub fn bind(address: SocketAddr, config: &SocketConfig) -> io::Result<Self> {
+        let socket =
+            socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_reuse_port(true)?;
+        let socket = Self { socket, asked: config.receive_buffer_bytes };
+        socket.ask_for_buffer();
+        if config.gro {
+            // An old kernel has none: then every datagram comes by itself.
+            drop(socket.set_option(libc::SOL_UDP, UDP_GRO, 1));
+        }
+        socket.socket.bind(&address.into())?;
+        Ok(socket)
+    }
+
+    /// Takes over a socket that is bound already: one that systemd kept for us.
+    #[must_use]
+    pub fn from_fd(fd: OwnedFd, config: &SocketConfig) -> Self {
+        let socket = Self { socket: fd.into(), asked: config.receive_buffer_bytes };
+        socket.ask_for_buffer();
+        socket
+    }
+
+    /// Where it is bound.
+    ///
+    /// # Errors
+    /// It is not bound to an IP address.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        let not_ip = || io::Error::other("not bound to an IP address");
+        self.socket.local_addr()?.as_socket().ok_or_else(not_ip)
+    }
+
+    /// What receive buffer was asked for and granted. The kernel answers twice what it granted, the other half being for
+    /// its own bookkeeping (socket(7)).
+    #[must_use]
+    pub fn receive_buffer(&self) -> ReceiveBuffer {
+        let got = self.socket.recv_buffer_size().unwrap_or(0) / 2;
+        ReceiveBuffer { asked: self.asked, got }
+    }
+
+    /// Datagrams dropped here since it was bound: the buffer was full, or they came after [`Socket::refuse`].
+    #[must_use]
+    pub fn drops(&self) -> u64 {
+        let mut words = [0u32; MEMINFO_WORDS];
+        let mut len = size_of_val(&words) as libc::socklen_t;
+        // SAFETY: the descriptor is open as long as `self`; `words` has the `len` bytes that may be written.
+        let answer = unsafe {
+            libc::getsockopt(
+                self.fd(),
+                libc::SOL_SOCKET,
+                libc::SO_MEMINFO,
+                words.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        if answer == 0 { u64::from(words[MEMINFO_DROPS]) } else { 0 }
+    }
+
+    /// Refuses every further datagram, so that what is queued can be taken in to the last one.
+    ///
+    /// # Errors
+    /// The kernel takes no filter.
+    pub fn refuse(&self) -> io::Result<()> {
+        // A classic BPF program of one instruction: keep 0 bytes of the packet.
+        let keep_nothing = SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0);
+        self.socket.attach_filter(&[keep_nothing])
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    fn ask_for_buffer(&self) {
+        let bytes = i32::try_from(self.asked).unwrap_or(i32::MAX);
+        // With CAP_NET_ADMIN beyond net.core.rmem_max, else up to it; `receive_buffer` tells what came of it.
+        if self.set_option(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
+            drop(self.socket.set_recv_buffer_size(self.asked));
+        }
+    }
+
+    fn set_option(&self, level: i32, name: i32, value: i32) -> io::Result<()> {
+        // SAFETY: the descriptor is open as long as `self`; `value` is an int and lives through the call.
+        let answer = unsafe {
+            libc::setsockopt(
+                self.fd(),
+                level,
+                name,
+                (&raw const value).cast(),
+                size_of::<i32>() as libc::socklen_t,
+            )
+        };
+        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}

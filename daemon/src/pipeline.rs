@@ -1,0 +1,288 @@
+//! Starting and stopping the whole: sockets, workers, output, splitter, state, http.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use arc_swap::ArcSwap;
+use core_affinity::CoreId;
+use crossbeam_channel::{Sender, unbounded};
+use neckar_decode::{Decoder, Shared};
+use neckar_enrich::Tables;
+
+use crate::board::{Board, Snapshot};
+use crate::config::{Config, Problem};
+use crate::http::Http;
+use crate::ingest::{Receiver, Socket};
+use crate::output::Output;
+use crate::pool::Pool;
+use crate::splitter::{Splitter, SplitterCounts};
+use crate::stage::{Stage, StageParts};
+use crate::state::StateKeeper;
+use crate::worker::{Published, Worker, WorkerCounts};
+use crate::{budget, cores, settings, tables};
+
+/// Why there is no pipeline.
+#[derive(Debug)]
+pub enum StartError {
+    /// The operator can mend it: exit code 2.
+    Problem(Problem),
+    /// The system refused: exit code 1.
+    System(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Problem(problem) => problem.fmt(out),
+            Self::System(what) => out.write_str(what),
+        }
+    }
+}
+
+impl From<Problem> for StartError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// What the running pipeline tells the one who started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A worker has ended although nobody asked it to.
+    WorkerEnded,
+    /// Nobody reads the output any more.
+    OutputClosed,
+}
+
+/// The running data plane.
+pub struct Pipeline {
+    board: Arc<Board>,
+    workers: Vec<JoinHandle<io::Result<WorkerCounts>>>,
+    splitter: Option<Splitter>,
+    keeper: StateKeeper,
+    http: Option<Http>,
+    listening: Vec<SocketAddr>,
+    deadline: Duration,
+}
+
+impl Pipeline {
+    /// Binds and starts everything. `events` hears of what happens by itself.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub fn start(config: &Config, events: &Sender<Event>) -> Result<Self, StartError> {
+        let cores = cores::choose_cores(&config.workers.cores).map_err(|why| {
+            Problem::new("workers.cores", &config.workers.cores, why, "choose others or auto")
+        })?;
+        let tables = Arc::new(ArcSwap::from_pointee(tables::build(config)?));
+        let (sockets, listening) = bind_all(config, cores.len())?;
+        let shared = Arc::new(Shared::new(settings::decode(config)?));
+        let keeper = StateKeeper::start(&config.state, Arc::clone(&shared)).map_err(system)?;
+        let closed = events.clone();
+        let output = Arc::new(Output::start(config, move || drop(closed.send(Event::OutputClosed)))?);
+        let counts = Arc::new(SplitterCounts::default());
+        let splitter = start_splitter(config, &output, &counts)?;
+        let board = Arc::new(Board {
+            workers: cores.iter().map(|_| Arc::default()).collect(),
+            output: Arc::clone(&output),
+            splitter: counts,
+            tables: Arc::clone(&tables),
+            stopping: Arc::new(AtomicBool::new(false)),
+            started: Instant::now(),
+        });
+        let mut pipeline = Self {
+            board: Arc::clone(&board),
+            workers: Vec::new(),
+            splitter,
+            keeper,
+            http: None,
+            listening,
+            deadline: Duration::from_secs(config.stop.deadline_s),
+        };
+        let launch = Launch { config, cores: &cores, shared, tables, output, events };
+        if let Err(error) = pipeline.launch(launch, sockets) {
+            pipeline.stop();
+            return Err(error);
+        }
+        if let Some(address) = config.http.bind_address() {
+            match Http::start(address, board) {
+                Ok(http) => pipeline.http = Some(http),
+                Err(error) => {
+                    pipeline.stop();
+                    let fix = "choose another, or \"\" for none";
+                    return Err(Problem::new("http.address", address, error, fix).into());
+                }
+            }
+        }
+        Ok(pipeline)
+    }
+
+    fn launch(&mut self, launch: Launch<'_>, sockets: Vec<Vec<Socket>>) -> Result<(), StartError> {
+        let (ready, started) = unbounded();
+        for (index, sockets) in sockets.into_iter().enumerate() {
+            let published = Arc::clone(&self.board.workers[index]);
+            let splitter = self.splitter.as_ref().map(Splitter::sender);
+            let start = launch.worker(index, sockets, published, splitter)?;
+            let (stopping, deadline) = (Arc::clone(&self.board.stopping), self.deadline);
+            let (ready, events) = (ready.clone(), launch.events.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || {
+                    // The ring belongs to the thread that drives it, so it is made here.
+                    let worker = start();
+                    let ok = worker.as_ref().map(drop).map_err(ToString::to_string);
+                    drop(ready.send(ok));
+                    let result = worker?.run(&stopping, deadline);
+                    if !stopping.load(Ordering::Relaxed) {
+                        drop(events.send(Event::WorkerEnded));
+                    }
+                    result
+                })
+                .map_err(system)?;
+            self.workers.push(thread);
+        }
+        drop(ready);
+        for result in started {
+            result.map_err(StartError::System)?;
+        }
+        Ok(())
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Where it listens, ports that the kernel chose filled in.
+    #[must_use]
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// Where the page is.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(Http::address)
+    }
+
+    /// Stops receiving, takes in what the kernel had queued, delivers everything within the deadline, and says what came
+    /// of it all.
+    #[must_use]
+    pub fn stop(self) -> Snapshot {
+        let until = Instant::now() + self.deadline;
+        self.board.stopping.store(true, Ordering::Relaxed);
+        for worker in self.workers {
+            match worker.join() {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => log::error!("a worker failed: {error}"),
+                Err(_) => log::error!("a worker panicked; what it held is lost"),
+            }
+        }
+        if let Some(splitter) = self.splitter {
+            splitter.stop();
+        }
+        self.board.output.finish(until);
+        self.keeper.stop();
+        if let Some(http) = self.http {
+            http.stop();
+        }
+        self.board.snapshot()
+    }
+}
+
+/// What every worker is made from.
+struct Launch<'a> {
+    config: &'a Config,
+    cores: &'a [CoreId],
+    shared: Arc<Shared>,
+    tables: Arc<ArcSwap<Tables>>,
+    output: Arc<Output>,
+    events: &'a Sender<Event>,
+}
+
+impl Launch<'_> {
+    /// A function that makes worker `index` on the thread that calls it.
+    fn worker(
+        &self,
+        index: usize,
+        sockets: Vec<Socket>,
+        published: Arc<Published>,
+        splitter: Option<Sender<Arc<neckar_proto::Batch>>>,
+    ) -> Result<impl FnOnce() -> io::Result<Worker> + Send + use<>, StartError> {
+        let config = self.config;
+        let core = self.cores[index];
+        let receiver = settings::receiver(config);
+        let decoder = Decoder::new(settings::decode(config)?, Arc::clone(&self.shared));
+        let batches = budget::batches_per_worker(config, self.cores.len());
+        let stage = StageParts {
+            tables: Arc::clone(&self.tables),
+            profile: settings::profile(config),
+            pool: Pool::new(batches, config.batch.flows_max, config.batch.bytes_max),
+            sink: self.output.sink(),
+            splitter,
+            linger: Duration::from_millis(config.batch.linger_ms),
+            stall: Duration::from_millis(config.batch.stall_ms),
+        };
+        Ok(move || {
+            if !core_affinity::set_for_current(core) {
+                log::warn!("worker {index} could not be pinned to core {}", core.id);
+            }
+            let receiver = Receiver::new(sockets, &receiver)?;
+            if index == 0 {
+                log::info!("{}", receiver.probe());
+            }
+            Ok(Worker { receiver, decoder, stage: Stage::new(stage), published })
+        })
+    }
+}
+
+/// One socket per worker and listening address; per worker, in the order of the configuration.
+fn bind_all(
+    config: &Config,
+    workers: usize,
+) -> Result<(Vec<Vec<Socket>>, Vec<SocketAddr>), StartError> {
+    let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut listening = Vec::new();
+    for (index, listen) in config.listen.iter().enumerate() {
+        let mut address = listen.socket_address().expect("validated");
+        for (worker, sockets) in sockets.iter_mut().enumerate() {
+            let socket = Socket::bind(address, &settings::socket(config)).map_err(|error| {
+                let fix = "choose another address, or stop whoever has it (ss -ulpn)";
+                Problem::new(&format!("listen[{index}].address"), address, error, fix)
+            })?;
+            // A port of 0 is the kernel's choice once; the other workers share it.
+            address = socket.local_address().map_err(system)?;
+            if worker == 0 {
+                settings::report_buffer(&socket, address);
+            }
+            sockets.push(socket);
+        }
+        settings::steer(config, sockets.iter().filter_map(|worker| worker.last()));
+        listening.push(address);
+    }
+    Ok((sockets, listening))
+}
+
+fn start_splitter(
+    config: &Config,
+    output: &Output,
+    counts: &Arc<SplitterCounts>,
+) -> Result<Option<Splitter>, StartError> {
+    let split = &config.split;
+    let Some(producer) = output.producer().filter(|_| !split.cids.is_empty()) else {
+        return Ok(None);
+    };
+    let counts = Arc::clone(counts);
+    Splitter::start(producer, &split.cids, &split.topic_prefix, split.queue_batches, counts)
+        .map(Some)
+        .map_err(system)
+}
+
+fn system(error: impl ToString) -> StartError {
+    StartError::System(error.to_string())
+}

@@ -1,0 +1,98 @@
+//! What an operator sees who got something wrong, or whose broker is away.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+
+mod support;
+
+use std::process::Command;
+use std::time::Duration;
+
+use support::process::Neckard;
+use support::{scratch, wait_until};
+
+/// Runs `neckard` with `text` as its file; answers exit code and standard error.
+fn run(subject: &str, command: &str, text: &str) -> (i32, String) {
+    let folder = scratch(subject);
+    let file = folder.join("neckard.toml");
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_neckard"))
+        .args([command, "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let place = format!("{}/", folder.display());
+    let stderr = String::from_utf8(output.stderr).unwrap().replace(&place, "");
+    (output.status.code().unwrap(), stderr)
+}
+
+#[track_caller]
+fn check(subject: &str, text: &str, expected: &str) {
+    for command in ["run", "check"] {
+        let (code, stderr) = run(subject, command, text);
+        assert_eq!((code, stderr.as_str()), (2, format!("neckard: {expected}\n").as_str()));
+    }
+}
+
+#[test]
+fn an_unknown_key() {
+    check(
+        "unknown-key",
+        "[http]\nadress = \"127.0.0.1:1\"\n",
+        "neckard.toml:2: http.adress: unknown field `adress`, expected `address`; \
+         did you mean `address`?",
+    );
+}
+
+#[test]
+fn a_bad_address() {
+    check(
+        "bad-address",
+        "[[listen]]\naddress = \"2055\"\n",
+        "neckard.toml:2: listen[0].address = \"2055\": not an IP address and port; \
+         write it like [::]:2055 or 192.0.2.1:2055",
+    );
+}
+
+#[test]
+fn a_customer_list_that_is_not_there() {
+    let (code, stderr) =
+        run("missing-customers", "check", "[enrich]\ncustomers = \"/nowhere/customers.csv\"\n");
+    assert_eq!(code, 2);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("neckard: neckard.toml:2: enrich.customers"), "{stderr}");
+    assert!(stderr.contains("/nowhere/customers.csv"), "{stderr}");
+}
+
+#[test]
+fn a_kafka_property_that_does_not_exist() {
+    let (code, stderr) = run(
+        "unknown-property",
+        "check",
+        "[output]\nkind = \"kafka\"\n[kafka.properties]\n\"lingre.ms\" = \"5\"\n",
+    );
+    assert_eq!(code, 2);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("lingre.ms"), "{stderr}");
+    assert!(stderr.starts_with("neckard: neckard.toml:4: kafka.properties"), "{stderr}");
+}
+
+#[test]
+fn an_unknown_command_is_wrong_usage() {
+    let output = Command::new(env!("CARGO_BIN_EXE_neckard")).arg("--nonsense").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_broker_that_is_away_is_no_reason_to_exit() {
+    let neckard = Neckard::start(&[
+        "output.kind=kafka",
+        "kafka.brokers=[\"127.0.0.1:1\"]",
+        "stop.deadline_s=1",
+    ]);
+    wait_until("/healthz tells", Duration::from_secs(30), || {
+        let (status, body) = neckard.fetch("/healthz");
+        status == 503 && body.contains("output") && body.contains("127.0.0.1:1")
+    });
+    assert_eq!(neckard.metric("neckar_output_up"), 0);
+    let (status, _) = neckard.stop();
+    assert!(status.success());
+}
