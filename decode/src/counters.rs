@@ -37,22 +37,32 @@ causes! {
     DatagramExporterDenied => "datagram_exporter_denied",
     /// The table of exporters is full and this one is not in it.
     DatagramExporterTableFull => "datagram_exporter_table_full",
+    /// The exporter has more observation domains than are remembered.
+    DatagramDomainTableFull => "datagram_domain_table_full",
+    /// An IPFIX message that says it is shorter than its own header.
+    DatagramLengthInvalid => "datagram_length_invalid",
+    /// A NetFlow v5 header that counts more records than the protocol allows and the datagram holds.
+    DatagramCountInvalid => "datagram_count_invalid",
     /// A set or sFlow sample whose length is impossible; what follows in the datagram cannot be found.
     SetLengthInvalid => "set_length_invalid",
     /// A set id that the protocol reserves.
     SetIdReserved => "set_id_reserved",
     /// A template set that does not parse.
     SetTemplateMalformed => "set_template_malformed",
+    /// A template set with a template whose records could take no bytes.
+    SetTemplateZeroLength => "set_template_zero_length",
+    /// A template set with a template that the bounds on fields, templates or their bytes leave no room for.
+    SetTemplateOverLimit => "set_template_over_limit",
     /// A data set whose template never came while it was held, or that there was no room to hold.
     SetTemplateMissing => "set_template_missing",
     /// A data set shorter than one record of its template.
     SetTruncated => "set_truncated",
+    /// A data set that ends in the middle of a record of variable length. The whole records before it stand.
+    SetRecordOverrun => "set_record_overrun",
     /// An sFlow flow sample that does not parse.
     RecordSampleMalformed => "record_sample_malformed",
     /// A NetFlow v5 record that the header counts and the datagram does not hold.
     RecordTruncated => "record_truncated",
-    /// A record with a variable-length field that overruns its set.
-    RecordMalformed => "record_malformed",
 }
 
 /// Everything a decoder has counted since it was made. `records + reverse_flows = flows + dropped records`, always.
@@ -82,8 +92,13 @@ pub struct Counters {
     pub held: u64,
     /// Held sets decoded after all.
     pub released: u64,
-    /// Records, flows or datagrams (by protocol) that sequence numbers say were lost on the way here.
+    /// Template withdrawals (RFC 7011 section 8.1).
+    pub withdrawals: u64,
+    /// Records, flows or datagrams (by protocol) that sequence numbers say were lost on the way here. Falls when one
+    /// comes late after all: `missed + recovered` never does.
     pub missed: u64,
+    /// Units that were missed and came late.
+    pub recovered: u64,
     /// Datagrams that came after a later one of the same exporter and domain.
     pub reordered: u64,
     /// Sequence numbers that started anew: the exporter restarted.

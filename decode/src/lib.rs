@@ -1,7 +1,8 @@
 //! Datagram bytes in, [`Flow`](neckar_proto::Flow) rows out: NetFlow v5, v9, IPFIX and sFlow v5.
 //!
-//! A `Decoder` belongs to one worker. It tells the protocols apart by content, so any of them may come to any port,
-//! fills rows in place and lends them to a [`RowSink`] in chunks of at most [`ROWS_MAX`] rows.
+//! A [`Decoder`] belongs to one worker. It tells the protocols apart by content, so any of them may come to any port,
+//! fills rows in place and lends them to a [`RowSink`] in chunks of at most [`ROWS_MAX`] rows. What workers know
+//! together (templates, sampling tables, sequence numbers) is in one [`Shared`].
 //!
 //! Deliberately absent: I/O, clocks (time is an argument), logging (every oddity is a counter), allocation once warm,
 //! `unsafe`, and any knowledge of protobuf.
@@ -11,9 +12,33 @@ use std::net::IpAddr;
 
 use neckar_proto::Rows;
 
+mod bytes;
+mod config;
 mod counters;
+mod decoder;
+mod elements;
+mod hold;
+mod local;
+mod message;
+mod netflow5;
+mod persist;
+mod plan;
+mod sampling;
+mod sequence;
+mod sets;
+mod shared;
+mod template;
+mod text;
+mod time;
+mod view;
 
+pub use config::Config;
 pub use counters::{Cause, Counters};
+pub use decoder::Decoder;
+pub use persist::{ImportError, Summary};
+pub use shared::{Shared, Totals};
+pub use template::Protocol;
+pub use view::{DomainView, ExporterView, FieldView, Source, TemplateView, field_sources};
 
 /// Rows that a [`RowSink`] gets at most in one call: they stay in the first-level cache from decoding to encoding.
 pub const ROWS_MAX: usize = 64;
@@ -29,6 +54,17 @@ pub struct Datagram<'a> {
     pub received_ns: u64,
     /// The payload.
     pub bytes: &'a [u8],
+}
+
+/// How long the message at the start of `bytes` says it is: for files that hold several, one after the other. `None`
+/// for NetFlow v9 and sFlow, whose messages do not say, and for anything else.
+#[must_use]
+pub fn message_length(bytes: &[u8]) -> Option<usize> {
+    match bytes::u16_at(bytes, 0)? {
+        5 => Some(netflow5::message_length(usize::from(bytes::u16_at(bytes, 2)?))),
+        10 => bytes::u16_at(bytes, 2).map(usize::from),
+        _ => None,
+    }
 }
 
 /// Takes decoded rows. They are lent: after the call the decoder clears and refills them.

@@ -217,6 +217,14 @@ impl Flow {
         self.address_len[slot] = 16;
     }
 
+    /// Stores an address of either family, `len` (4 or 16) of the `address` bytes, without marking it present.
+    #[inline(always)]
+    pub fn store_address(&mut self, field: Field, address: [u8; 16], len: u8) {
+        let slot = field.slot() % ADDRESS_SLOTS;
+        self.addresses[slot] = address;
+        self.address_len[slot] = len;
+    }
+
     /// Takes a field out of the row.
     #[inline]
     pub fn remove(&mut self, field: Field) {

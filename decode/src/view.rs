@@ -1,0 +1,346 @@
+//! What people are shown: exporters with their accounts, templates with what each field is for, and the field map.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+use neckar_proto::Field;
+
+use crate::counters::Cause;
+use crate::elements::{self, Convert, ELEMENTS, Element, REVERSE_PEN, Use};
+use crate::shared::{Shared, Totals, lock};
+use crate::template::{FieldSpec, Protocol, Template, VARIABLE};
+
+/// An exporter and its accounts, as last reported by the workers ([`Decoder::expire`](crate::Decoder::expire)).
+#[derive(Clone, Debug)]
+pub struct ExporterView {
+    /// Its address.
+    pub exporter: IpAddr,
+    /// Its port, where ports are part of the key; else 0.
+    pub port: u16,
+    /// By [`Cause`]: what of it did not become a flow.
+    pub dropped: [u64; Cause::ALL.len()],
+    /// Its domains.
+    pub domains: Vec<DomainView>,
+}
+
+/// One observation domain (source id, engine, sub-agent).
+#[derive(Clone, Debug)]
+pub struct DomainView {
+    /// The protocol it speaks.
+    pub protocol: Protocol,
+    /// Its number.
+    pub domain: u32,
+    /// Its accounts.
+    pub totals: Totals,
+    /// Templates known, options templates included.
+    pub templates: usize,
+    /// Sampling rates told by options records: sampler id, if one is named, and rate.
+    pub rates: Vec<(Option<u64>, u64)>,
+    /// Data sets given up because their template never came, by template id.
+    pub missing: Vec<(u16, u64)>,
+}
+
+/// One template and what decoding makes of it.
+#[derive(Clone, Debug)]
+pub struct TemplateView {
+    /// Whose it is.
+    pub exporter: IpAddr,
+    /// The protocol it came by.
+    pub protocol: Protocol,
+    /// Its observation domain.
+    pub domain: u32,
+    /// Its id.
+    pub id: u16,
+    /// An options template: its records are about the exporter and never become flows.
+    pub options: bool,
+    /// Fields that are scope; they come first.
+    pub scope: usize,
+    /// When it was last announced, Unix nanoseconds.
+    pub refreshed_ns: u64,
+    /// Its fields in wire order.
+    pub fields: Vec<FieldView>,
+}
+
+/// One field of a template.
+#[derive(Clone, Debug)]
+pub struct FieldView {
+    /// Information element.
+    pub element: u16,
+    /// Enterprise number; 0 for IANA's own.
+    pub enterprise: u32,
+    /// The element's name, if decoding has a use for it.
+    pub name: Option<&'static str>,
+    /// Bytes; `None` if each record tells.
+    pub length: Option<u16>,
+    /// The fields of the flow that it can fill.
+    pub fills: Vec<Field>,
+    /// It is read for something else than a field of the flow: "sampling rate", "sampled packet", ...
+    pub serves: Option<&'static str>,
+    /// It fills the second flow of the record (RFC 5103).
+    pub reverse: bool,
+}
+
+impl FieldView {
+    /// Is it passed over by its length?
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        self.fills.is_empty() && self.serves.is_none()
+    }
+}
+
+impl Shared {
+    /// All exporters, by address.
+    #[must_use]
+    pub fn exporters(&self) -> Vec<ExporterView> {
+        let cells = self.cells().into_iter();
+        cells
+            .map(|(exporter, domains)| ExporterView {
+                exporter: exporter.key.address(),
+                port: exporter.key.port(),
+                dropped: *lock(&exporter.dropped),
+                domains: domains
+                    .iter()
+                    .map(|domain| {
+                        let state = lock(&domain.state);
+                        DomainView {
+                            protocol: domain.key.protocol,
+                            domain: domain.key.domain,
+                            totals: state.totals,
+                            templates: state.templates.len(),
+                            rates: state.rates.rows().collect(),
+                            missing: state.missing.iter().map(|(id, sets)| (*id, *sets)).collect(),
+                        }
+                    })
+                    .collect(),
+            })
+            .collect()
+    }
+
+    /// All templates, by exporter, domain and id.
+    #[must_use]
+    pub fn templates(&self) -> Vec<TemplateView> {
+        let mut views = Vec::new();
+        for (exporter, domains) in self.cells() {
+            for domain in domains {
+                let state = lock(&domain.state);
+                views.extend(state.templates.values().map(|template| {
+                    view(exporter.key.address(), domain.key.protocol, domain.key.domain, template)
+                }));
+            }
+        }
+        views
+    }
+
+    /// How many templates are known now.
+    #[must_use]
+    pub fn template_count(&self) -> usize {
+        self.templates.load(Ordering::Relaxed)
+    }
+
+    /// How many exporters are known now.
+    #[must_use]
+    pub fn exporter_count(&self) -> usize {
+        lock(&self.table).exporters.len()
+    }
+}
+
+fn view(exporter: IpAddr, protocol: Protocol, domain: u32, template: &Template) -> TemplateView {
+    let scope = usize::from(template.scope);
+    let specs = template.definition(protocol);
+    let fields = specs
+        .specs()
+        .enumerate()
+        .map(|(index, spec)| {
+            field_view(spec, protocol, template.options, template.options && index < scope)
+        })
+        .collect();
+    TemplateView {
+        exporter,
+        protocol,
+        domain,
+        id: template.id,
+        options: template.options,
+        scope,
+        refreshed_ns: template.refreshed_ns(),
+        fields,
+    }
+}
+
+fn field_view(spec: FieldSpec, protocol: Protocol, options: bool, scope: bool) -> FieldView {
+    let FieldSpec { element, enterprise, length } = spec;
+    let v9_scope = scope && protocol == Protocol::NetflowV9;
+    let line = elements::element(element)
+        .filter(|_| matches!(enterprise, 0 | REVERSE_PEN) && !v9_scope)
+        .filter(|line| !line.v9_only || protocol == Protocol::NetflowV9);
+    let uses = line.map_or(&[][..], |line| line.uses);
+    let fills = uses.iter().flat_map(|one| filled(*one));
+    let serves = uses.iter().find_map(|one| served(*one));
+    FieldView {
+        element,
+        enterprise,
+        name: line.map(|line| line.name),
+        length: (length != VARIABLE).then_some(length),
+        fills: if options { Vec::new() } else { fills.collect() },
+        serves,
+        reverse: enterprise == REVERSE_PEN
+            || uses.iter().any(|one| matches!(one, Use::FillReverse { .. })),
+    }
+}
+
+/// The fields that one use fills.
+fn filled(one: Use) -> Vec<Field> {
+    let label = |slot| vec![Field::HasMPLS, Field::MPLSCount, slot];
+    match one {
+        Use::Fill { field, .. } | Use::FillReverse { field, .. } => vec![field],
+        Use::Label(0) => label(Field::MPLS1Label),
+        Use::Label(1) => label(Field::MPLS2Label),
+        Use::Label(2) => label(Field::MPLS3Label),
+        Use::Label(_) => label(Field::MPLSLastLabel),
+        Use::VrfName => vec![Field::IngressVrfName, Field::EgressVrfName],
+        Use::Rate(_) | Use::Sampler => vec![Field::SamplingRate],
+        Use::Boot => vec![Field::TimeFlowStartNs, Field::TimeFlowEndNs],
+        Use::Frame(_) => Vec::new(),
+    }
+}
+
+/// What an element is read for, if not only to be copied to a field.
+fn served(one: Use) -> Option<&'static str> {
+    match one {
+        Use::Fill { .. } | Use::FillReverse { .. } | Use::Label(_) | Use::VrfName => None,
+        Use::Rate(_) => Some("sampling rate"),
+        Use::Sampler => Some("sampler"),
+        Use::Boot => Some("exporter start"),
+        Use::Frame(_) => Some("sampled packet"),
+    }
+}
+
+/// One line of the map from wire to row: what the documentation is made from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What it fills.
+    pub field: Field,
+    /// Where: [`Protocol::NetflowV9`] and [`Protocol::Ipfix`] share elements, so an element has a line for each.
+    pub protocol: Protocol,
+    /// The information element, if it comes from one.
+    pub element: Option<u16>,
+    /// IANA's name of the element, or the name of the field in the protocol's own document.
+    pub name: &'static str,
+    /// How, where it is more than copying the number.
+    pub note: String,
+}
+
+/// Fields of NetFlow v5: name in Cisco's document, what it fills, and how.
+const V5: &[(&str, Field, &str)] = &[
+    ("version", Field::Type, ""),
+    ("unix_secs, unix_nsecs, SysUptime, first", Field::TimeFlowStartNs, "signed 32-bit difference"),
+    ("unix_secs, unix_nsecs, SysUptime, last", Field::TimeFlowEndNs, "signed 32-bit difference"),
+    ("flow_sequence", Field::SequenceNum, ""),
+    ("sampling_interval", Field::SamplingRate, "low 14 bits"),
+    ("srcaddr", Field::SrcAddr, ""),
+    ("dstaddr", Field::DstAddr, ""),
+    ("nexthop", Field::NextHop, ""),
+    ("input", Field::InIf, ""),
+    ("output", Field::OutIf, ""),
+    ("dPkts", Field::Packets, ""),
+    ("dOctets", Field::Bytes, ""),
+    ("srcport", Field::SrcPort, ""),
+    ("dstport", Field::DstPort, ""),
+    ("dstport", Field::IcmpType, "high byte, if prot is ICMP"),
+    ("dstport", Field::IcmpCode, "low byte, if prot is ICMP"),
+    ("tcp_flags", Field::TCPFlags, ""),
+    ("prot", Field::Proto, ""),
+    ("tos", Field::IPTos, ""),
+    ("src_as", Field::SrcAS, ""),
+    ("dst_as", Field::DstAS, ""),
+    ("src_mask", Field::SrcNet, ""),
+    ("dst_mask", Field::DstNet, ""),
+    ("(always IPv4)", Field::Etype, "0x0800"),
+];
+
+/// What the header of a message fills.
+const HEADER: &[(&str, Field)] = &[
+    ("version", Field::Type),
+    ("sequence number", Field::SequenceNum),
+    ("source id, observation domain id", Field::ObservationDomainID),
+    ("(UDP source address)", Field::SamplerAddress),
+    ("(when it was received)", Field::TimeReceivedNs),
+];
+
+/// The whole map from NetFlow v5, v9 and IPFIX to the row, by protocol and element.
+pub fn field_sources() -> impl Iterator<Item = Source> {
+    let v5 = V5.iter().map(|(name, field, note)| Source {
+        field: *field,
+        protocol: Protocol::NetflowV5,
+        element: None,
+        name,
+        note: (*note).into(),
+    });
+    let with_templates = [Protocol::NetflowV9, Protocol::Ipfix].into_iter().flat_map(|protocol| {
+        let header = HEADER.iter().map(move |(name, field)| Source {
+            field: *field,
+            protocol,
+            element: None,
+            name,
+            note: String::new(),
+        });
+        let lines = ELEMENTS
+            .iter()
+            .filter(move |line| !line.v9_only || protocol == Protocol::NetflowV9)
+            .flat_map(move |line| sources_of(line, protocol));
+        header.chain(lines)
+    });
+    v5.chain(with_templates)
+}
+
+fn sources_of(line: &'static Element, protocol: Protocol) -> Vec<Source> {
+    let mut sources = Vec::new();
+    for one in line.uses {
+        for field in filled(*one) {
+            let (element, name) = (Some(line.id), line.name);
+            sources.push(Source { field, protocol, element, name, note: note(*one) });
+        }
+    }
+    sources
+}
+
+/// How a use fills its field, in words.
+fn note(one: Use) -> String {
+    match one {
+        Use::Fill { rank, convert, .. } => {
+            let how = conversion(convert);
+            let stands_in = if rank > 0 { "stands in while the others say nothing" } else { "" };
+            [how, stands_in]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("; ")
+        }
+        Use::FillReverse { .. } => "of the reverse flow".into(),
+        Use::Label(_) => "label: the top 20 bits".into(),
+        Use::Rate(_) => "in the record, or by options data".into(),
+        Use::Sampler => "names the options row that says the rate".into(),
+        Use::Boot => "with flowStartSysUpTime, flowEndSysUpTime in IPFIX".into(),
+        Use::VrfName => "of the VRF number before it".into(),
+        Use::Frame(_) => "parsed".into(),
+    }
+}
+
+fn conversion(convert: Convert) -> &'static str {
+    match convert {
+        Convert::Low(12) => "low 12 bits",
+        Convert::Low(13) => "low 13 bits",
+        Convert::Low(20) => "low 20 bits",
+        Convert::Low(_) => "low byte",
+        Convert::Left(_) => "shifted left by 2",
+        Convert::High => "high byte",
+        Convert::IpVersion => "4: 0x0800, 6: 0x86dd; only without addresses",
+        Convert::PrefixV4 => "if the address kept is IPv4",
+        Convert::PrefixV6 => "if the address kept is IPv6",
+        Convert::Time(elements::Unit::Uptime) => "header clock minus signed difference of uptimes",
+        Convert::Time(elements::Unit::DeltaMicroseconds) => "before the export time",
+        Convert::Time(elements::Unit::NtpMicroseconds | elements::Unit::NtpNanoseconds) => {
+            "NTP 64-bit; plain Unix time where only that makes sense"
+        }
+        Convert::Number | Convert::Address | Convert::Time(_) | Convert::Text => "",
+    }
+}
