@@ -1,1 +1,21 @@
-fn main() {}
+//! The command line program; everything it does is in the library beside it.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use neckar::cli::{Cli, Verb};
+use neckar::{decode, generate, replay};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Decode(args) => decode::run(&args),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Generate(args) => generate::run(&args),
+    };
+    let exit = result.unwrap_or_else(|failure| {
+        eprintln!("neckar: {failure}");
+        failure.exit
+    });
+    exit.into()
+}

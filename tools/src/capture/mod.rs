@@ -42,6 +42,8 @@ pub struct Packet<'a> {
     pub source: SocketAddr,
     /// To whom; `0.0.0.0:0` where the file does not say.
     pub destination: SocketAddr,
+    /// Number of the file that it comes from, counted from 1.
+    pub file: usize,
     /// The UDP payload; only its start where the capture was cut.
     pub payload: &'a [u8],
 }
@@ -157,13 +159,7 @@ impl Captures {
             self.open = Some((file, reader));
         }
         let Found { time_ns, source, destination, ref payload } = self.found;
-        Ok(Some(Packet { time_ns, source, destination, payload }))
-    }
-
-    /// Number of the file that the last datagram came from, counted from 1.
-    #[must_use]
-    pub fn file_number(&self) -> usize {
-        self.opened
+        Ok(Some(Packet { time_ns, source, destination, file: self.opened, payload }))
     }
 
     /// What the captures read so far held beside the datagrams.

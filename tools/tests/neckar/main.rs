@@ -2,5 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 mod capture;
+mod conformance;
+mod decode;
 mod frames;
+mod generate;
+mod program;
+mod readme;
+mod receiver;
+mod replay;
+mod robustness;
 mod scratch;
+mod shared;

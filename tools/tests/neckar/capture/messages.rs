@@ -104,7 +104,7 @@ fn files_are_one_stream_and_errors_name_theirs() {
     loop {
         match captures.next() {
             Ok(None) => break,
-            Ok(Some(packet)) => seen.push((packet.payload.len(), captures.file_number())),
+            Ok(Some(packet)) => seen.push((packet.payload.len(), packet.file)),
             Err(error) => errors.push(error.to_string()),
         }
     }
