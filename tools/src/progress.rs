@@ -40,6 +40,11 @@ impl Progress {
         })
     }
 
+    /// Prints a line on standard error, above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        self.0.suspend(|| eprintln!("{line}"));
+    }
+
     /// Takes the bar away, so that lines after it stand alone.
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();

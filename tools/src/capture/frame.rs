@@ -13,8 +13,8 @@ pub(super) struct Frames {
     fragments: Fragments,
     /// Every frame.
     pub(super) frames: u64,
-    /// Of a link type that we cannot look into.
-    pub(super) link_unknown: u64,
+    /// The last link type that we could not look into, and how many frames were of such.
+    pub(super) link_unknown: Option<(i32, u64)>,
     /// Without IP in them, or with a malformed IP header.
     pub(super) not_ip: u64,
     /// Whole IP packets of something else.
@@ -34,7 +34,7 @@ impl Frames {
     pub(super) fn find(&mut self, link: i32, frame: &[u8], found: &mut Found) -> bool {
         self.frames += 1;
         if !link::is_known(link) {
-            self.link_unknown += 1;
+            self.link_unknown = Some((link, self.link_unknown.map_or(1, |(_, count)| count + 1)));
             return false;
         }
         match link::ip(link, frame).and_then(ip::parse) {

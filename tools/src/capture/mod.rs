@@ -193,7 +193,7 @@ impl Notes {
         let frames = pcap.frames();
         Self {
             frames: self.frames + frames.frames,
-            link_unknown: self.link_unknown + frames.link_unknown,
+            link_unknown: self.link_unknown + frames.link_unknown.map_or(0, |(_, count)| count),
             not_ip: self.not_ip + frames.not_ip,
             not_udp: self.not_udp + frames.not_udp,
             cut: self.cut + frames.cut,

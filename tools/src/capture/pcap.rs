@@ -113,7 +113,7 @@ impl Pcap {
             match self.step(found)? {
                 Step::Packet => return Ok(true),
                 Step::Skip => {}
-                Step::End => return Ok(false),
+                Step::End => return self.end().map(|()| false),
                 Step::Grow => self.grow()?,
                 Step::Refill => {
                     if self.reader.refill().is_err() {
@@ -121,6 +121,16 @@ impl Pcap {
                     }
                 }
             }
+        }
+    }
+
+    /// A capture in which nothing could be looked into would pass for an empty one.
+    fn end(&self) -> Result<(), Fault> {
+        match self.frames.link_unknown {
+            Some((link, count)) if count == self.frames.frames => {
+                Err(Fault::of(format!("no UDP can be found in frames of link type {link}")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -236,8 +246,6 @@ impl Section<'_> {
         if self.interfaces.len() >= INTERFACES_MAX {
             return Err(format!("more than {INTERFACES_MAX} interfaces: the file is damaged here"));
         }
-        // A pcap file has one link type, so one that we cannot read means that nothing will come of it. In pcapng other
-        // interfaces may do: those packets are counted as unknown.
         self.interfaces.push(interface);
         Ok(())
     }

@@ -7,8 +7,6 @@ mod printer;
 mod records;
 mod stats;
 
-use std::collections::HashSet;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -67,7 +65,7 @@ pub fn run(args: &DecodeArgs) -> Result<Exit, Failure> {
     let mut captures = Captures::watched(&args.files, progress.watch())?;
     let live = args.files.iter().any(|file| file.as_os_str() == "-");
     let mut session = Session::new(Printer::new(args.format, live));
-    let result = session.decode(&mut captures, args.stats);
+    let result = session.decode(&mut captures, args.stats, &progress);
     progress.finish();
     let whole = result?;
     let counters = session.decoder.counters();
@@ -76,44 +74,48 @@ pub fn run(args: &DecodeArgs) -> Result<Exit, Failure> {
         stats::say_oddities(counters);
     }
     if args.stats {
-        eprintln!("{}", stats::json(counters, session.exporters.len()));
+        eprintln!("{}", stats::json(counters, session.shared.exporter_count()));
     }
     stats::check(counters)?;
     Ok(if whole { Exit::Done } else { Exit::Failed })
 }
 
-/// A decoder as a daemon without configuration has it.
-fn new_decoder() -> Decoder {
+/// A decoder as a daemon without configuration has it, with what it knows of exporters.
+fn new_decoder() -> (Decoder, Arc<Shared>) {
     let config = Config::default();
     let shared = Arc::new(Shared::new(config.clone()));
-    Decoder::new(config, shared)
+    (Decoder::new(config, Arc::clone(&shared)), shared)
 }
 
 /// One stream of datagrams being decoded.
 struct Session {
     decoder: Decoder,
+    shared: Arc<Shared>,
     printer: Printer,
-    /// Who sent a datagram that was not dropped as a whole. The decoder knows a bounded number of exporters and drops the
-    /// datagrams of others, so this is bounded too.
-    exporters: HashSet<IpAddr>,
     /// Capture time at which the decoder looks through what it holds again.
     expire_ns: u64,
 }
 
 impl Session {
     fn new(printer: Printer) -> Self {
-        Self { decoder: new_decoder(), printer, exporters: HashSet::new(), expire_ns: 0 }
+        let (decoder, shared) = new_decoder();
+        Self { decoder, shared, printer, expire_ns: 0 }
     }
 
     /// `false` if a file was damaged. `to_the_end`: go on when nobody reads the flows any more, for the counts.
-    fn decode(&mut self, captures: &mut Captures, to_the_end: bool) -> Result<bool, Failure> {
+    fn decode(
+        &mut self,
+        captures: &mut Captures,
+        to_the_end: bool,
+        progress: &Progress,
+    ) -> Result<bool, Failure> {
         let mut whole = true;
         while self.printer.is_read() || to_the_end {
             match captures.next() {
                 Ok(Some(packet)) => self.packet(&packet),
                 Ok(None) => break,
                 Err(error) => {
-                    eprintln!("neckar: {error}");
+                    progress.say(&format!("neckar: {error}"));
                     whole = false;
                 }
             }
@@ -126,11 +128,7 @@ impl Session {
     }
 
     fn packet(&mut self, packet: &Packet<'_>) {
-        let dropped = stats::dropped_datagrams(self.decoder.counters());
         self.decoder.decode(datagram(packet), &mut self.printer);
-        if stats::dropped_datagrams(self.decoder.counters()) == dropped {
-            self.exporters.insert(packet.source.ip());
-        }
         if packet.time_ns >= self.expire_ns {
             self.expire_ns = packet.time_ns.saturating_add(EXPIRE_NS);
             self.decoder.expire(packet.time_ns, &mut self.printer);

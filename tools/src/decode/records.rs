@@ -9,7 +9,7 @@ pub(crate) struct RecordCount(Decoder);
 
 impl RecordCount {
     pub(crate) fn new() -> Self {
-        Self(super::new_decoder())
+        Self(super::new_decoder().0)
     }
 
     /// Data and options records in this message. Those of sets whose template has not come yet count when it comes.

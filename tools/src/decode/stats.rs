@@ -38,19 +38,10 @@ fn object(fields: impl IntoIterator<Item = (&'static str, u64)>) -> String {
     format!("{{{}}}", pairs.join(","))
 }
 
-/// Records that did not become flows.
+/// Records that did not become flows: "each cause says in its name whether it counts datagrams, sets or records"
+/// (interface.md).
 fn dropped_records(counters: &Counters) -> u64 {
-    dropped(counters, "record_")
-}
-
-/// Datagrams dropped as a whole.
-pub(super) fn dropped_datagrams(counters: &Counters) -> u64 {
-    dropped(counters, "datagram_")
-}
-
-/// "each cause says in its name whether it counts datagrams, sets or records" (interface.md).
-fn dropped(counters: &Counters, prefix: &str) -> u64 {
-    let causes = Cause::ALL.iter().filter(|cause| cause.name().starts_with(prefix));
+    let causes = Cause::ALL.iter().filter(|cause| cause.name().starts_with("record_"));
     causes.map(|cause| counters.dropped(*cause)).sum()
 }
 

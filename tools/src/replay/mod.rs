@@ -119,7 +119,7 @@ impl Replay {
                     Ok(Some(packet)) => self.send(&packet)?,
                     Ok(None) => break,
                     Err(error) if round == 1 => {
-                        eprintln!("neckar: {error}");
+                        progress.say(&format!("neckar: {error}"));
                         whole = false;
                     }
                     Err(_) => {}

@@ -92,7 +92,9 @@ proptest! {
     ) {
         let frames: Vec<_> = frames.into_iter().map(|frame| (TIME_NS, frame)).collect();
         let (_, notes, error) = read(&pcap(LITTLE, link, &frames));
-        prop_assert!(error.is_none());
+        let unknown = notes.link_unknown > 0;
+        prop_assert_eq!(error.is_some(), unknown);
+        prop_assert!(!unknown || notes.link_unknown == notes.frames);
         prop_assert_eq!(notes.frames, frames.len() as u64);
     }
 

@@ -168,9 +168,26 @@ fn what_is_not_udp_is_counted() {
     let (seen, notes, error) = read(&pcap(LITTLE, 1, &frames));
     assert!(seen.is_empty() && error.is_none());
     assert_eq!(notes, Notes { frames: 4, not_udp: 1, not_ip: 3, ..Notes::default() });
+}
+
+#[test]
+fn an_unknown_link_type_is_no_empty_capture() {
+    let frames = [(TIME_NS, vec![0; 64]), (TIME_NS, vec![0; 64])];
     let (seen, notes, error) = read(&pcap(LITTLE, 189, &frames));
-    assert!(seen.is_empty() && error.is_none());
-    assert_eq!(notes, Notes { frames: 4, link_unknown: 4, ..Notes::default() });
+    assert!(seen.is_empty());
+    assert_eq!(notes, Notes { frames: 2, link_unknown: 2, ..Notes::default() });
+    assert_eq!(error.unwrap().what, "no UDP can be found in frames of link type 189");
+    // Beside an interface that gives something it is only counted.
+    let bytes = join(&[
+        &section(LITTLE),
+        &interface(LITTLE, 189, &[]),
+        &interface(LITTLE, 101, &[]),
+        &enhanced(LITTLE, 0, 1, &[0; 64]),
+        &enhanced(LITTLE, 1, 1, &udp4(PAYLOAD)),
+    ]);
+    let (seen, notes, error) = read(&bytes);
+    assert!(error.is_none());
+    assert_eq!((seen.len(), notes.frames, notes.link_unknown), (1, 2, 1));
 }
 
 #[test]
