@@ -88,6 +88,10 @@ pub struct Counters {
     pub counter_samples: u64,
     /// sFlow discarded-packet notifications.
     pub discard_samples: u64,
+    /// sFlow samples of formats that we do not know, skipped by their length.
+    pub unknown_samples: u64,
+    /// Records inside sFlow flow samples that are shorter than their format. The flow does without them.
+    pub parts_malformed: u64,
     /// Data sets held because their template was not there yet (some are decoded later, some dropped).
     pub held: u64,
     /// Held sets decoded after all.

@@ -12,7 +12,7 @@ use crate::local::Local;
 use crate::message::{IPFIX_HEADER_BYTES, Message, V9_HEADER_BYTES};
 use crate::plan::{Anchors, Out};
 use crate::shared::Shared;
-use crate::{Datagram, ROWS_MAX, RowSink, netflow5, sets};
+use crate::{Datagram, ROWS_MAX, RowSink, netflow5, sets, sflow};
 
 /// Decodes datagrams into rows. One per worker; what workers share is in [`Shared`].
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Decoder {
             Some(8) => self.counters.drop(Cause::DatagramNetflowV8, 1),
             // sFlow counts its version in 32 bits.
             Some(0) => match u32_at(datagram.bytes, 0) {
-                Some(5) => self.sflow(datagram, sink),
+                Some(5) => sflow::decode(self, datagram, sink),
                 Some(2 | 4) => self.counters.drop(Cause::DatagramSflowVersion, 1),
                 Some(_) => self.counters.drop(Cause::DatagramVersionUnknown, 1),
                 None => self.counters.drop(Cause::DatagramTruncated, 1),
@@ -112,10 +112,6 @@ impl Decoder {
         // "IPFIX message length shorter than the datagram (honoured)"; a longer one means the datagram was cut.
         let body = (IPFIX_HEADER_BYTES, length.min(datagram.bytes.len()));
         sets::decode(self, datagram, &message, body, sink);
-    }
-
-    fn sflow(&mut self, _datagram: &Datagram<'_>, _sink: &mut dyn RowSink) {
-        self.counters.drop(Cause::DatagramSflowVersion, 1);
     }
 
     /// To be called about once a second: gives up what was held too long, decodes what was held until another worker
