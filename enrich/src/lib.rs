@@ -23,6 +23,7 @@ mod ranges;
 mod remote;
 mod sets;
 pub mod sources;
+pub mod synthetic;
 mod tables;
 #[cfg(test)]
 mod twin;

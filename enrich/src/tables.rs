@@ -147,6 +147,22 @@ impl Tables {
         self.prefixes.set(address).asn
     }
 
+    /// The label sets of IPv4 addresses, as numbers below [`label_sets`](Self::label_sets), into `sets`.
+    ///
+    /// # Panics
+    /// If `sets` is shorter than `addresses`.
+    pub fn find_v4(&self, addresses: &[u32], sets: &mut [u32]) {
+        self.prefixes.v4.look_up_all(addresses, &mut sets[..addresses.len()]);
+    }
+
+    /// The label sets of IPv6 addresses, likewise.
+    ///
+    /// # Panics
+    /// If `sets` is shorter than `addresses`.
+    pub fn find_v6(&self, addresses: &[u128], sets: &mut [u32]) {
+        self.prefixes.v6.look_up_all(addresses, &mut sets[..addresses.len()]);
+    }
+
     /// Bytes of memory that the tables take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

@@ -4,6 +4,7 @@
 //! the file does not load ([`LoadError`] names it), so that the table in force stays. What a prefix that stands twice in a file means
 //! is the same everywhere: the same thing said twice counts as a duplicate, two different things are an error.
 
+pub mod asn;
 pub mod customers;
 mod rows;
 
