@@ -2,7 +2,6 @@
 //!
 //! "A rate of 0 in the packet means 'not said'." Decode never multiplies; normalising is an enrichment step.
 
-use crate::bytes::number;
 use crate::elements::RatePart;
 use crate::plan::{Layout, Place, Shape};
 
@@ -55,7 +54,7 @@ impl RateUse {
     /// 310 / 309; 311: 1 / p." A lone 305 is not in that list; exporters that send it mean "one of so many", and
     /// goflow reads it so: it comes last.
     pub(crate) fn rate<L: Layout>(&self, bytes: &[u8], layout: L, record: usize) -> u64 {
-        let read = |place: Option<Place>| number(place?.bytes(bytes, layout, record));
+        let read = |place: Option<Place>| place?.number(bytes, layout, record);
         let said = |value: Option<u64>| value.filter(|value| *value != 0);
         let interval = said(read(self.interval));
         interval
@@ -74,7 +73,7 @@ impl RateUse {
 
     /// The sampler that record `record` names, if it names one.
     pub(crate) fn sampler<L: Layout>(&self, bytes: &[u8], layout: L, record: usize) -> Option<u64> {
-        self.samplers.iter().find_map(|place| number(place.bytes(bytes, layout, record)))
+        self.samplers.iter().find_map(|place| place.number(bytes, layout, record))
     }
 }
 
@@ -105,7 +104,7 @@ impl OptionsPlan {
 
     /// What record `record` tells.
     pub(crate) fn fact<L: Layout>(&self, bytes: &[u8], layout: L, record: usize) -> Fact {
-        let boot = self.boot.and_then(|place| number(place.bytes(bytes, layout, record)));
+        let boot = self.boot.and_then(|place| place.number(bytes, layout, record));
         Fact {
             sampler: self.rate.sampler(bytes, layout, record),
             rate: self.rate.rate(bytes, layout, record),

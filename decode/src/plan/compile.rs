@@ -214,14 +214,8 @@ fn frame_of(
     for source in &sources[before..] {
         later.insert(source.field);
     }
-    let counted = |field| sources.iter().any(|source| source.field == field);
-    Frame {
-        section,
-        place,
-        later,
-        bytes_counted: counted(Field::Bytes),
-        packets_counted: counted(Field::Packets),
-    }
+    let packets_counted = sources.iter().any(|source| source.field == Field::Packets);
+    Frame { section, place, later, packets_counted, fields: super::frame::fields() }
 }
 
 /// Address families that a template can fill.

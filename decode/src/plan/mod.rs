@@ -19,6 +19,7 @@ pub(crate) use compile::{Compiled, compile};
 pub(crate) use run::{Context, Out, icmp_from_port, run};
 pub(crate) use walk::{Anchors, Fixed, Layout, Reached, Shape};
 
+use crate::bytes::{low_bits, number, tail};
 use crate::elements::{Convert, Section, Unit};
 use crate::sampling::RateUse;
 use crate::template::VARIABLE;
@@ -36,6 +37,17 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) const fn is_variable(self) -> bool {
         self.width == VARIABLE
+    }
+
+    /// The integer in this field of record `record`; `None` if it is not 1 to 8 bytes long.
+    #[inline]
+    pub(crate) fn number<L: Layout>(self, bytes: &[u8], layout: L, record: usize) -> Option<u64> {
+        if !(1..=8).contains(&self.width) {
+            return number(self.bytes(bytes, layout, record));
+        }
+        let end =
+            layout.start(record, self.anchor) + self.offset as usize + usize::from(self.width);
+        tail(bytes, end).map(|raw| raw & low_bits(u32::from(self.width) * 8))
     }
 
     /// The bytes of this field in record `record`.
@@ -102,10 +114,10 @@ pub(crate) struct Frame {
     pub(crate) place: Place,
     /// Fields that an element after the frame fills: there the frame only stands in for zero.
     pub(crate) later: Presence,
-    /// The record has a byte counter of its own.
-    pub(crate) bytes_counted: bool,
     /// The record has a packet counter of its own.
     pub(crate) packets_counted: bool,
+    /// Fields that a packet may fill.
+    pub(crate) fields: Box<[Field]>,
 }
 
 /// What makes the second flow of a record (RFC 5103).

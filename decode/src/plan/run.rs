@@ -3,7 +3,7 @@
 use neckar_proto::{Field, Flow, Rows};
 
 use super::{Anchors, Fixed, Layout, Op, Place, Plan, Reached, Reverse, Step};
-use crate::bytes::{low_bits, number, tail};
+use crate::bytes::{low_bits, number};
 use crate::counters::{Cause, Counters};
 use crate::elements::{Convert, Unit};
 use crate::message::Message;
@@ -231,14 +231,9 @@ impl<L: Layout> Run<'_, L> {
 
     /// Calls `store` for each row with the eight bytes that end with the field.
     #[inline(always)]
-    fn each(&self, step: &Step, rows: &mut [Flow], mut store: impl FnMut(&mut Flow, u64)) {
+    fn each(&self, step: &Step, rows: &mut [Flow], store: impl FnMut(&mut Flow, u64)) {
         let end = step.place.offset as usize + usize::from(step.place.width);
-        for (record, row) in rows.iter_mut().enumerate() {
-            let at = self.layout.start(record, step.place.anchor) + end;
-            if let Some(raw) = tail(self.bytes, at) {
-                store(row, raw);
-            }
-        }
+        self.layout.each(self.bytes, step.place.anchor, end, rows, store);
     }
 
     fn word(&self, step: &Step, rows: &mut [Flow]) {
@@ -266,9 +261,7 @@ impl<L: Layout> Run<'_, L> {
         counters: &mut Counters,
     ) {
         for (record, row) in rows.iter_mut().enumerate() {
-            let Some(raw) = number(step.place.bytes(self.bytes, self.layout, record)) else {
-                continue;
-            };
+            let Some(raw) = step.place.number(self.bytes, self.layout, record) else { continue };
             if convert == Convert::Number && raw & !step.mask != 0 {
                 counters.values_cut += 1;
             }
@@ -322,33 +315,28 @@ impl<L: Layout> Run<'_, L> {
         }
         let told = self.context.rates.own.boot_ms();
         for (record, row) in rows.iter_mut().enumerate() {
-            let in_record = self.plan.boot.and_then(|place| self.number(place, record));
+            let in_record =
+                self.plan.boot.and_then(|place| place.number(self.bytes, self.layout, record));
             let Some(boot_ms) = in_record.filter(|boot| *boot != 0).or(told) else { continue };
-            let Some(at_ms) = self.number(step.place, record) else { continue };
+            let Some(at_ms) = step.place.number(self.bytes, self.layout, record) else { continue };
             if at_ms != 0 || !merge {
                 row.store_word(field, time::milliseconds(boot_ms.saturating_add(at_ms)));
             }
         }
     }
 
-    fn number(&self, place: Place, record: usize) -> Option<u64> {
-        number(place.bytes(self.bytes, self.layout, record))
-    }
-
     fn address(&self, step: &Step, rows: &mut [Flow]) {
         let (field, place) = (step.field, step.place);
+        if place.width == 4 && !step.merge {
+            self.each(step, rows, |row, raw| row.store_v4(field, (raw as u32).to_be_bytes()));
+            return;
+        }
         for (record, row) in rows.iter_mut().enumerate() {
-            let at = self.layout.start(record, place.anchor) + place.offset as usize;
-            let Some(rest) = self.bytes.get(at..) else { continue };
+            let bytes = place.bytes(self.bytes, self.layout, record);
             if step.merge {
-                let bytes = rest.get(..usize::from(place.width)).unwrap_or_default();
                 merge_address(row, field, bytes);
-            } else if place.width == 4 {
-                if let Some(bytes) = rest.first_chunk() {
-                    row.store_v4(field, *bytes);
-                }
-            } else if let Some(bytes) = rest.first_chunk() {
-                row.store_v6(field, *bytes);
+            } else if let Ok(v6) = bytes.try_into() {
+                row.store_v6(field, v6);
             }
         }
     }
@@ -358,7 +346,7 @@ impl<L: Layout> Run<'_, L> {
         let address = if step.field == Field::SrcNet { Field::SrcAddr } else { Field::DstAddr };
         for (record, row) in rows.iter_mut().enumerate() {
             if row.address(address).is_some_and(|kept| kept.len() == address_len)
-                && let Some(length) = self.number(step.place, record)
+                && let Some(length) = step.place.number(self.bytes, self.layout, record)
             {
                 row.merge(step.field, length & step.mask);
             }
@@ -511,12 +499,12 @@ fn turn(row: &mut Flow) {
     }
 }
 
-fn is_zero(bytes: &[u8]) -> bool {
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
 /// "Last one wins, but zero never replaces non-zero": an all-zero address replaces only another such.
-fn merge_address(row: &mut Flow, field: Field, bytes: &[u8]) {
+pub(super) fn merge_address(row: &mut Flow, field: Field, bytes: &[u8]) {
     if is_zero(bytes) && row.address(field).is_some_and(|kept| !is_zero(kept)) {
         return;
     }
@@ -529,7 +517,7 @@ fn merge_address(row: &mut Flow, field: Field, bytes: &[u8]) {
 
 /// Both families have a place in the template. "Etype follows the address kept"; and where one end is all zero and
 /// the other is not, the zero is of the other's family: a flow has one.
-fn settle_family(row: &mut Flow) {
+pub(super) fn settle_family(row: &mut Flow) {
     let family = |row: &Flow, field| row.address(field).map(|kept| (kept.len(), is_zero(kept)));
     let kept = match (family(row, Field::SrcAddr), family(row, Field::DstAddr)) {
         (Some((source, true)), Some((destination, false))) if source != destination => {

@@ -1,6 +1,8 @@
 //! Where records and their fields lie.
 
-use crate::bytes::u16_at;
+use neckar_proto::Flow;
+
+use crate::bytes::{tail, u16_at};
 
 /// How long records are.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,23 @@ impl Shape {
 pub(crate) trait Layout: Copy {
     /// Offset of anchor `anchor` of record `record` in the bytes.
     fn start(self, record: usize, anchor: u16) -> usize;
+
+    /// Calls `store` for each row with the eight bytes of its record that end at `end` behind the anchor.
+    #[inline(always)]
+    fn each(
+        self,
+        bytes: &[u8],
+        anchor: u16,
+        end: usize,
+        rows: &mut [Flow],
+        mut store: impl FnMut(&mut Flow, u64),
+    ) {
+        for (record, row) in rows.iter_mut().enumerate() {
+            if let Some(raw) = tail(bytes, self.start(record, anchor) + end) {
+                store(row, raw);
+            }
+        }
+    }
 }
 
 /// Records of one length, back to back.
@@ -41,10 +60,48 @@ pub(crate) struct Fixed {
     pub(crate) stride: usize,
 }
 
+impl Fixed {
+    /// The records as slices of one length, `back` bytes before where they start. `None` if they are not all there.
+    #[inline(always)]
+    fn slices(self, bytes: &[u8], back: usize, count: usize) -> Option<&[u8]> {
+        let start = self.first.checked_sub(back)?;
+        bytes.get(start..start.checked_add(count.checked_mul(self.stride)?)?)
+    }
+}
+
 impl Layout for Fixed {
     #[inline(always)]
     fn start(self, record: usize, _anchor: u16) -> usize {
         self.first + record * self.stride
+    }
+
+    /// Without a check per record: the eight bytes lie in the record, or, for the first fields, in the record seen
+    /// from eight bytes before it. Both hold for records of 16 bytes and more.
+    #[inline(always)]
+    fn each(
+        self,
+        bytes: &[u8],
+        anchor: u16,
+        end: usize,
+        rows: &mut [Flow],
+        mut store: impl FnMut(&mut Flow, u64),
+    ) {
+        let back = if end < 8 { 8 } else { 0 };
+        let at = end + back - 8;
+        let slices = self.slices(bytes, back, rows.len());
+        let Some(slices) = slices.filter(|_| at + 8 <= self.stride) else {
+            for (record, row) in rows.iter_mut().enumerate() {
+                if let Some(raw) = tail(bytes, self.start(record, anchor) + end) {
+                    store(row, raw);
+                }
+            }
+            return;
+        };
+        for (row, slice) in rows.iter_mut().zip(slices.chunks_exact(self.stride)) {
+            if let Some(field) = slice[at..].first_chunk() {
+                store(row, u64::from_be_bytes(*field));
+            }
+        }
     }
 }
 
