@@ -35,7 +35,9 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
         Term {
             room: "batches",
             bytes: one * per_worker * workers,
-            reason: format!("{workers} workers x {per_worker} batches x {one} B (batch.memory_bytes)"),
+            reason: format!(
+                "{workers} workers x {per_worker} batches x {one} B (batch.memory_bytes)"
+            ),
         },
         Term {
             room: "receive rings",
@@ -46,7 +48,9 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             room: "kernel socket buffers",
             // The kernel books twice what was asked for (socket(7)).
             bytes: 2 * config.receive.buffer_bytes * sockets,
-            reason: format!("{sockets} sockets x 2 x receive.buffer_bytes, if the kernel grants it"),
+            reason: format!(
+                "{sockets} sockets x 2 x receive.buffer_bytes, if the kernel grants it"
+            ),
         },
         Term {
             room: "held data",

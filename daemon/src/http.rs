@@ -40,9 +40,11 @@ impl Http {
         let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
             runtime.block_on(async {
                 let served = match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => axum::serve(listener, routes(board))
-                        .with_graceful_shutdown(async { drop(stopped.await) })
-                        .await,
+                    Ok(listener) => {
+                        axum::serve(listener, routes(board))
+                            .with_graceful_shutdown(async { drop(stopped.await) })
+                            .await
+                    }
                     Err(error) => Err(error),
                 };
                 if let Err(error) = served {

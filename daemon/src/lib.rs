@@ -7,8 +7,27 @@
 //! This is the only crate with sockets, clocks and threads, and `ingest` its only `unsafe` room.
 #![deny(unsafe_code)]
 
+pub mod board;
+pub mod budget;
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cores;
+pub mod demo;
+pub mod http;
 #[allow(unsafe_code, reason = "sockets and io_uring: the kernel writes into our memory")]
 pub mod ingest;
+pub mod journal;
+pub mod metrics;
+pub mod output;
+pub mod pipeline;
+pub mod pool;
+pub mod run;
+pub mod settings;
+pub mod sink;
+pub mod splitter;
+pub mod stage;
+pub mod state;
+pub mod tables;
+pub mod worker;

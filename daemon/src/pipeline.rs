@@ -83,7 +83,11 @@ impl Pipeline {
         let shared = Arc::new(Shared::new(settings::decode(config)?));
         let keeper = StateKeeper::start(&config.state, Arc::clone(&shared)).map_err(system)?;
         let closed = events.clone();
-        let output = Arc::new(Output::start(config, move || drop(closed.send(Event::OutputClosed)))?);
+        // Nobody hears of it only when everything is ending anyway.
+        let output = Output::start(config, move || {
+            let _ = closed.send(Event::OutputClosed);
+        })?;
+        let output = Arc::new(output);
         let counts = Arc::new(SplitterCounts::default());
         let splitter = start_splitter(config, &output, &counts)?;
         let board = Arc::new(Board {
@@ -105,14 +109,14 @@ impl Pipeline {
         };
         let launch = Launch { config, cores: &cores, shared, tables, output, events };
         if let Err(error) = pipeline.launch(launch, sockets) {
-            pipeline.stop();
+            let _ = pipeline.stop();
             return Err(error);
         }
         if let Some(address) = config.http.bind_address() {
             match Http::start(address, board) {
                 Ok(http) => pipeline.http = Some(http),
                 Err(error) => {
-                    pipeline.stop();
+                    let _ = pipeline.stop();
                     let fix = "choose another, or \"\" for none";
                     return Err(Problem::new("http.address", address, error, fix).into());
                 }
@@ -135,10 +139,11 @@ impl Pipeline {
                     // The ring belongs to the thread that drives it, so it is made here.
                     let worker = start();
                     let ok = worker.as_ref().map(drop).map_err(ToString::to_string);
-                    drop(ready.send(ok));
+                    let _ = ready.send(ok);
+                    drop(ready);
                     let result = worker?.run(&stopping, deadline);
                     if !stopping.load(Ordering::Relaxed) {
-                        drop(events.send(Event::WorkerEnded));
+                        let _ = events.send(Event::WorkerEnded);
                     }
                     result
                 })
@@ -274,11 +279,11 @@ fn start_splitter(
     counts: &Arc<SplitterCounts>,
 ) -> Result<Option<Splitter>, StartError> {
     let split = &config.split;
-    let Some(producer) = output.producer().filter(|_| !split.cids.is_empty()) else {
+    let Some(producer) = output.tenants() else {
         return Ok(None);
     };
     let counts = Arc::clone(counts);
-    Splitter::start(producer, &split.cids, &split.topic_prefix, split.queue_batches, counts)
+    Splitter::start(&producer, &split.cids, &split.topic_prefix, split.queue_batches, counts)
         .map(Some)
         .map_err(system)
 }

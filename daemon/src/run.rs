@@ -27,14 +27,14 @@ pub fn run(args: &RunArgs) -> Exit {
     let (events, happened) = unbounded();
     let pipeline = match Pipeline::start(&loaded.config, &events) {
         Ok(pipeline) => pipeline,
-        Err(StartError::Problem(problem)) => return usage(&problem),
+        Err(StartError::Problem(problem)) => return usage(&loaded.place(problem)),
         Err(StartError::System(what)) => {
             log::error!("{what}");
             return Exit::Failed;
         }
     };
     announce(&pipeline, &loaded);
-    let exit = attend(args, loaded.config, &pipeline, &happened);
+    let exit = attend(args, loaded.config.clone(), &pipeline, &happened);
     let snapshot = pipeline.stop();
     report(&snapshot);
     exit
@@ -46,9 +46,8 @@ fn usage(problem: &impl std::fmt::Display) -> Exit {
 }
 
 fn announce(pipeline: &Pipeline, loaded: &config::Loaded) {
-    let source = loaded.file.as_ref().map_or("built-in defaults".into(), |file| {
-        file.display().to_string()
-    });
+    let source =
+        loaded.file.as_ref().map_or("built-in defaults".into(), |file| file.display().to_string());
     let addresses: Vec<String> = pipeline.listening().iter().map(ToString::to_string).collect();
     log::info!("listening on {} ({source})", addresses.join(", "));
     if let Some(address) = pipeline.http_address() {

@@ -59,6 +59,8 @@ struct Customer {
     topic: Topic,
     /// This batch's flows of the customer.
     flows: Vec<u32>,
+    /// Those for which the producer had no room.
+    refused: Vec<u32>,
 }
 
 impl Splitter {
@@ -67,7 +69,7 @@ impl Splitter {
     /// # Errors
     /// There is no thread left.
     pub fn start(
-        producer: Arc<Producer>,
+        producer: &Producer,
         cids: &[u32],
         topic_prefix: &str,
         queue_batches: usize,
@@ -78,12 +80,12 @@ impl Splitter {
             .iter()
             .map(|cid| {
                 let topic = producer.topic(&format!("{topic_prefix}-{cid}"));
-                (*cid, Customer { topic, flows: Vec::new() })
+                (*cid, Customer { topic, flows: Vec::new(), refused: Vec::new() })
             })
             .collect();
         let thread = std::thread::Builder::new()
             .name("aux".into())
-            .spawn(move || split_all(&receiver, &producer, customers, &counts))?;
+            .spawn(move || split_all(&receiver, customers, &counts))?;
         Ok(Self { sender, thread })
     }
 
@@ -103,7 +105,6 @@ impl Splitter {
 
 fn split_all(
     batches: &Receiver<Arc<Batch>>,
-    producer: &Producer,
     mut customers: HashMap<u32, Customer>,
     counts: &SplitterCounts,
 ) {
@@ -111,7 +112,9 @@ fn split_all(
         counts.queued.store(batches.len() as u64, Ordering::Relaxed);
         sort_flows(batch.facts(), &mut customers);
         for customer in customers.values_mut() {
-            submit(producer, &batch, customer, counts);
+            if !customer.flows.is_empty() {
+                submit(&batch, customer, counts);
+            }
         }
     }
 }
@@ -133,25 +136,17 @@ fn sort_flows(facts: &[Facts], customers: &mut HashMap<u32, Customer>) {
     }
 }
 
-fn submit(
-    producer: &Producer,
-    batch: &Arc<Batch>,
-    customer: &mut Customer,
-    counts: &SplitterCounts,
-) {
+fn submit(batch: &Arc<Batch>, customer: &mut Customer, counts: &SplitterCounts) {
     let started = Instant::now();
-    let mut done = 0;
-    while done < customer.flows.len() {
-        let taken = producer.submit_some(&customer.topic, batch, &customer.flows[done..]).accepted;
-        done += taken;
-        if done == customer.flows.len() || started.elapsed() > PATIENCE {
-            break;
-        }
-        if taken == 0 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+    let Customer { topic, flows, refused } = customer;
+    let count = flows.len();
+    topic.submit_some(batch, flows.drain(..), refused);
+    while !refused.is_empty() && started.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+        std::mem::swap(flows, refused);
+        topic.submit_some(batch, flows.drain(..), refused);
     }
-    counts.submitted.fetch_add(done as u64, Ordering::Relaxed);
-    counts.refused.fetch_add((customer.flows.len() - done) as u64, Ordering::Relaxed);
-    customer.flows.clear();
+    counts.submitted.fetch_add((count - refused.len()) as u64, Ordering::Relaxed);
+    counts.refused.fetch_add(refused.len() as u64, Ordering::Relaxed);
+    refused.clear();
 }

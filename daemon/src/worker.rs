@@ -106,8 +106,8 @@ impl Worker {
         let Self { receiver, decoder, stage, .. } = self;
         let now_ns = clock::unix_ns();
         stage.set_now(now_ns);
-        let taken = receiver
-            .drain(&mut |received| decoder.decode(datagram(&received, now_ns), stage));
+        let taken =
+            receiver.drain(&mut |received| decoder.decode(datagram(&received, now_ns), stage));
         taken.map(drop)
     }
 

@@ -231,6 +231,12 @@ impl Topic {
         }
     }
 
+    /// Counts flows that the caller gives up on without having them taken: time is up.
+    pub fn give_up(&self, flows: u64) {
+        self.counts.submitted.fetch_add(flows, Ordering::Relaxed);
+        self.counts.fail(RDKafkaErrorCode::QueueFull, flows);
+    }
+
     /// The partition for the next batch; librdkafka's choice while the topic's partitions are not known.
     fn partition(&mut self) -> i32 {
         match self.partitions.load(Ordering::Relaxed) {

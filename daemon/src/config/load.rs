@@ -18,6 +18,17 @@ pub struct Loaded {
     pub config: Config,
     /// The file, `None` for built-in defaults.
     pub file: Option<PathBuf>,
+    text: String,
+    overrides: Vec<String>,
+}
+
+impl Loaded {
+    /// Finds the place of a problem that showed only later: a file that does not load, an address that is taken.
+    #[must_use]
+    pub fn place(&self, problem: Problem) -> Problem {
+        let name = self.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        placed(problem, &self.text, &name, &self.overrides)
+    }
 }
 
 /// Reads `file` (or the default one if it exists), applies `--set KEY=VALUE` in order, and validates.
@@ -40,7 +51,7 @@ pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Loaded, Problem
         config = merged(&text, overrides)?;
     }
     config.validate().map_err(|problem| placed(problem, &text, &name, overrides))?;
-    Ok(Loaded { config, file })
+    Ok(Loaded { config, file, text, overrides: overrides.to_vec() })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
@@ -217,8 +228,13 @@ fn span_of(text: &str, path: &str) -> Option<Range<usize>> {
     let parsed = DeTable::parse(text).ok()?;
     let mut table = parsed.get_ref();
     let mut span = None;
-    let mut parts = path.split('.').peekable();
-    while let Some(part) = parts.next() {
+    // librdkafka's names have dots of their own.
+    let mut parts: Vec<&str> = match path.strip_prefix("kafka.properties.") {
+        Some(property) => vec!["kafka", "properties", property],
+        None => path.split('.').collect(),
+    };
+    parts.reverse();
+    while let Some(part) = parts.pop() {
         let (name, index) = match part.split_once('[') {
             Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
             None => (part, None),
@@ -235,7 +251,7 @@ fn span_of(text: &str, path: &str) -> Option<Range<usize>> {
             span = Some(value.span());
         }
         match value.get_ref() {
-            DeValue::Table(inner) if parts.peek().is_some() => table = inner,
+            DeValue::Table(inner) if !parts.is_empty() => table = inner,
             _ => break,
         }
     }

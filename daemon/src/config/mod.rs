@@ -19,6 +19,7 @@ mod validate;
 pub use load::{DEFAULT_FILE, Loaded, load};
 pub use problem::Problem;
 pub use reference::{markdown, toml_reference};
+pub(crate) use validate::parse_prefix;
 
 /// Everything that `neckard.toml` can say.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -31,6 +31,10 @@ impl Config {
             let fix = "give at least one [[listen]] with an address";
             return Err(Problem::new("listen", "[]", "nothing to listen on", fix));
         }
+        if self.listen.len() > LISTEN_MAX {
+            let fix = format!("give at most {LISTEN_MAX}");
+            return Err(Problem::new("listen", self.listen.len(), "too many addresses", fix));
+        }
         for (index, listen) in self.listen.iter().enumerate() {
             address(&format!("listen[{index}].address"), &listen.address)?;
         }
@@ -94,6 +98,9 @@ impl Config {
         topic("split.topic_prefix", &self.split.topic_prefix)
     }
 }
+
+/// Each is a socket for each worker, and a poll looks at so many.
+const LISTEN_MAX: usize = 64;
 
 /// A prefix, or a single address as the prefix of its full length.
 #[must_use]

@@ -180,11 +180,19 @@ fn conclude(sent: &Sent, snapshot: &Snapshot, consumed: u64, bytes_sum: u64) -> 
     let unseen = sent.flows.saturating_sub(totals.records);
     // Each side of each line was counted by somebody else.
     let checks = [
-        ("sent = decoded + not decoded + in datagrams the kernel dropped", sent.flows,
-            totals.flows + (totals.records - totals.flows) + if totals.kernel_drops > 0 { unseen } else { 0 }),
+        (
+            "sent = decoded + not decoded + in datagrams the kernel dropped",
+            sent.flows,
+            totals.flows
+                + (totals.records - totals.flows)
+                + if totals.kernel_drops > 0 { unseen } else { 0 },
+        ),
         ("decoded = encoded + shed", totals.flows, totals.encoded + totals.shed),
-        ("encoded = delivered + failed + left", totals.encoded,
-            output.delivered + output.failed + output.in_flight),
+        (
+            "encoded = delivered + failed + left",
+            totals.encoded,
+            output.delivered + output.failed + output.in_flight,
+        ),
         ("delivered = consumed", output.delivered, consumed),
     ];
     println!("Conservation, in flows:");
@@ -202,7 +210,10 @@ fn conclude(sent: &Sent, snapshot: &Snapshot, consumed: u64, bytes_sum: u64) -> 
     }
     println!(
         "  lost: {} ({} datagrams dropped by the kernel, {} flows shed, {} failed)",
-        sent.flows - consumed.min(sent.flows), totals.kernel_drops, totals.shed, output.failed,
+        sent.flows - consumed.min(sent.flows),
+        totals.kernel_drops,
+        totals.shed,
+        output.failed,
     );
     sound
 }

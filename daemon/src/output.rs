@@ -1,0 +1,172 @@
+//! Where all flows go, as the pipeline sees it: Kafka or standard output.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use neckar_kafka::Producer;
+
+use crate::config::{Config, OutputKind, Problem};
+use crate::pipeline::StartError;
+use crate::settings;
+use crate::sink::{KafkaSink, Sink, Stdout, StdoutCounts};
+
+/// The output's counts at one moment. `submitted = delivered + failed + in_flight`.
+#[derive(Clone, Debug, Default)]
+pub struct OutputCounts {
+    /// Flows given to it.
+    pub submitted: u64,
+    /// Flows that it acknowledged.
+    pub delivered: u64,
+    /// Flows that it gave up on.
+    pub failed: u64,
+    /// Flows under way.
+    pub in_flight: u64,
+    /// Times that it had no room.
+    pub queue_full: u64,
+    /// Failed flows by the output's name for the error.
+    pub errors: BTreeMap<String, u64>,
+    /// Why it takes nothing, if so.
+    pub trouble: Option<String>,
+}
+
+/// The output, shared by all workers.
+pub enum Output {
+    /// A topic.
+    Kafka {
+        /// The producer of the main topic.
+        producer: Arc<Producer>,
+        /// The producer of customers' topics, if there are any: its counts are theirs.
+        tenants: Option<Arc<Producer>>,
+        /// The main topic.
+        topic: String,
+    },
+    /// Lines.
+    Stdout {
+        /// The printer until it is stopped.
+        printer: Mutex<Option<Stdout>>,
+        /// What it counts.
+        counts: Arc<StdoutCounts>,
+    },
+}
+
+impl Output {
+    /// Starts what the configuration names. `closed` is called if nobody reads it any more.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not take.
+    pub fn start(
+        config: &Config,
+        closed: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, StartError> {
+        match config.output.kind {
+            OutputKind::Kafka => {
+                let producer = Arc::new(new_producer(config)?);
+                let tenants = match config.split.cids.is_empty() {
+                    true => None,
+                    false => Some(Arc::new(new_producer(config)?)),
+                };
+                Ok(Self::Kafka { producer, tenants, topic: config.kafka.topic.clone() })
+            }
+            OutputKind::Stdout => {
+                let printer = Stdout::start(config.output.format, closed)
+                    .map_err(|error| StartError::System(error.to_string()))?;
+                let counts = printer.counts();
+                Ok(Self::Stdout { printer: Mutex::new(Some(printer)), counts })
+            }
+        }
+    }
+
+    /// A worker's way in.
+    #[must_use]
+    pub fn sink(&self) -> Box<dyn Sink> {
+        match self {
+            Self::Kafka { producer, topic, .. } => Box::new(KafkaSink::new(producer.topic(topic))),
+            Self::Stdout { printer, .. } => {
+                let printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
+                Box::new(printer.as_ref().expect("workers are made before the stop").sink())
+            }
+        }
+    }
+
+    /// The producer for customers' topics.
+    #[must_use]
+    pub fn tenants(&self) -> Option<Arc<Producer>> {
+        match self {
+            Self::Kafka { tenants, .. } => tenants.clone(),
+            Self::Stdout { .. } => None,
+        }
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn counts(&self) -> OutputCounts {
+        match self {
+            Self::Kafka { producer, .. } => {
+                let counts = producer.counts();
+                OutputCounts {
+                    submitted: counts.submitted,
+                    delivered: counts.delivered,
+                    failed: counts.failed,
+                    in_flight: counts.in_flight,
+                    queue_full: counts.queue_full,
+                    errors: counts.errors,
+                    trouble: counts.trouble,
+                }
+            }
+            Self::Stdout { counts, .. } => {
+                let delivered = counts.printed.load(Ordering::Relaxed);
+                let failed = counts.failed.load(Ordering::Relaxed);
+                let submitted = counts.submitted.load(Ordering::Relaxed).max(delivered + failed);
+                OutputCounts {
+                    submitted,
+                    delivered,
+                    failed,
+                    in_flight: submitted - delivered - failed,
+                    ..OutputCounts::default()
+                }
+            }
+        }
+    }
+
+    /// Delivers what was submitted, until `deadline`. All sinks must be gone.
+    pub fn finish(&self, deadline: Instant) {
+        match self {
+            Self::Kafka { producer, tenants, .. } => {
+                let left = producer.finish(deadline);
+                if left > 0 {
+                    log::error!("{left} flows were not acknowledged in time and are given up");
+                }
+                if let Some(tenants) = tenants {
+                    let left = tenants.finish(deadline);
+                    if left > 0 {
+                        log::error!("{left} customers' copies were not acknowledged in time");
+                    }
+                }
+            }
+            Self::Stdout { printer, .. } => {
+                let printer = printer.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(printer) = printer {
+                    printer.stop();
+                }
+            }
+        }
+    }
+}
+
+fn new_producer(config: &Config) -> Result<Producer, Problem> {
+    Producer::new(&settings::producer(config)).map_err(|error| property_problem(config, &error))
+}
+
+/// Names the key that gave the property.
+pub(crate) fn property_problem(config: &Config, error: &neckar_kafka::ConfigError) -> Problem {
+    let key = match error.property.as_str() {
+        "bootstrap.servers" => "kafka.brokers".to_string(),
+        "compression.codec" => "kafka.compression".to_string(),
+        name if config.kafka.properties.contains_key(name) => format!("kafka.properties.{name}"),
+        _ => "kafka.properties".to_string(),
+    };
+    let fix = "see librdkafka's CONFIGURATION.md for names and values";
+    Problem::new(&key, format!("{:?}", error.value), &error.why, fix)
+}

@@ -1,0 +1,114 @@
+//! From the configuration as written to what each room wants to know.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
+
+use crate::config::{
+    Compression, Config, Problem, ProfileName, ReceivePath, Steering, parse_prefix,
+};
+use crate::ingest::{self, ReceiverConfig, Socket, SocketConfig};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// For the decoder.
+///
+/// # Errors
+/// A prefix that is none; validation has said so before.
+pub fn decode(config: &Config) -> Result<neckar_decode::Config, Problem> {
+    let prefix = |key: &str, text: &str| {
+        parse_prefix(text).ok_or_else(|| Problem::new(key, text, "not a prefix", ""))
+    };
+    let decode = &config.decode;
+    let allow = decode.allow.iter().map(|text| prefix("decode.allow", text));
+    let rates = config.exporter.iter().filter_map(|rule| {
+        let rate = rule.sampling_rate?;
+        Some(prefix("exporter.prefix", &rule.prefix).map(|prefix| (prefix, rate)))
+    });
+    Ok(neckar_decode::Config {
+        allow: allow.collect::<Result<_, _>>()?,
+        rates: rates.collect::<Result<_, _>>()?,
+        exporters_max: decode.exporters_max,
+        templates_max: decode.templates_max,
+        templates_per_exporter_max: decode.templates_per_exporter_max,
+        hold_bytes: decode.hold_bytes,
+        hold_total_bytes: decode.hold_total_bytes,
+        hold_ns: decode.hold_s.saturating_mul(SECOND_NS),
+        default_rate: decode.default_rate,
+        key_by_port: decode.key_by_port,
+        decapsulate: decode.decapsulate,
+        ..neckar_decode::Config::default()
+    })
+}
+
+/// For a worker's receiver.
+#[must_use]
+pub fn receiver(config: &Config) -> ReceiverConfig {
+    ReceiverConfig {
+        path: match config.receive.path {
+            ReceivePath::Auto => None,
+            ReceivePath::Uring => Some(ingest::Path::Uring),
+            ReceivePath::Recvmmsg => Some(ingest::Path::Recvmmsg),
+        },
+        batch_datagrams: config.receive.batch_datagrams,
+        batch_wait: Duration::from_micros(config.receive.batch_wait_us),
+    }
+}
+
+/// For a socket.
+#[must_use]
+pub fn socket(config: &Config) -> SocketConfig {
+    SocketConfig { receive_buffer_bytes: config.receive.buffer_bytes, gro: config.receive.gro }
+}
+
+/// For the encoder.
+#[must_use]
+pub fn profile(config: &Config) -> &'static Profile {
+    match config.output.profile {
+        ProfileName::Bwnetflow => &BWNETFLOW,
+        ProfileName::Goflow2 => &GOFLOW2,
+    }
+}
+
+/// For the producer.
+#[must_use]
+pub fn producer(config: &Config) -> neckar_kafka::ProducerConfig {
+    let compression = match config.kafka.compression {
+        Compression::None => "none",
+        Compression::Gzip => "gzip",
+        Compression::Snappy => "snappy",
+        Compression::Lz4 => "lz4",
+        Compression::Zstd => "zstd",
+    };
+    neckar_kafka::ProducerConfig {
+        brokers: config.kafka.brokers.clone(),
+        compression: compression.into(),
+        properties: config.kafka.properties.clone(),
+    }
+}
+
+/// Says once per listening address if the kernel granted less than was asked for, and what to raise.
+pub fn report_buffer(socket: &Socket, address: SocketAddr) {
+    let buffer = socket.receive_buffer();
+    if buffer.got < buffer.asked {
+        log::warn!(
+            "{address}: asked for a receive buffer of {} bytes, got {}; raise net.core.rmem_max \
+             (tuning/receive-buffers.sh apply) or lower receive.buffer_bytes",
+            buffer.asked,
+            buffer.got,
+        );
+    }
+}
+
+/// Attaches the steering program to the group of sockets that share an address.
+pub fn steer<'a>(config: &Config, mut group: impl Iterator<Item = &'a Socket>) {
+    if config.workers.steering != Steering::Cpu {
+        return;
+    }
+    let Some(first) = group.next() else { return };
+    let workers = 1 + group.count();
+    if let Err(error) = ingest::steer_by_cpu(first, workers) {
+        log::warn!("steering by cpu is not to be had ({error}); the kernel's hash decides");
+    }
+}
