@@ -8,7 +8,7 @@ use crate::replay::ReplayArgs;
 
 /// Neckar's toolbox: look into, play back and make up NetFlow, IPFIX and sFlow.
 #[derive(Debug, Parser)]
-#[command(name = "neckar", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "neckar", version, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -36,43 +36,51 @@ Exit codes:
   2  wrong usage; one line says what to mend";
 
 const DECODE_EXAMPLES: &str = "\
-FILE is a capture (pcap or pcapng of any link type, IP fragments put together), an IPFIX file (RFC 5655), NetFlow v5
-datagrams one after another, or the payload of one datagram; each plain or packed with gzip or zstd. The content decides,
-not the name. Several files are one stream: templates of the first serve the second. Flows carry the capture's time as
-their receive time; where a file has none, the clock in the datagram's header.
+FILE is a capture (pcap or pcapng of any link type, IP fragments put together),
+an IPFIX file (RFC 5655), NetFlow v5 datagrams one after another, or the payload
+of one datagram; each plain or packed with gzip or zstd. The content decides,
+not the name. Several files are one stream: templates of the first serve the
+second. Flows carry the capture's time as their receive time; where a file has
+none, the clock in the datagram's header.
 
 Examples:
-  neckar decode router.pcap                              one JSON object a flow
-  neckar decode --format line router.pcapng.zst | less   a line to read
-  neckar decode --format none --stats *.pcap.gz          only count
-  tcpdump -w - -U udp port 2055 | neckar decode -        live, as the datagrams come";
+  neckar decode router.pcap                        one JSON object a flow
+  neckar decode --format line a.pcapng.zst | less  a line to read
+  neckar decode --format none --stats *.pcap.gz    only count
+  tcpdump -U -w - udp port 2055 | neckar decode -  live, as datagrams come";
 
 const REPLAY_EXAMPLES: &str = "\
-Each exporter of the capture keeps a sender of its own, so that templates and sequence numbers stay apart. To a loopback
-address (127.0.0.0/8) these are different addresses, 127.0.1.1 and up, which a collector sees as different exporters; to
-anywhere else they are different ports of this machine's address.
+Each exporter of the capture keeps a sender of its own, so that templates and
+sequence numbers stay apart. To a loopback address (127.0.0.0/8) these are
+different addresses, 127.0.1.1 and up, which a collector sees as different
+exporters; to anywhere else they are different ports of this machine's address.
 
-Time between datagrams is the capture's, gaps between files left out. Datagrams that the network refuses for lack of
-buffers are sent again, so `sent` means handed to the network; a collector that is too slow still loses them, and UDP does
-not tell. A destination that answers `port unreachable` is counted as `refused`.
+Time between datagrams is the capture's, gaps between files left out. What the
+network refuses for lack of buffers is sent again, so \"sent\" means handed to the
+network; a collector that is too slow still loses it, and UDP does not tell.
+Answers that nobody listens there are counted as \"refused\".
 
 Examples:
-  neckar replay router.pcap --to 127.0.0.1:2055                    as it was
-  neckar replay router.pcap --to 127.0.0.1:2055 --speed 10         ten times as fast
-  neckar replay router.pcap --to collector:2055 --flood --loop 100 as fast as it goes
-  neckar replay router.pcap --to 127.0.0.1:2055 --exporters 50 --retime --loop 10";
+  neckar replay a.pcap --to 127.0.0.1:2055                  as it was
+  neckar replay a.pcap --to 127.0.0.1:2055 --speed 10       ten times as fast
+  neckar replay a.pcap --to host:2055 --flood --loop 100    as fast as it goes
+  neckar replay a.pcap --to 127.0.0.1:2055 --exporters 50 --retime --loop 10";
 
 const GENERATE_EXAMPLES: &str = "\
-Every exporter is a router of its own: template refreshes, options data with its sampling rate, correct sequence numbers,
-flows between the hosts of some customers and the world. To a loopback address each has an address of its own, 127.0.1.1
-and up; to anywhere else a port of its own. The same seed gives the same flows.
+Every exporter is a router of its own: template refreshes, options data with its
+sampling rate, correct sequence numbers, flows between the hosts of some
+customers and the world. To a loopback address each has an address of its own,
+127.0.1.1 and up; to anywhere else a port of its own. The same seed gives the
+same flows.
 
-Without --seconds and --flows it sends until Ctrl-C. In the end it says exactly how many flows it has handed to the
-network, so that they can be looked for at the other end.
+Without --seconds and --flows it sends until Ctrl-C. In the end it says exactly
+how many flows it has handed to the network, so that they can be looked for at
+the other end.
 
 Examples:
-  neckar generate --to 127.0.0.1:2055 --protocol v9 --exporters 100 --rate 50000 --seconds 10
-  neckar generate --to 127.0.0.1:2055 --protocol v5,v9,ipfix,sflow --exporters 8 --rate 1000 --flows 100000 --json";
+  neckar generate --to 127.0.0.1:2055 --exporters 100 --rate 50000 --seconds 10
+  neckar generate --to 127.0.0.1:2055 --protocol v5,v9,ipfix,sflow --json \\
+      --exporters 8 --rate 1000 --flows 100000";
 
 #[cfg(test)]
 mod tests {

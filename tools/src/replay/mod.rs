@@ -26,7 +26,7 @@ use timing::Timing;
 /// What to send where, and how fast.
 #[derive(Args, Clone, Debug)]
 pub struct ReplayArgs {
-    /// Captures, IPFIX files or bare datagrams, plain or packed (see `neckar decode --help`); `-` is standard input
+    /// Files as `neckar decode` reads them; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Where to
@@ -45,13 +45,15 @@ pub struct ReplayArgs {
     #[arg(long = "loop", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: u64,
-    /// Send every datagram N times, as if N networks with the capture's exporters sent it: each copy from sources of its
-    /// own (addresses to loopback, ports to elsewhere)
+    /// Send every datagram N times, each copy from sources of its own
+    ///
+    /// As if N networks had the capture's exporters: N times as many of them, each with all its templates and data.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub exporters: u64,
-    /// Set header clocks (NetFlow v5, v9, IPFIX) to now and let sequence numbers go on from one round to the next. NetFlow's
-    /// flow times follow, being relative to the header; absolute times in IPFIX records stay
+    /// Set header clocks to now, and let sequence numbers go on over --loop
+    ///
+    /// NetFlow v5's and v9's flow times follow, being relative to the header; absolute times in IPFIX records stay.
     #[arg(long)]
     pub retime: bool,
     /// Print the summary as one JSON object on standard output
