@@ -10,6 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 /// What arrived.
 #[derive(Clone, Debug, Default)]
@@ -29,14 +30,19 @@ pub(super) struct FarEnd {
 }
 
 impl FarEnd {
-    pub(super) fn start(brokers: &str, topic: &str) -> Result<Self, KafkaError> {
+    pub(super) fn start(brokers: &str, topic: &str, partitions: i32) -> Result<Self, KafkaError> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("group.id", "neckard-demo")
             .set("auto.offset.reset", "earliest")
             .set("enable.auto.commit", "false")
             .create()?;
-        consumer.subscribe(&[topic])?;
+        // Assigned, not subscribed: a group would take three seconds to form, and nobody else reads here.
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition, Offset::Beginning)?;
+        }
+        consumer.assign(&list)?;
         let stop = Arc::new(AtomicBool::new(false));
         let messages = Arc::new(AtomicU64::new(0));
         let (stopping, counted) = (Arc::clone(&stop), Arc::clone(&messages));

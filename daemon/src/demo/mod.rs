@@ -54,7 +54,7 @@ fn show(args: &DemoArgs) -> Result<bool, String> {
     let config = config(&brokers, &customers);
     let (events, _happened) = unbounded();
     let pipeline = Pipeline::start(&config, &events).map_err(|error| text(&error))?;
-    let far_end = FarEnd::start(&brokers, TOPIC).map_err(|error| text(&error))?;
+    let far_end = FarEnd::start(&brokers, TOPIC, PARTITIONS).map_err(|error| text(&error))?;
     let target = pipeline.listening()[0];
     introduce(&pipeline, target, &brokers);
 
