@@ -241,19 +241,20 @@ impl Walk<'_, '_> {
                     bad = bad.or(Some(Cause::SetTemplateMalformed));
                     break;
                 }
-                Ok(Some(Record::Rejected)) => bad = bad.or(Some(Cause::SetTemplateMalformed)),
+                Ok(Some(Record::Rejected(fields))) => {
+                    // A data template without fields announces nothing, as other counters see it too.
+                    if options || fields > 0 {
+                        self.count_template(options);
+                    }
+                    bad = bad.or(Some(Cause::SetTemplateMalformed));
+                }
                 Ok(Some(Record::Withdrawal(id))) => {
                     if !self.withdraw(id, set.id, options) {
                         bad = bad.or(Some(Cause::SetTemplateMalformed));
                     }
                 }
                 Ok(Some(Record::Template(id, definition))) => {
-                    let counters = &mut self.decoder.counters;
-                    *(if options {
-                        &mut counters.options_templates
-                    } else {
-                        &mut counters.templates
-                    }) += 1;
+                    self.count_template(options);
                     match self.install(id, &definition) {
                         Ok(new) => changed |= new,
                         Err(cause) => bad = bad.or(Some(cause)),
@@ -267,6 +268,11 @@ impl Walk<'_, '_> {
         if changed {
             release(self.decoder, self.domain, sink);
         }
+    }
+
+    fn count_template(&mut self, options: bool) {
+        let counters = &mut self.decoder.counters;
+        *(if options { &mut counters.options_templates } else { &mut counters.templates }) += 1;
     }
 
     /// Puts a template in place; `true` if it is new or changed. "A refresh that is byte-identical costs a comparison."

@@ -67,8 +67,8 @@ pub(crate) enum Record<'a> {
     Template(u16, Definition<'a>),
     /// "field count 0": forget the template, or all of its kind if the id is the set's own.
     Withdrawal(u16),
-    /// Understood as a template, yet one that must not be used; the next one can be found.
-    Rejected,
+    /// Understood as a template of so many fields, yet one that must not be used; the next one can be found.
+    Rejected(usize),
 }
 
 /// Reads the records of one template set, one after the other.
@@ -102,7 +102,7 @@ impl<'a> TemplateSet<'a> {
         // a v9 template without fields is a broken one.
         let scopeless = self.protocol == Protocol::Ipfix && self.options && definition.scope == 0;
         if id < 256 || scopeless || definition.fields == 0 {
-            return Ok(Some(Record::Rejected));
+            return Ok(Some(Record::Rejected(definition.fields)));
         }
         Ok(Some(Record::Template(id, definition)))
     }
