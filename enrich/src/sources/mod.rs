@@ -6,9 +6,14 @@
 
 pub mod asn;
 pub mod customers;
+pub mod interfaces;
+pub mod list;
+pub mod maxmind;
+pub mod mrt;
+pub mod networks;
+mod open;
 mod rows;
 
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +22,7 @@ use ipnet::IpNet;
 use crate::error::LoadError;
 use crate::ranges::{Address, Prefix};
 use crate::values::{Texts, Value, Values};
+use open::read_file;
 
 /// Rows that a source may have: what bounds the memory of a load (about 100 bytes a prefix while it runs).
 pub const PREFIXES_MAX: usize = 20_000_000;
@@ -63,13 +69,33 @@ impl Builder {
         self.source.texts.intern(text)
     }
 
-    /// Adds what `line` says of `network`. Bits behind the prefix are cut off, as everybody does.
+    /// Lets longer prefixes keep what the ones around them say.
+    pub(crate) fn inherits(&mut self) {
+        self.source.inherits = true;
+    }
+
+    /// The number of `value`.
+    pub(crate) fn value(&mut self, value: Value) -> u32 {
+        self.source.values.intern(value)
+    }
+
+    /// Adds what `line` says of `network`.
     pub(crate) fn add(&mut self, network: IpNet, value: Value, line: u64) -> Result<(), LoadError> {
+        let value = self.value(value);
+        self.add_value(network, value, line)
+    }
+
+    /// Adds a value by its number. Bits behind the prefix are cut off, as everybody does.
+    pub(crate) fn add_value(
+        &mut self,
+        network: IpNet,
+        value: u32,
+        line: u64,
+    ) -> Result<(), LoadError> {
         if self.source.v4.len() + self.source.v6.len() >= PREFIXES_MAX {
-            let expected = format!("at most {PREFIXES_MAX} prefixes");
+            let expected = format!("at most {PREFIXES_MAX} prefixes were expected");
             return Err(LoadError::at(&self.source.file, line, &network.to_string(), expected));
         }
-        let value = self.source.values.intern(value);
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         match unmapped(network) {
             IpNet::V4(net) => {
@@ -139,10 +165,4 @@ fn unmapped(network: IpNet) -> IpNet {
         return IpNet::V4(net);
     }
     network
-}
-
-/// Reads a whole file.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
-    fs::read(path)
-        .map_err(|error| LoadError::new(path, format!("a readable file was expected: {error}")))
 }
