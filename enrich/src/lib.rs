@@ -9,9 +9,11 @@
 //! Deliberately absent: clocks, threads, swapping (the daemon holds the tables in an `ArcSwap`), SNMP, DNS.
 #![forbid(unsafe_code)]
 
+pub mod anonymize;
 mod arena;
 mod block;
 mod error;
+mod explain;
 mod exporters;
 mod flatten;
 mod interfaces;
@@ -32,6 +34,7 @@ mod v6;
 mod values;
 
 pub use error::LoadError;
+pub use explain::{Explanation, Summary};
 pub use exporters::ExporterRule;
 pub use interfaces::{Interface, Interfaces};
 pub use labels::{LabelCounts, Labels, PARTS};

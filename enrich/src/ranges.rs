@@ -10,6 +10,9 @@
 pub(crate) trait Address: Copy + Ord + std::fmt::Debug {
     /// The first address.
     const MIN: Self;
+    /// The first address of the prefix of `len` bits that holds this one.
+    #[must_use]
+    fn first(self, len: u8) -> Self;
     /// The last address of the prefix of `len` bits that holds this one.
     #[must_use]
     fn last(self, len: u8) -> Self;
@@ -22,6 +25,9 @@ macro_rules! address {
     ($number:ty) => {
         impl Address for $number {
             const MIN: Self = 0;
+            fn first(self, len: u8) -> Self {
+                self & !(<$number>::MAX.checked_shr(u32::from(len)).unwrap_or(0))
+            }
             fn last(self, len: u8) -> Self {
                 self | <$number>::MAX.checked_shr(u32::from(len)).unwrap_or(0)
             }
