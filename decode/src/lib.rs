@@ -17,6 +17,9 @@ mod config;
 mod counters;
 mod decoder;
 mod elements;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hold;
 mod local;
 mod message;

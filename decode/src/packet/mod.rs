@@ -8,13 +8,19 @@
 //! Deliberately absent: reassembly, checksums, payload, and any memory between two packets. "A cut header yields what
 //! was there": nothing here fails. One compare per read, and every loop shrinks its slice, so no input hangs it.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+#[cfg(test)]
+mod layers;
 mod link;
 mod network;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 mod transport;
 mod tunnel;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod twin;
 
 use neckar_proto::{Field, Flow, Presence};

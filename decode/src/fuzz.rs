@@ -1,0 +1,3 @@
+//! Bodies of the fuzz targets in `fuzz/`: what must hold for any bytes. Tests replay generated corpora through them.
+
+pub use crate::packet::fuzz::packet;
