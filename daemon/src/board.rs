@@ -127,6 +127,8 @@ impl Snapshot {
                 "submitted": self.output.submitted, "delivered": self.output.delivered,
                 "failed": self.output.failed, "in_flight": self.output.in_flight,
                 "trouble": self.output.trouble,
+                "latency_p50_ms": self.output.latency_us.map(|(p50, _)| p50 / 1000.0),
+                "latency_p99_ms": self.output.latency_us.map(|(_, p99)| p99 / 1000.0),
             },
             "workers": self.workers.iter().map(|worker| worker.decode.flows).collect::<Vec<_>>(),
         })

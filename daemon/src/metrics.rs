@@ -226,6 +226,18 @@ const PER_PROCESS: &[PerProcess] = &[
         value: |snapshot| snapshot.output.in_flight,
     },
     PerProcess {
+        name: "neckar_output_latency_p50_microseconds",
+        kind: Gauge,
+        help: "Median from receipt to acknowledgement since the start, as that of the oldest flow in the batch.",
+        value: |snapshot| snapshot.output.latency_us.map_or(0, |(p50, _)| p50 as u64),
+    },
+    PerProcess {
+        name: "neckar_output_latency_p99_microseconds",
+        kind: Gauge,
+        help: "The same for the 99th percentile.",
+        value: |snapshot| snapshot.output.latency_us.map_or(0, |(_, p99)| p99 as u64),
+    },
+    PerProcess {
         name: "neckar_output_up",
         kind: Gauge,
         help: "1 if the output takes flows: for Kafka, a broker is reachable.",

@@ -29,6 +29,8 @@ pub struct OutputCounts {
     pub errors: BTreeMap<String, u64>,
     /// Why it takes nothing, if so.
     pub trouble: Option<String>,
+    /// Median and 99th percentile from receipt to acknowledgement, in microseconds.
+    pub latency_us: Option<(f64, f64)>,
 }
 
 /// The output, shared by all workers.
@@ -113,6 +115,7 @@ impl Output {
                     queue_full: counts.queue_full,
                     errors: counts.errors,
                     trouble: counts.trouble,
+                    latency_us: counts.latency_us,
                 }
             }
             Self::Stdout { counts, .. } => {

@@ -195,6 +195,7 @@ impl Stage {
         let Some(batch) = self.pool.open() else { return 0 };
         if batch.is_empty() {
             self.opened_ns = self.now_ns;
+            batch.set_opened_ns(self.now_ns);
         }
         let flows = rows.as_slice().iter().enumerate().skip(start);
         let taken = flows

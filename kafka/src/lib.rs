@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 mod config;
+mod latency;
 #[allow(
     unsafe_code,
     reason = "rd_kafka_produce_batch: rdkafka's safe API has one call per message"

@@ -26,7 +26,8 @@ const REPORTS_MAX: usize = 1024;
 
 /// Keeps a batch alive until all of its messages that librdkafka has are reported on.
 struct InFlight {
-    _batch: Arc<Batch>,
+    batch: Arc<Batch>,
+    flows: u64,
     /// Messages not reported on yet.
     left: AtomicUsize,
 }
@@ -61,6 +62,8 @@ unsafe impl Send for Handle {}
 pub(crate) enum Report {
     /// This many messages with this error code; [`RDKafkaErrorCode::NoError`] if they are in Kafka.
     Messages(RDKafkaErrorCode, u64),
+    /// The last of a batch's messages is reported on: how many they were, and when the first flow of the batch came.
+    Done(u64, u64),
     /// The client has trouble: which, and librdkafka's words for it.
     Trouble(RDKafkaErrorCode, String),
 }
@@ -214,22 +217,26 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
                 run = 0;
             }
             (code, run) = (this, run + 1);
-            release(message._private.cast());
+            if let Some(done) = release(message._private.cast()) {
+                visit(done);
+            }
         }
         visit(Report::Messages(code, run));
     }
 }
 
-/// Counts one message of an entry as reported; the last one frees it.
-fn release(entry: *mut InFlight) {
+/// Counts one message of an entry as reported; the last one frees it, and answers what it was.
+fn release(entry: *mut InFlight) -> Option<Report> {
     // SAFETY: the pointer came from `Box::into_raw` in `submit`, travelled through librdkafka untouched, and is freed only
     // below, when its count says that this was the last message to carry it.
     let left = unsafe { &(*entry).left };
     // Release/Acquire: all reads of the batch by reports on other threads happen before its memory is reused.
-    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-        // SAFETY: the last message; nobody else has the pointer.
-        drop(unsafe { Box::from_raw(entry) });
+    if left.fetch_sub(1, Ordering::AcqRel) != 1 {
+        return None;
     }
+    // SAFETY: the last message; nobody else has the pointer.
+    let entry = unsafe { Box::from_raw(entry) };
+    Some(Report::Done(entry.flows, entry.batch.opened_ns()))
 }
 
 impl Handle {
@@ -277,7 +284,11 @@ impl Handle {
     /// One call; answers how many messages librdkafka took. It marks those that it did not.
     fn produce(&mut self, partition: i32, batch: &Arc<Batch>) -> usize {
         let count = self.messages.len();
-        let entry = InFlight { _batch: Arc::clone(batch), left: AtomicUsize::new(count) };
+        let entry = InFlight {
+            batch: Arc::clone(batch),
+            flows: count as u64,
+            left: AtomicUsize::new(count),
+        };
         let entry = Box::into_raw(Box::new(entry));
         for message in &mut self.messages {
             message._private = entry.cast::<c_void>();
@@ -298,7 +309,7 @@ impl Handle {
         let accepted = accepted.max(0) as usize;
         // Refused messages are never reported on: count them out here.
         for _ in accepted..count {
-            release(entry);
+            let _ = release(entry);
         }
         accepted
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use neckar_proto::Batch;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::{ConfigError, ProducerConfig};
+use crate::latency::Histogram;
 use crate::produce::{Client, Handle, Report, UNASSIGNED};
 
 /// How long the reports thread sleeps at most.
@@ -42,6 +43,8 @@ struct Counts {
     trouble: Mutex<Option<(Instant, String)>>,
     /// What librdkafka said last about any broker.
     detail: Mutex<String>,
+    /// From the first flow of a batch to the last acknowledgement.
+    latency: Histogram,
 }
 
 /// The producer's counts at one moment.
@@ -61,6 +64,9 @@ pub struct ProducerCounts {
     pub errors: BTreeMap<String, u64>,
     /// What is wrong with the brokers, if something is.
     pub trouble: Option<String>,
+    /// Median and 99th percentile from the receipt of a batch's first flow to the acknowledgement of its last, in
+    /// microseconds, weighted by flows: no flow waited longer than its batch.
+    pub latency_us: Option<(f64, f64)>,
 }
 
 impl Producer {
@@ -136,6 +142,7 @@ impl Producer {
             trouble: trouble
                 .as_ref()
                 .map(|(since, what)| format!("{what}, for {} s", since.elapsed().as_secs())),
+            latency_us: counts.latency.quantile(0.5).zip(counts.latency.quantile(0.99)),
         }
     }
 
@@ -175,6 +182,13 @@ impl Counts {
                 *lock(&self.trouble) = None;
             }
             Report::Messages(code, count) => self.fail(code, count),
+            Report::Done(flows, opened_ns) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let now_us = now.as_micros() as u64;
+                if opened_ns > 0 {
+                    self.latency.add(now_us.saturating_sub(opened_ns / 1000), flows);
+                }
+            }
             Report::Trouble(RDKafkaErrorCode::AllBrokersDown, words) => {
                 let detail = lock(&self.detail).clone();
                 let what = if detail.is_empty() { words } else { detail };

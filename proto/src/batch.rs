@@ -24,6 +24,7 @@ pub struct Batch {
     ends: Vec<u32>,
     facts: Vec<Facts>,
     flows_max: usize,
+    opened_ns: u64,
 }
 
 impl Batch {
@@ -41,6 +42,7 @@ impl Batch {
             ends: Vec::with_capacity(flows_max),
             facts: Vec::with_capacity(flows_max),
             flows_max,
+            opened_ns: 0,
         }
     }
 
@@ -50,8 +52,20 @@ impl Batch {
         bytes_max + ROW_BYTES_MAX + flows_max * (size_of::<u32>() + size_of::<Facts>())
     }
 
+    /// Notes when the first flow came, in Unix nanoseconds: what its latency is counted from.
+    pub fn set_opened_ns(&mut self, now_ns: u64) {
+        self.opened_ns = now_ns;
+    }
+
+    /// When the first flow came, in Unix nanoseconds; 0 if nobody noted it.
+    #[must_use]
+    pub fn opened_ns(&self) -> u64 {
+        self.opened_ns
+    }
+
     /// Forgets the flows; keeps the memory.
     pub fn clear(&mut self) {
+        self.opened_ns = 0;
         self.len = 0;
         self.ends.clear();
         self.facts.clear();
