@@ -11,17 +11,17 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 #[cfg(test)]
-mod layers;
+pub(crate) mod layers;
 mod link;
 mod network;
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;
 mod transport;
 mod tunnel;
 #[cfg(any(test, fuzzing))]
-mod twin;
+pub(crate) mod twin;
 
 use neckar_proto::{Field, Flow, Presence};
 

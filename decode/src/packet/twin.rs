@@ -36,7 +36,7 @@ pub(crate) fn dissect(link: Link, bytes: &[u8], decapsulate: bool) -> Said {
     packet.rest.into_iter().chain(packet.link).chain(packet.labels).collect()
 }
 
-fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
+pub(crate) fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let mut value = 0;
     for index in at..at + width {
         value = value * 256 + u64::from(*bytes.get(index)?);
@@ -44,7 +44,7 @@ fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     Some(value)
 }
 
-fn put(said: &mut Said, field: Field, value: Option<u64>) {
+pub(crate) fn put(said: &mut Said, field: Field, value: Option<u64>) {
     if let Some(value) = value {
         said.insert(field.name(), value.to_be_bytes().to_vec());
     }

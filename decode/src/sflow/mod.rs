@@ -9,8 +9,8 @@
 //!   all zero.
 //! * "Counter samples and discard notifications are counted, never an error; unknown samples and records are skipped
 //!   by length." Every flow sample becomes a flow, with Packets 1, even if none of its records is of use.
-//! * One sample is one packet: its raw header (record 1) beats the sampled Ethernet, IPv4 and IPv6 records (2, 3, 4),
-//!   which fill in what is absent, in whatever order they come. Bytes is the frame's length, else the record's.
+//! * One sample is one packet: its raw header (record 1) beats the sampled Ethernet record (2), that the sampled IPv4
+//!   and IPv6 records (3, 4), in whatever order they come; of two of a kind the first counts. Bytes likewise.
 //! * An interface is written only where the wire says one index: not for `0x3fffffff` (the device itself), several
 //!   interfaces or a discard. A discarded packet has ForwardingStatus 128 instead (RFC 7270 section 4.12: dropped).
 //! * Times are the receive time: sFlow has no clock. ObservationDomainID is absent.
@@ -20,10 +20,18 @@
 //! No count in the bytes is believed: walking stops where the bytes do. Nothing allocates once the rows have grown.
 //! Deliberately absent: interface and host counters as output, sFlow versions 2 and 4.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+#[cfg(test)]
+mod properties;
 mod record;
 mod sample;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+mod twin;
+#[cfg(any(test, fuzzing))]
+mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

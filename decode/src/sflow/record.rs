@@ -1,6 +1,6 @@
 //! Records of a flow sample: what is known about the packet that was sampled.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use neckar_proto::{Field, Flow, Rows, TEXT_BYTES_MAX};
 
@@ -26,27 +26,13 @@ const UNKNOWN: u32 = u32::MAX;
 /// Numbers of an AS path that the row has room for; longer ones do not occur in the Internet's tables.
 const PATH_MAX: usize = TEXT_BYTES_MAX / size_of::<u32>();
 
-/// Which record Bytes is from. A later one in this order knows better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Length {
-    #[default]
-    None,
-    /// Of the IP packet.
-    Ip,
-    /// Of the Ethernet frame.
-    Ethernet,
-    /// Of the frame that was sampled.
-    Frame,
-}
-
-impl Length {
-    fn store(&mut self, from: Self, bytes: u32, row: &mut Flow) {
-        if from > *self {
-            *self = from;
-            // "Zero never replaces non-zero".
-            row.merge(Field::Bytes, u64::from(bytes));
-        }
-    }
+/// What the records of one sample say about its packet, the best first: a raw header is stored as it comes, the others
+/// wait until all have been seen and then fill in what is absent, so the order of records makes no difference.
+#[derive(Debug, Default)]
+pub(super) struct Packet {
+    has_header: bool,
+    ethernet: Option<SampledEthernet>,
+    ip: Option<SampledIp>,
 }
 
 /// Adds what a record says to row `index`. `None` if it is shorter than its format; then it has said nothing.
@@ -55,7 +41,7 @@ pub(super) fn decode(
     format: u32,
     body: &[u8],
     decapsulate: bool,
-    length: &mut Length,
+    packet: &mut Packet,
     rows: &mut Rows,
     index: usize,
 ) -> Option<()> {
@@ -65,42 +51,169 @@ pub(super) fn decode(
     }
     let row = &mut rows.as_mut_slice()[index];
     match format {
-        RAW_HEADER => raw_header(reader, decapsulate, length, row),
+        RAW_HEADER => packet.raw_header(reader, decapsulate, row),
         EXTENDED_SWITCH => switch(reader, row),
         EXTENDED_ROUTER => router(reader, row),
-        SAMPLED_ETHERNET => sampled_ethernet(reader, length, row),
-        SAMPLED_IPV4 => sampled_ipv4(reader, length, row),
-        SAMPLED_IPV6 => sampled_ipv6(reader, length, row),
+        SAMPLED_ETHERNET | SAMPLED_IPV4 | SAMPLED_IPV6 => packet.keep(format, reader),
         // "Unknown … records are skipped by length".
         _ => Some(()),
     }
 }
 
-#[inline(always)]
-fn raw_header(
-    mut reader: Reader<'_>,
-    decapsulate: bool,
-    length: &mut Length,
-    row: &mut Flow,
-) -> Option<()> {
-    let [protocol, frame_bytes, _stripped, header_bytes] = reader.words()?;
-    // One sample is one packet: a second header is not asked.
-    if *length == Length::Frame {
-        return Some(());
+impl Packet {
+    #[inline(always)]
+    fn raw_header(
+        &mut self,
+        mut reader: Reader<'_>,
+        decapsulate: bool,
+        row: &mut Flow,
+    ) -> Option<()> {
+        let [protocol, frame_bytes, _stripped, header_bytes] = reader.words()?;
+        // One sample is one packet: a second header is not asked.
+        if self.has_header {
+            return Some(());
+        }
+        self.has_header = true;
+        row.set(Field::Bytes, u64::from(frame_bytes));
+        // What follows the header is XDR padding, no part of the packet.
+        let header = reader.0.get(..header_bytes as usize).unwrap_or(reader.0);
+        let link = match protocol {
+            1 => Link::Ethernet,
+            11 => Link::Ipv4,
+            12 => Link::Ipv6,
+            13 => Link::Mpls,
+            _ => return Some(()),
+        };
+        // The frame's length counts, not the packet's.
+        let _ip_bytes = dissect(link, header, decapsulate, row);
+        Some(())
     }
-    length.store(Length::Frame, frame_bytes, row);
-    // What follows the header is XDR padding, no part of the packet.
-    let header = reader.0.get(..header_bytes as usize).unwrap_or(reader.0);
-    let link = match protocol {
-        1 => Link::Ethernet,
-        11 => Link::Ipv4,
-        12 => Link::Ipv6,
-        13 => Link::Mpls,
-        _ => return Some(()),
-    };
-    // The frame's length counts, not the packet's.
-    let _ip_bytes = dissect(link, header, decapsulate, row);
-    Some(())
+
+    #[cold]
+    fn keep(&mut self, format: u32, mut reader: Reader<'_>) -> Option<()> {
+        if format == SAMPLED_ETHERNET {
+            let read = SampledEthernet::read(&mut reader)?;
+            self.ethernet.get_or_insert(read);
+        } else {
+            let read = SampledIp::read(format, &mut reader)?;
+            self.ip.get_or_insert(read);
+        }
+        Some(())
+    }
+
+    /// Adds what no header has said. To be called behind the last record.
+    #[inline(always)]
+    pub(super) fn fill(&self, row: &mut Flow) {
+        if let Some(ethernet) = &self.ethernet {
+            ethernet.fill(row);
+        }
+        if let Some(ip) = &self.ip {
+            ip.fill(row);
+        }
+    }
+}
+
+/// Sets Bytes where nothing, or nothing but zero, was said by a record that knows better.
+fn fill_bytes(row: &mut Flow, bytes: u32) {
+    if row.word_or_zero(Field::Bytes) == 0 {
+        row.set(Field::Bytes, u64::from(bytes));
+    }
+}
+
+/// Sets a word that no record that knows better has said.
+fn fill(row: &mut Flow, field: Field, value: u64) {
+    if !row.has(field) {
+        row.set(field, value);
+    }
+}
+
+/// Record 2.
+#[derive(Debug)]
+struct SampledEthernet {
+    frame_bytes: u32,
+    source: u64,
+    destination: u64,
+    etype: u32,
+}
+
+impl SampledEthernet {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let frame_bytes = reader.word()?;
+        // "opaque mac[6]" is padded to eight bytes (RFC 4506 section 4.9); exporters that forget it write 20 in all.
+        let pad = if reader.0.len() >= 20 { 2 } else { 0 };
+        let mut mac = || {
+            let [a, b, c, d, e, f] = *reader.chunk::<6>()?;
+            reader.0 = reader.0.get(pad..)?;
+            Some(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+        };
+        let (source, destination) = (mac()?, mac()?);
+        Some(Self { frame_bytes, source, destination, etype: reader.word()? })
+    }
+
+    fn fill(&self, row: &mut Flow) {
+        fill_bytes(row, self.frame_bytes);
+        fill(row, Field::SrcMac, self.source);
+        fill(row, Field::DstMac, self.destination);
+        fill(row, Field::Etype, u64::from(self.etype));
+    }
+}
+
+/// Records 3 and 4.
+#[derive(Debug)]
+struct SampledIp {
+    ip_bytes: u32,
+    proto: u32,
+    source: IpAddr,
+    destination: IpAddr,
+    source_port: u32,
+    destination_port: u32,
+    tcp_flags: u32,
+    tos: u32,
+}
+
+impl SampledIp {
+    fn read(format: u32, reader: &mut Reader<'_>) -> Option<Self> {
+        let [ip_bytes, proto] = reader.words()?;
+        let mut address = || -> Option<IpAddr> {
+            Some(match format {
+                SAMPLED_IPV4 => Ipv4Addr::from_octets(*reader.chunk()?).into(),
+                _ => Ipv6Addr::from_octets(*reader.chunk()?).into(),
+            })
+        };
+        let (source, destination) = (address()?, address()?);
+        let [source_port, destination_port, tcp_flags, tos] = reader.words()?;
+        Some(Self {
+            ip_bytes,
+            proto,
+            source,
+            destination,
+            source_port,
+            destination_port,
+            tcp_flags,
+            tos,
+        })
+    }
+
+    fn fill(&self, row: &mut Flow) {
+        fill_bytes(row, self.ip_bytes);
+        // Both addresses from one record: the one that a header was cut behind gives way.
+        if !row.has(Field::DstAddr) {
+            row.set_ip(Field::SrcAddr, self.source);
+            row.set_ip(Field::DstAddr, self.destination);
+            row.set(Field::Etype, if self.source.is_ipv4() { ETYPE_IPV4 } else { ETYPE_IPV6 });
+        }
+        fill(row, Field::Proto, u64::from(self.proto));
+        fill(row, Field::IPTos, u64::from(self.tos));
+        // "No ports from a non-first fragment", whoever has read them there.
+        if row.word(Field::FragmentOffset).is_some_and(|offset| offset > 0) {
+            return;
+        }
+        fill(row, Field::SrcPort, u64::from(self.source_port));
+        fill(row, Field::DstPort, u64::from(self.destination_port));
+        if self.proto == TCP {
+            fill(row, Field::TCPFlags, u64::from(self.tcp_flags));
+        }
+    }
 }
 
 #[inline]
@@ -196,79 +309,4 @@ fn gateway(mut reader: Reader<'_>, rows: &mut Rows, index: usize) -> Option<()> 
         rows.set_text(index, Field::ASPath, route.path().as_flattened());
     }
     Some(())
-}
-
-/// Sets a word that no raw header has said.
-fn fill(row: &mut Flow, field: Field, value: u32) {
-    if !row.has(field) {
-        row.set(field, u64::from(value));
-    }
-}
-
-#[cold]
-fn sampled_ethernet(mut reader: Reader<'_>, length: &mut Length, row: &mut Flow) -> Option<()> {
-    let frame_bytes = reader.word()?;
-    // "opaque mac[6]" is padded to eight bytes (RFC 4506 section 4.9); exporters that forget it write 20 bytes in all.
-    let pad = if reader.0.len() >= 20 { 2 } else { 0 };
-    let mut macs = [0; 2];
-    for mac in &mut macs {
-        let [a, b, c, d, e, f] = *reader.chunk::<6>()?;
-        *mac = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-        reader.0 = reader.0.get(pad..)?;
-    }
-    let etype = reader.word()?;
-    length.store(Length::Ethernet, frame_bytes, row);
-    for (field, mac) in [(Field::SrcMac, macs[0]), (Field::DstMac, macs[1])] {
-        if !row.has(field) {
-            row.set(field, mac);
-        }
-    }
-    fill(row, Field::Etype, etype);
-    Some(())
-}
-
-/// Addresses are both from the same packet: those of a header that was cut between them give way.
-#[cold]
-fn sampled_ipv4(mut reader: Reader<'_>, length: &mut Length, row: &mut Flow) -> Option<()> {
-    let [ip_bytes, proto] = reader.words()?;
-    let (source, destination) = (*reader.chunk()?, *reader.chunk()?);
-    let rest: [u32; 4] = reader.words()?;
-    length.store(Length::Ip, ip_bytes, row);
-    if !row.has(Field::DstAddr) {
-        row.set_v4(Field::SrcAddr, source);
-        row.set_v4(Field::DstAddr, destination);
-        row.set(Field::Etype, ETYPE_IPV4);
-    }
-    fill_transport(proto, rest, row);
-    Some(())
-}
-
-#[cold]
-fn sampled_ipv6(mut reader: Reader<'_>, length: &mut Length, row: &mut Flow) -> Option<()> {
-    let [ip_bytes, proto] = reader.words()?;
-    let (source, destination) = (*reader.chunk()?, *reader.chunk()?);
-    let rest: [u32; 4] = reader.words()?;
-    length.store(Length::Ip, ip_bytes, row);
-    if !row.has(Field::DstAddr) {
-        row.set_v6(Field::SrcAddr, source);
-        row.set_v6(Field::DstAddr, destination);
-        row.set(Field::Etype, ETYPE_IPV6);
-    }
-    fill_transport(proto, rest, row);
-    Some(())
-}
-
-fn fill_transport(proto: u32, rest: [u32; 4], row: &mut Flow) {
-    let [source_port, destination_port, tcp_flags, tos] = rest;
-    fill(row, Field::Proto, proto);
-    fill(row, Field::IPTos, tos);
-    // "No ports from a non-first fragment", whoever has read them there.
-    if row.word(Field::FragmentOffset).is_some_and(|offset| offset > 0) {
-        return;
-    }
-    fill(row, Field::SrcPort, source_port);
-    fill(row, Field::DstPort, destination_port);
-    if proto == TCP {
-        fill(row, Field::TCPFlags, tcp_flags);
-    }
 }

@@ -2,7 +2,7 @@
 
 use neckar_proto::{Field, Flow, Presence, Rows, flow_type};
 
-use super::record::{self, Length};
+use super::record::{self, Packet};
 use super::{Header, Reader, Tally};
 use crate::decoder::Decoder;
 use crate::message::address;
@@ -23,7 +23,7 @@ const INTERFACE_DISCARD: u32 = 1;
 const STATUS_DROPPED: u64 = 0x80;
 
 /// What every row of a datagram has.
-const COMMON: Presence = {
+pub(super) const COMMON: Presence = {
     let mut fields = Presence { words: 0, addresses: 0, texts: 0 };
     fields.insert(Field::Type);
     fields.insert(Field::SequenceNum);
@@ -173,7 +173,7 @@ fn decode_flow(
     let [row] = rows.extend(1, COMMON) else { return None };
     common.store(row);
     store_interfaces(&sampled, row);
-    let mut length = Length::default();
+    let mut packet = Packet::default();
     let mut malformed = 0;
     for _ in 0..sampled.records {
         // A count too high is no harm while the records that are there are whole.
@@ -181,10 +181,11 @@ fn decode_flow(
             break;
         }
         let (format, body) = reader.opaque()?;
-        let read = record::decode(format, body, common.decapsulate, &mut length, rows, index);
+        let read = record::decode(format, body, common.decapsulate, &mut packet, rows, index);
         malformed += u64::from(read.is_none());
     }
     let row = &mut rows.as_mut_slice()[index];
+    packet.fill(row);
     match common.rate(sampled.rate) {
         0 => tally.rate_unknown += 1,
         rate => row.set(Field::SamplingRate, rate),
