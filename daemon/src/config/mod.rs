@@ -305,8 +305,8 @@ impl Default for Receive {
             path: ReceivePath::Auto,
             buffer_bytes: 32 << 20,
             gro: true,
-            batch_datagrams: 32,
-            batch_wait_us: 1000,
+            batch_datagrams: 64,
+            batch_wait_us: 10_000,
         }
     }
 }
