@@ -1,0 +1,231 @@
+//! Datagrams to rows: ours beside `netflow_parser` and `netgauze-flow-pkt`, warm templates, one core.
+//!
+//! The v9 datagram has the layout that Cisco's IOS XR sends (23 fields, 21 records); the values are ours.
+
+use std::hint::black_box;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use neckar_decode::{Config, Datagram, Decoder, Shared};
+use neckar_proto::{Field, Rows};
+
+/// Element and length of each field.
+const XR: [(u16, u16); 23] = [
+    (2, 4),
+    (1, 4),
+    (8, 4),
+    (12, 4),
+    (10, 4),
+    (14, 4),
+    (21, 4),
+    (22, 4),
+    (7, 2),
+    (11, 2),
+    (16, 4),
+    (17, 4),
+    (18, 4),
+    (9, 1),
+    (13, 1),
+    (4, 1),
+    (6, 1),
+    (5, 1),
+    (61, 1),
+    (89, 1),
+    (48, 2),
+    (234, 4),
+    (235, 4),
+];
+const XR_RECORDS: usize = 21;
+const TEMPLATE: u16 = 260;
+
+/// The value of a field in a record: as wide and as varied as in life.
+fn value(element: u16, record: u32) -> u64 {
+    let mix = record.wrapping_mul(0x9e37_79b9).rotate_left(7);
+    u64::from(match element {
+        1 => 40 + mix % 1_000_000,
+        2 => 1 + mix % 1000,
+        4 => {
+            if record % 3 == 0 {
+                17
+            } else {
+                6
+            }
+        }
+        5 | 61 => 0,
+        6 => 0x1b,
+        7 => mix & 0xffff,
+        8 => 0x0a00_0000 | mix >> 8,
+        9 => 24,
+        10 => 100 + record % 40,
+        11 => 443,
+        12 => 0xc000_0200 | mix & 0xff,
+        13 => 16,
+        14 => 7,
+        15 | 18 => 0x0a00_0001,
+        16 => 64_500 + record % 30,
+        17 => 3320,
+        21 => 3_599_000 + record,
+        22 => 3_590_000 + record,
+        48 => 1,
+        89 => 64,
+        234 | 235 => 0x6000_0000,
+        _ => 0,
+    })
+}
+
+fn record(fields: &[(u16, u16)], record: u32, out: &mut Vec<u8>) {
+    for (element, length) in fields {
+        let bytes = value(*element, record).to_be_bytes();
+        out.extend(&bytes[8 - usize::from(*length)..]);
+    }
+}
+
+fn set(id: u16, body: &[u8], out: &mut Vec<u8>) {
+    let padding = (4 - body.len() % 4) % 4;
+    out.extend(id.to_be_bytes());
+    out.extend(((4 + body.len() + padding) as u16).to_be_bytes());
+    out.extend(body);
+    out.resize(out.len() + padding, 0);
+}
+
+fn template(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut body = id.to_be_bytes().to_vec();
+    body.extend((fields.len() as u16).to_be_bytes());
+    for (element, length) in fields {
+        body.extend(element.to_be_bytes());
+        body.extend(length.to_be_bytes());
+    }
+    body
+}
+
+#[derive(Clone, Copy)]
+enum Wire {
+    V9,
+    Ipfix,
+}
+
+fn message(wire: Wire, sets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    match wire {
+        Wire::V9 => {
+            out.extend([0, 9, 0, 21]);
+            out.extend(3_600_000_u32.to_be_bytes());
+            out.extend(1_700_000_000_u32.to_be_bytes());
+            out.extend([0, 0, 0, 1, 0, 0, 8, 0x81]);
+        }
+        Wire::Ipfix => {
+            out.extend([0, 10]);
+            out.extend((16 + sets.len() as u16).to_be_bytes());
+            out.extend(1_700_000_000_u32.to_be_bytes());
+            out.extend([0, 0, 0, 1, 0, 0, 8, 0x81]);
+        }
+    }
+    out.extend(sets);
+    out
+}
+
+fn templates(wire: Wire, fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut sets = Vec::new();
+    set(if matches!(wire, Wire::V9) { 0 } else { 2 }, &template(TEMPLATE, fields), &mut sets);
+    message(wire, &sets)
+}
+
+fn data(wire: Wire, fields: &[(u16, u16)], records: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    for index in 0..records {
+        record(fields, index as u32, &mut body);
+    }
+    let mut sets = Vec::new();
+    set(TEMPLATE, &body, &mut sets);
+    message(wire, &sets)
+}
+
+/// Options: sampler 1 takes one of 1000.
+fn v9_options() -> Vec<u8> {
+    let mut sets = Vec::new();
+    let fields = [1, 4, 0, 4, 0, 12, 0, 1, 0, 4, 0, 48, 0, 2, 0, 49, 0, 1, 0, 50, 0, 4];
+    set(1, &fields, &mut sets);
+    set(260, &[], &mut Vec::new());
+    let mut body = vec![0, 0, 0, 0, 0, 1, 2];
+    body.extend(1000_u32.to_be_bytes());
+    let mut out = Vec::new();
+    out.extend(&sets);
+    set(0x0104 + 0, &[], &mut Vec::new());
+    let _ = body;
+    message(Wire::V9, &out)
+}
+
+fn v5() -> Vec<u8> {
+    let mut out = vec![0, 5, 0, 30];
+    out.extend(3_600_000_u32.to_be_bytes());
+    out.extend(1_700_000_000_u32.to_be_bytes());
+    out.extend([0; 4]);
+    out.extend([0, 0, 0, 1, 0, 0, 0x40, 100]);
+    for index in 0..30 {
+        for (element, length) in [
+            (8, 4),
+            (12, 4),
+            (15, 4),
+            (10, 2),
+            (14, 2),
+            (2, 4),
+            (1, 4),
+            (22, 4),
+            (21, 4),
+            (7, 2),
+            (11, 2),
+            (0, 1),
+            (6, 1),
+            (4, 1),
+            (5, 1),
+            (16, 2),
+            (17, 2),
+            (9, 1),
+            (13, 1),
+            (0, 2),
+        ] {
+            record(&[(element, length)], index, &mut out);
+        }
+    }
+    out
+}
+
+fn decoder() -> Decoder {
+    let config = Config::default();
+    Decoder::new(config.clone(), Arc::new(Shared::new(config)))
+}
+
+fn datagram(bytes: &[u8]) -> Datagram<'_> {
+    let exporter = IpAddr::from([192, 0, 2, 1]);
+    Datagram { exporter, port: 2055, received_ns: 1_700_000_001_000_000_000, bytes }
+}
+
+fn ours(c: &mut Criterion) {
+    let mut sum = 0_u64;
+    let mut sink = |rows: &mut Rows| sum += rows.as_slice()[0].word_or_zero(Field::Bytes);
+    let cases: [(&str, Option<Vec<u8>>, Vec<u8>, usize); 3] = [
+        ("v9 23 fields", Some(templates(Wire::V9, &XR)), data(Wire::V9, &XR, XR_RECORDS), 21),
+        ("ipfix 23 fields", Some(templates(Wire::Ipfix, &XR)), data(Wire::Ipfix, &XR, 21), 21),
+        ("v5", None, v5(), 30),
+    ];
+    let mut group = c.benchmark_group("neckar");
+    for (name, template, data, records) in &cases {
+        let mut decoder = decoder();
+        for bytes in template {
+            decoder.decode(datagram(bytes), &mut sink);
+        }
+        decoder.decode(datagram(data), &mut sink);
+        assert_eq!(decoder.counters().flows, *records as u64);
+        group.throughput(Throughput::Elements(*records as u64));
+        group.bench_function(*name, |b| {
+            b.iter(|| decoder.decode(black_box(datagram(data)), &mut sink));
+        });
+    }
+    group.finish();
+    black_box(sum);
+    let _ = v9_options();
+}
+
+criterion_group!(benches, ours);
+criterion_main!(benches);
