@@ -43,6 +43,10 @@ pub(crate) fn before(export_ns: u64, microseconds: u64) -> u64 {
 /// microsecond into the one before it.
 #[inline]
 pub(crate) fn ntp(value: u64, unix_ns: u64, received_ns: u64) -> (u64, bool) {
+    // "A value of 0 is a special case representing unknown or unsynchronized time" (RFC 5905 section 6), not 2036.
+    if value == 0 {
+        return (0, false);
+    }
     let (seconds, fraction) = (value >> 32, value & 0xffff_ffff);
     let is_old = seconds < NTP_TO_UNIX_S;
     let unix_s = seconds.wrapping_sub(NTP_TO_UNIX_S) % NTP_ERA_S;

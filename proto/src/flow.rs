@@ -231,6 +231,20 @@ impl Flow {
         self.present.remove(field);
     }
 
+    /// Makes a field what it is in `other`, a row of the same [`Rows`](crate::Rows): value and presence. Texts are shared.
+    pub fn copy_field(&mut self, field: Field, other: &Self) {
+        let slot = field.slot();
+        if field.is_word() {
+            self.words[slot] = other.words[slot];
+        } else if field.is_address() {
+            self.addresses[slot] = other.addresses[slot];
+            self.address_len[slot] = other.address_len[slot];
+        } else {
+            self.texts[slot] = other.texts[slot];
+        }
+        if other.has(field) { self.present.insert(field) } else { self.present.remove(field) }
+    }
+
     /// Exchanges two fields of the same store, presence included: what a reverse flow does (RFC 5103).
     pub fn swap(&mut self, one: Field, other: Field) {
         debug_assert!(one.is_word() == other.is_word() && one.is_address() == other.is_address());

@@ -112,7 +112,12 @@ fn find(
     }
     for one in line.uses {
         match *one {
-            Use::Fill { field, convert, .. } | Use::FillReverse { field, convert } if reverse => {
+            Use::Fill { field, rank, convert } if reverse => {
+                if is_reversible(field) {
+                    found.reverse.push(Source { field, rank, place, convert });
+                }
+            }
+            Use::FillReverse { field, convert } => {
                 found.reverse.push(Source { field, rank: 0, place, convert });
             }
             _ if reverse => {}
@@ -120,9 +125,6 @@ fn find(
             Use::Fill { .. } if matches!(spec.element, 85 | 86) && has_delta(specs) => {}
             Use::Fill { field, rank, convert } => {
                 found.sources.push(Source { field, rank, place, convert });
-            }
-            Use::FillReverse { field, convert } => {
-                found.reverse.push(Source { field, rank: 0, place, convert });
             }
             Use::VrfName => {
                 let field = vrf_name(specs, index);
@@ -137,6 +139,20 @@ fn find(
             Use::Frame(section) => found.frames.push((section, place, found.sources.len())),
         }
     }
+}
+
+/// RFC 5103 section 6.2: keys and identifiers have no reverse. What the reverse flow has of them is swapped.
+fn is_reversible(field: Field) -> bool {
+    !matches!(
+        field,
+        Field::SrcAddr
+            | Field::DstAddr
+            | Field::SrcNet
+            | Field::DstNet
+            | Field::Etype
+            | Field::BiFlowDirection
+            | Field::ObservationPointID
+    )
 }
 
 fn has_delta(specs: &[FieldSpec]) -> bool {
@@ -203,7 +219,8 @@ fn header_fields() -> Presence {
 fn reverse(sources: &[Source]) -> Reverse {
     let mut emitter = Emitter::default();
     emitter.all(sources);
-    Reverse { steps: emitter.steps.into(), present: emitter.present }
+    let fields = Field::all().filter(|field| sources.iter().any(|source| source.field == *field));
+    Reverse { steps: emitter.steps.into(), present: emitter.present, fields: fields.collect() }
 }
 
 fn frame_of(
@@ -226,17 +243,14 @@ struct Families {
 }
 
 impl Families {
-    fn of(sources: &[Source], field: Field) -> Self {
+    fn of_flow(sources: &[Source]) -> Self {
         let mut families = Self::default();
-        for source in sources.iter().filter(|source| source.field == field) {
+        let is_end = |field| matches!(field, Field::SrcAddr | Field::DstAddr);
+        for source in sources.iter().filter(|source| is_end(source.field)) {
             families.v4 |= matches!(source.place.width, 4 | VARIABLE);
             families.v6 |= matches!(source.place.width, 16 | VARIABLE);
         }
         families
-    }
-
-    fn union(self, other: Self) -> Self {
-        Self { v4: self.v4 || other.v4, v6: self.v6 || other.v6 }
     }
 
     fn any(self) -> bool {
@@ -264,8 +278,8 @@ impl Emitter {
             }
         }
         let etype = self.etype(sources);
-        self.prefix(Field::SrcNet, Field::SrcAddr, sources);
-        self.prefix(Field::DstNet, Field::DstAddr, sources);
+        self.prefix(Field::SrcNet, sources);
+        self.prefix(Field::DstNet, sources);
         etype
     }
 
@@ -288,8 +302,6 @@ impl Emitter {
     /// The step of one source.
     fn one(&mut self, source: &Source, merge: bool, dynamic: bool) {
         let Source { field, place, convert, .. } = *source;
-        let width = if place.is_variable() || dynamic { 8 } else { u32::from(place.width) };
-        let (shift, mask) = bits(convert, width, field);
         let op = match convert {
             Convert::Text => Op::Text,
             Convert::Time(unit) => Op::Time(unit),
@@ -299,7 +311,11 @@ impl Emitter {
             _ if dynamic => Op::MaybeWord(convert),
             _ => Op::Word,
         };
-        if matches!(op, Op::Word | Op::Address) {
+        // What is read by itself has no other bytes before it to mask away.
+        let alone = matches!(op, Op::MaybeWord(_)) || place.is_variable();
+        let width = if alone { 8 } else { u32::from(place.width) };
+        let (shift, mask) = bits(convert, width, field);
+        if matches!(op, Op::Word | Op::Address | Op::Time(_)) {
             self.present.insert(field);
         }
         let step = Step { op, place, field, merge, shift, mask };
@@ -313,8 +329,7 @@ impl Emitter {
 
     /// "Etype follows the address kept; IE 60 (4, 6) only when there is no address; IE 256 ethernetType when neither."
     fn etype(&mut self, sources: &[Source]) -> u64 {
-        let families =
-            Families::of(sources, Field::SrcAddr).union(Families::of(sources, Field::DstAddr));
+        let families = Families::of_flow(sources);
         if !families.any() {
             self.field(Field::Etype, sources);
             return 0;
@@ -330,8 +345,8 @@ impl Emitter {
     }
 
     /// SrcNet and DstNet are "of the family of the address kept".
-    fn prefix(&mut self, field: Field, address: Field, sources: &[Source]) {
-        let families = Families::of(sources, address);
+    fn prefix(&mut self, field: Field, sources: &[Source]) {
+        let families = Families::of_flow(sources);
         let is_v4 = |source: &Source| source.convert == Convert::PrefixV4;
         if !families.both() {
             let kept: Vec<Source> = sources

@@ -125,6 +125,8 @@ pub(crate) struct Frame {
 pub(crate) struct Reverse {
     pub(crate) steps: Box<[Step]>,
     pub(crate) present: Presence,
+    /// All fields that the steps may fill.
+    pub(crate) fields: Box<[Field]>,
 }
 
 /// A compiled template of flow records.

@@ -343,9 +343,13 @@ impl<L: Layout> Run<'_, L> {
 
     /// SrcNet and DstNet are "of the family of the address kept".
     fn prefix(&self, step: &Step, rows: &mut [Flow], address_len: usize) {
-        let address = if step.field == Field::SrcNet { Field::SrcAddr } else { Field::DstAddr };
+        let (own, other) = match step.field {
+            Field::SrcNet => (Field::SrcAddr, Field::DstAddr),
+            _ => (Field::DstAddr, Field::SrcAddr),
+        };
         for (record, row) in rows.iter_mut().enumerate() {
-            if row.address(address).is_some_and(|kept| kept.len() == address_len)
+            let kept = row.address(own).or(row.address(other));
+            if kept.is_some_and(|kept| kept.len() == address_len)
                 && let Some(length) = step.place.number(self.bytes, self.layout, record)
             {
                 row.merge(step.field, length & step.mask);
@@ -451,13 +455,26 @@ impl<L: Layout> Run<'_, L> {
             from + 1,
             "plans with a reverse side run record by record"
         );
-        out.rows.push_copy(from);
-        let row = &mut out.rows.as_mut_slice()[from + 1];
-        turn(row);
-        row.restart(row.presence().union(reverse.present));
-        for step in &reverse.steps {
-            self.step(step, from + 1, out);
+        // What the reverse elements say is found on a row of its own, then laid over the turned copy.
+        let turned = out.rows.push_copy(from);
+        turn(turned);
+        let instants = [Field::TimeFlowStartNs, Field::TimeFlowEndNs]
+            .map(|field| (field, turned.word_or_zero(field)));
+        let said = &mut out.rows.extend(1, reverse.present)[0];
+        // An uptime without anything to count from stores nothing.
+        for (field, instant) in instants {
+            said.store_word(field, instant);
         }
+        for step in &reverse.steps {
+            self.step(step, from + 2, out);
+        }
+        let [.., row, said] = out.rows.as_mut_slice() else { return };
+        for field in &reverse.fields {
+            if said.has(*field) {
+                row.copy_field(*field, said);
+            }
+        }
+        out.rows.truncate(from + 2);
         let row = &mut out.rows.as_mut_slice()[from + 1];
         let counted = row.word_or_zero(Field::Bytes) != 0 || row.word_or_zero(Field::Packets) != 0;
         if !counted {

@@ -1,8 +1,11 @@
 //! What the decoder makes of packets written for this project and of real exporters' bytes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod random;
 mod text;
+mod twin;
 mod vectors;
+mod wire;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,7 +16,7 @@ use neckar_proto::Rows;
 
 /// The folder beside the repository with vectors and captures; `None` (said loudly) where it is missing. Under CI that
 /// is a failure.
-pub fn shared_folder(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared_folder(name: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
     if folder.is_dir() {
         return Some(folder);
@@ -24,20 +27,20 @@ pub fn shared_folder(name: &str) -> Option<PathBuf> {
 }
 
 /// One decoder with everything by default, and the rows that came out as text.
-pub struct Bench {
-    pub decoder: Decoder,
-    pub shared: Arc<Shared>,
-    pub exporter: IpAddr,
-    pub port: u16,
-    pub received_ns: u64,
+pub(crate) struct Bench {
+    pub(crate) decoder: Decoder,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) exporter: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) received_ns: u64,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Config::default())
     }
 
-    pub fn with(config: Config) -> Self {
+    pub(crate) fn with(config: Config) -> Self {
         let shared = Arc::new(Shared::new(config.clone()));
         let decoder = Decoder::new(config, Arc::clone(&shared));
         let exporter = IpAddr::from([192, 0, 2, 1]);
@@ -45,7 +48,7 @@ impl Bench {
     }
 
     /// Decodes one datagram; one text per row, without what the header and the receiver say.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         self.feed_rows(bytes, &mut |rows: &mut Rows| {
             lines.extend(rows.as_slice().iter().map(|flow| text::body(rows, flow)));
@@ -53,19 +56,19 @@ impl Bench {
         lines
     }
 
-    pub fn feed_rows(&mut self, bytes: &[u8], sink: &mut impl FnMut(&mut Rows)) {
+    pub(crate) fn feed_rows(&mut self, bytes: &[u8], sink: &mut impl FnMut(&mut Rows)) {
         let Self { exporter, port, received_ns, .. } = *self;
         self.decoder.decode(Datagram { exporter, port, received_ns, bytes }, sink);
         balance(self.decoder.counters());
     }
 
-    pub fn counters(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Counters {
         self.decoder.counters()
     }
 }
 
 /// "`records + reverse_flows = flows + dropped records`, always."
-pub fn balance(counters: &Counters) {
+pub(crate) fn balance(counters: &Counters) {
     let dropped: u64 = neckar_decode::Cause::ALL
         .iter()
         .filter(|cause| cause.name().starts_with("record_"))

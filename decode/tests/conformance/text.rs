@@ -3,7 +3,7 @@
 use neckar_proto::{Field, Flow, Kind, Rows};
 
 /// Every present field.
-pub fn row(rows: &Rows, flow: &Flow) -> String {
+pub(crate) fn row(rows: &Rows, flow: &Flow) -> String {
     let parts: Vec<String> = Field::in_file_order()
         .iter()
         .filter_map(|field| Some(format!("{}={}", field.name(), value(rows, flow, *field)?)))
@@ -12,7 +12,7 @@ pub fn row(rows: &Rows, flow: &Flow) -> String {
 }
 
 /// The same without what every row of a message has.
-pub fn body(rows: &Rows, flow: &Flow) -> String {
+pub(crate) fn body(rows: &Rows, flow: &Flow) -> String {
     let mut flow = flow.clone();
     for field in [
         Field::Type,
@@ -27,7 +27,7 @@ pub fn body(rows: &Rows, flow: &Flow) -> String {
 }
 
 /// One field as text; `None` if absent.
-pub fn value(rows: &Rows, flow: &Flow, field: Field) -> Option<String> {
+pub(crate) fn value(rows: &Rows, flow: &Flow, field: Field) -> Option<String> {
     if field.is_address() {
         return flow.ip(field).map(|address| address.to_string());
     }
