@@ -19,6 +19,8 @@ pub(crate) struct Flat {
     pub(crate) values: Vec<Value>,
     /// What their texts are numbers of.
     pub(crate) texts: Texts,
+    /// Names by AS number, as numbers of texts: of several the one of the first source, in it the first.
+    pub(crate) as_names: HashMap<u32, u32>,
 }
 
 /// Flattens the sources. `None` if there are more than [`LABEL_SETS_MAX`] sets of labels.
@@ -26,13 +28,15 @@ pub(crate) fn flatten(sources: &[Arc<Source>]) -> Option<Flat> {
     let mut flattener = Flattener::new(sources);
     let v4 = flattener.flatten(sources, |source| &source.v4)?;
     let v6 = flattener.flatten(sources, |source| &source.v6)?;
-    Some(Flat { v4, v6, values: flattener.sets.into_vec(), texts: flattener.texts })
+    let Flattener { texts, as_names, sets, .. } = flattener;
+    Some(Flat { v4, v6, values: sets.into_vec(), texts, as_names })
 }
 
 struct Flattener {
     texts: Texts,
-    /// Each source's values, with text numbers of ours.
-    values: Vec<Values>,
+    as_names: HashMap<u32, u32>,
+    /// Each source's values by number, with text numbers of ours and without AS names, which follow from the AS number.
+    values: Vec<Vec<Value>>,
     /// What they add up to.
     sets: Values,
     /// Sets by the sources' value numbers.
@@ -41,9 +45,29 @@ struct Flattener {
 
 impl Flattener {
     fn new(sources: &[Arc<Source>]) -> Self {
-        let mut texts = Texts::default();
-        let values = sources.iter().map(|source| translate(source, &mut texts)).collect();
-        Self { texts, values, sets: Values::default(), known: HashMap::new() }
+        let mut flattener = Self {
+            texts: Texts::default(),
+            as_names: HashMap::new(),
+            values: Vec::new(),
+            sets: Values::default(),
+            known: HashMap::new(),
+        };
+        for source in sources {
+            let values = source.values.as_slice().iter();
+            let values = values.map(|value| flattener.translate(source, value)).collect();
+            flattener.values.push(values);
+        }
+        flattener
+    }
+
+    /// A source's value as ours. A name without AS number names nothing.
+    fn translate(&mut self, source: &Source, value: &Value) -> Value {
+        let texts = value.texts.map(|number| self.texts.intern(source.texts.text(number)));
+        let name = texts[Text::AsName as usize];
+        if value.asn != 0 && name != 0 {
+            self.as_names.entry(value.asn).or_insert(name);
+        }
+        Value { texts, ..*value }.with(Text::AsName, 0)
     }
 
     fn flatten<A: Address>(
@@ -55,14 +79,15 @@ impl Flattener {
             .iter()
             .zip(&mut self.values)
             .map(|(source, values)| {
+                let mut known = HashMap::new();
                 cut(prefixes(source), |outer, own| {
-                    if source.inherits && outer != 0 {
-                        let [outer, own] =
-                            [outer, own].map(|number| values.as_slice()[number as usize]);
-                        values.intern(own.over(&outer))
-                    } else {
-                        own
+                    if !source.inherits || outer == 0 {
+                        return own;
                     }
+                    *known.entry((outer, own)).or_insert_with(|| {
+                        values.push(values[own as usize].over(&values[outer as usize]));
+                        (values.len() - 1) as u32
+                    })
                 })
             })
             .collect();
@@ -81,7 +106,7 @@ impl Flattener {
     fn sum(&mut self, numbers: &[u32]) -> u32 {
         let mut sum = Value::default();
         for (number, values) in numbers.iter().zip(&self.values) {
-            let next = values.as_slice()[*number as usize];
+            let next = values[*number as usize];
             let lists = [&sum, &next].map(|value| value.texts[Text::List as usize]);
             sum = sum.over(&next);
             if lists.iter().all(|list| *list != 0) && lists[0] != lists[1] {
@@ -91,14 +116,4 @@ impl Flattener {
         }
         self.sets.intern(sum)
     }
-}
-
-/// The source's values with the numbers that `texts` gives to their texts. Their own numbers stay, since different values stay different.
-fn translate(source: &Source, texts: &mut Texts) -> Values {
-    let mut values = Values::default();
-    for value in source.values.as_slice() {
-        let translated = value.texts.map(|number| texts.intern(source.texts.text(number)));
-        values.intern(Value { texts: translated, ..*value });
-    }
-    values
 }

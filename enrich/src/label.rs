@@ -72,7 +72,7 @@ impl Tables {
         let dst_as = settle_as(flow, Field::DstAS, self.settings.dst_as, dst.asn);
         out.put(src.texts(0, remote == Some(Side::Src), src_as == src.asn));
         out.put(dst.texts(1, remote == Some(Side::Dst), dst_as == dst.asn));
-        if tables.knows_as {
+        if !tables.as_names.is_empty() {
             let next_as = flow.word_or_zero(Field::NextHopAS) as u32;
             let others = [(src_as, src.asn), (dst_as, dst.asn), (next_as, 0)];
             for (place, (asn, known)) in others.into_iter().enumerate() {
@@ -178,7 +178,7 @@ impl<'a> Exporter<'a> {
 impl PrefixTables {
     /// Fetches the label sets of both ends of up to [`CHUNK`] flows.
     fn find_sets(&self, flows: &[Flow], scratch: &mut Scratch) {
-        let Scratch { v4, v6, sets } = scratch;
+        let Scratch { v4, v6, sets, touched } = scratch;
         (v4.len, v6.len) = (0, 0);
         for (row, flow) in flows.iter().enumerate() {
             for (side, field) in [Field::SrcAddr, Field::DstAddr].into_iter().enumerate() {
@@ -200,6 +200,10 @@ impl PrefixTables {
         }
         for (end, found) in v6.ends[..v6.len].iter().zip(&v6.found) {
             sets[usize::from(*end) % (2 * CHUNK)] = self.sets[*found as usize];
+        }
+        // The texts are about to be copied one flow at a time; here their cache lines are asked for all at once.
+        for (end, set) in sets[..2 * flows.len()].iter().enumerate() {
+            *touched ^= self.arena.touch(set.texts(end, true, true));
         }
     }
 }

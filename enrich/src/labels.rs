@@ -47,6 +47,8 @@ pub(crate) struct Scratch {
     pub(crate) v6: Queue<u128>,
     /// By end: twice the row's place in the chunk, plus 1 for the destination.
     pub(crate) sets: [LabelSet; 2 * CHUNK],
+    /// Keeps the compiler from dropping loads whose only purpose is to be under way.
+    pub(crate) touched: u8,
 }
 
 /// Addresses to look up and the ends that they belong to.
@@ -81,7 +83,8 @@ impl<A: Copy> Queue<A> {
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { v4: Queue::default(), v6: Queue::default(), sets: [LabelSet::default(); 2 * CHUNK] }
+        let sets = [LabelSet::default(); 2 * CHUNK];
+        Self { v4: Queue::default(), v6: Queue::default(), sets, touched: 0 }
     }
 }
 

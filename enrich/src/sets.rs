@@ -7,7 +7,7 @@ use neckar_proto::encode::{Profile, encode_text};
 use crate::arena::{ArenaBuilder, Span};
 use crate::exporters::ExporterRule;
 use crate::names;
-use crate::tables::AsName;
+use crate::tables::{AS_NAME_FIELDS, AsName};
 use crate::values::{Text, Texts, Value};
 
 /// One set of labels: half a cache line.
@@ -79,12 +79,8 @@ impl Encoder<'_> {
             is_customer: value.is_customer(),
             ..LabelSet::default()
         };
-        let name = match self.as_names.get(&value.asn) {
-            Some(name) => *name,
-            None => value.texts[Text::AsName as usize],
-        };
-        let as_name = self.texts.text(name).as_bytes();
-        for side in 0..2 {
+        let as_name = self.as_names.get(&value.asn).map_or("", |name| self.texts.text(*name));
+        for (side, as_name_field) in AS_NAME_FIELDS.into_iter().take(2).enumerate() {
             let mut piece = Vec::new();
             encode_text(self.profile, Field::RemoteCountry, text(Text::Country), &mut piece);
             let remote_len = piece.len();
@@ -92,7 +88,7 @@ impl Encoder<'_> {
                 encode_text(self.profile, kind.fields()[side], text(kind), &mut piece);
             }
             let core_end = piece.len();
-            encode_text(self.profile, Text::AsName.fields()[side], as_name, &mut piece);
+            encode_text(self.profile, as_name_field, as_name.as_bytes(), &mut piece);
             set.remote_len = u16::try_from(remote_len).ok()?;
             set.core_len = u16::try_from(core_end - remote_len).ok()?;
             set.as_name_len = u16::try_from(piece.len() - core_end).ok()?;
@@ -106,8 +102,7 @@ impl Encoder<'_> {
     /// An AS name for each place that an AS has in a flow.
     pub(crate) fn encode_as_name(&mut self, name: &str) -> Option<AsName> {
         let mut texts = [Span::default(); 3];
-        let fields = [Field::SrcASName, Field::DstASName, Field::NextHopASName];
-        for (span, field) in texts.iter_mut().zip(fields) {
+        for (span, field) in texts.iter_mut().zip(AS_NAME_FIELDS) {
             *span = self.put(&[(field, Some(name))])?;
         }
         Some(AsName { texts })

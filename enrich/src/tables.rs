@@ -18,7 +18,7 @@ use crate::sets::{Encoder, LabelSet};
 use crate::sources::Source;
 use crate::v4::V4;
 use crate::v6::V6;
-use crate::values::{Text, Texts, Value};
+use crate::values::Text;
 
 /// Sets of labels that a table may have: what bounds their memory (32 bytes each and about 100 of texts).
 pub const LABEL_SETS_MAX: usize = 16_000_000;
@@ -104,8 +104,6 @@ pub(crate) struct PrefixTables {
     pub(crate) arena: Arena,
     /// What labelling says or takes out.
     pub(crate) owned: Presence,
-    /// Some source knows AS numbers or names.
-    pub(crate) knows_as: bool,
     row_bytes_max: usize,
 }
 
@@ -198,8 +196,9 @@ impl PrefixTables {
     /// `None` if a bound is exceeded.
     fn build(sources: &Sources) -> Option<Self> {
         let flat = flatten(&sources.prefixes)?;
-        let (values, mut texts) = (flat.values, flat.texts);
-        let as_names = as_names(&values, &sources.as_names, &mut texts);
+        let (values, mut texts, mut as_names) = (flat.values, flat.texts, flat.as_names);
+        let given = sources.as_names.iter().filter(|(asn, _)| **asn != 0);
+        as_names.extend(given.map(|(asn, name)| (*asn, texts.intern(name))));
         let mut arena = ArenaBuilder::default();
         let mut encoder = Encoder {
             profile: sources.settings.profile,
@@ -231,8 +230,7 @@ impl PrefixTables {
         Some(Self {
             v4: V4::build(&flat.v4)?,
             v6: V6::build(&flat.v6)?,
-            knows_as: !names.is_empty() || values.iter().any(|value| value.asn != 0),
-            owned: owned(&values, sources.settings.protocol_names),
+            owned: owned(&sources.prefixes, sources.settings.protocol_names, !names.is_empty()),
             sets,
             as_names: names,
             protocols,
@@ -263,46 +261,39 @@ impl PrefixTables {
     }
 }
 
-/// Names by AS number, as numbers of texts: those that prefix sources bring along, and over them those given.
-fn as_names(
-    values: &[Value],
-    given: &HashMap<u32, String>,
-    texts: &mut Texts,
-) -> HashMap<u32, u32> {
-    let mut names: HashMap<u32, u32> = values
-        .iter()
-        .map(|value| (value.asn, value.texts[Text::AsName as usize]))
-        .filter(|(asn, name)| *asn != 0 && *name != 0)
-        .collect();
-    names.extend(given.iter().map(|(asn, name)| (*asn, texts.intern(name))));
-    names
-}
-
 /// The fields that labelling says or takes out: a flow that was labelled before keeps nothing that the tables do not say.
-fn owned(values: &[Value], protocol_names: bool) -> Presence {
+fn owned(sources: &[Arc<Source>], protocol_names: bool, as_names: bool) -> Presence {
     let mut owned = Presence::default();
     owned.insert(Field::RemoteAddr);
     if protocol_names {
         owned.insert(Field::ProtoName);
     }
-    let has = |text: Text| values.iter().any(|value| value.texts[text as usize] != 0);
-    for field in Text::ALL.into_iter().filter(|text| has(*text)).flat_map(Text::fields) {
-        owned.insert(field);
+    if as_names {
+        AS_NAME_FIELDS.into_iter().for_each(|field| owned.insert(field));
     }
-    if has(Text::Country) {
-        owned.insert(Field::RemoteCountry);
-    }
-    if values.iter().any(Value::is_customer) {
-        for field in [
-            Field::Cid,
-            Field::SrcCid,
-            Field::DstCid,
-            Field::CidString,
-            Field::SrcCidString,
-            Field::DstCidString,
-        ] {
-            owned.insert(field);
+    for value in sources.iter().flat_map(|source| source.values.as_slice()) {
+        let said = Text::ALL.into_iter().filter(|text| *text != Text::AsName);
+        let said = said.filter(|text| value.texts[*text as usize] != 0);
+        said.flat_map(Text::fields).for_each(|field| owned.insert(field));
+        if value.texts[Text::Country as usize] != 0 {
+            owned.insert(Field::RemoteCountry);
+        }
+        if value.is_customer() {
+            CUSTOMER_FIELDS.into_iter().for_each(|field| owned.insert(field));
         }
     }
     owned
 }
+
+/// The places that an AS name has in a flow: source, destination, next hop.
+pub(crate) const AS_NAME_FIELDS: [Field; 3] =
+    [Field::SrcASName, Field::DstASName, Field::NextHopASName];
+
+const CUSTOMER_FIELDS: [Field; 6] = [
+    Field::Cid,
+    Field::SrcCid,
+    Field::DstCid,
+    Field::CidString,
+    Field::SrcCidString,
+    Field::DstCidString,
+];
