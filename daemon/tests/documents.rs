@@ -11,7 +11,10 @@ fn check(name: &str, fresh: &str) {
         std::fs::write(&path, fresh).unwrap();
     }
     let stands = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(stands == fresh, "docs/{name} is stale: UPDATE=1 cargo test -p neckard --test documents");
+    assert!(
+        stands == fresh,
+        "docs/{name} is stale: UPDATE=1 cargo test -p neckard --test documents"
+    );
 }
 
 #[test]
@@ -36,7 +39,10 @@ fn what_troubleshooting_names_exists() {
             .collect();
         assert!(!names.is_empty(), "{document} names metrics");
         for name in names {
-            assert!(metrics.contains(&format!("`{name}`")), "{document}: there is no metric {name}");
+            assert!(
+                metrics.contains(&format!("`{name}`")),
+                "{document}: there is no metric {name}"
+            );
         }
     }
 }
