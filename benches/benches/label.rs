@@ -1,4 +1,5 @@
-//! Labelling decoded chunks: what it costs per flow, from no table at all to every label on a full table, and with encoding.
+//! Labelling decoded chunks: what it costs per flow, from no table at all to every label on a full table, and with
+//! encoding.
 //!
 //! `cargo bench -p neckar-benches --bench label`
 

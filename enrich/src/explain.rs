@@ -1,4 +1,5 @@
-//! For people: which source and prefix gives an address which label, and what a source holds. Slow, and reads the sources, not the tables.
+//! For people: which source and prefix gives an address which label, and what a source holds. Slow, and reads the
+//! sources, not the tables.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -41,8 +42,8 @@ pub struct Summary {
 }
 
 impl Sources {
-    /// What each prefix source says of `address`, in their order: its longest prefix, and of sources that inherit those around it too,
-    /// longest first.
+    /// What each prefix source says of `address`, in their order: its longest prefix, and of sources that inherit those
+    /// around it too, longest first.
     #[must_use]
     pub fn explain(&self, address: IpAddr) -> Vec<Explanation> {
         self.prefixes.iter().flat_map(|source| source.explain(address)).collect()

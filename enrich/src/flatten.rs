@@ -102,7 +102,8 @@ impl Flattener {
         (self.sets.as_slice().len() <= LABEL_SETS_MAX).then_some(ranges)
     }
 
-    /// The set of what the sources say with these of their values: of each kind what the first of them says, but all list names.
+    /// The set of what the sources say with these of their values: of each kind what the first of them says, but all
+    /// list names.
     fn sum(&mut self, numbers: &[u32]) -> u32 {
         let mut sum = Value::default();
         for (number, values) in numbers.iter().zip(&self.values) {

@@ -1,7 +1,8 @@
 //! What an interface of an exporter is called: `(exporter, ifIndex)` to name, description and speed.
 //!
-//! Filled from a file ([`crate::sources::interfaces`]) or by whoever asks the exporters; never on the flow path. The labels are
-//! encoded when the table is built. Names change more often than prefixes: [`crate::Tables::with_interfaces`] swaps them alone.
+//! Filled from a file ([`crate::sources::interfaces`]) or by whoever asks the exporters; never on the flow path. The
+//! labels are encoded when the table is built. Names change more often than prefixes:
+//! [`crate::Tables::with_interfaces`] swaps them alone.
 
 use std::net::IpAddr;
 
@@ -62,8 +63,55 @@ pub(crate) struct InterfaceLabels {
     pub(crate) speed_mbps: u32,
 }
 
-/// The interfaces of one exporter.
-pub(crate) type ExporterInterfaces = HashMap<u32, InterfaceLabels>;
+/// The interfaces of one exporter. Most number them from 1 on without large gaps: those are found by index, others by
+/// hash.
+#[derive(Debug, Default)]
+pub(crate) struct ExporterInterfaces {
+    labels: Vec<InterfaceLabels>,
+    /// By ifIndex: index into `labels`, or [`NONE`].
+    dense: Vec<u32>,
+    /// Those behind `dense`.
+    sparse: HashMap<u32, u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl ExporterInterfaces {
+    /// The labels of an interface.
+    #[inline]
+    pub(crate) fn find(&self, if_index: u32) -> Option<&InterfaceLabels> {
+        let number = match self.dense.get(if_index as usize) {
+            Some(number) => *number,
+            None if self.sparse.is_empty() => NONE,
+            None => self.sparse.get(&if_index).copied().unwrap_or(NONE),
+        };
+        self.labels.get(number as usize)
+    }
+
+    fn with_room_for(interfaces: &HashMap<u32, Interface>) -> Self {
+        // At most eight entries of four bytes for each interface, and 4 KiB.
+        let bound = 1024 + 8 * interfaces.len() as u32;
+        let last = interfaces.keys().filter(|if_index| **if_index < bound).max();
+        let dense = vec![NONE; last.map_or(0, |last| *last as usize + 1)];
+        Self { dense, ..Self::default() }
+    }
+
+    fn insert(&mut self, if_index: u32, labels: InterfaceLabels) {
+        let number = self.labels.len() as u32;
+        self.labels.push(labels);
+        match self.dense.get_mut(if_index as usize) {
+            Some(entry) => *entry = number,
+            None => drop(self.sparse.insert(if_index, number)),
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of_val(&self.labels[..])
+            + size_of_val(&self.dense[..])
+            // A slot of hashbrown is the entry and one control byte.
+            + self.sparse.capacity() * (size_of::<(u32, u32)>() + 1)
+    }
+}
 
 /// All interfaces, encoded.
 #[derive(Debug)]
@@ -84,7 +132,7 @@ impl InterfaceTable {
         let mut bytes_max = 0;
         let mut exporters = HashMap::with_capacity(interfaces.exporters.len());
         for (exporter, of_exporter) in &interfaces.exporters {
-            let mut encoded = HashMap::with_capacity(of_exporter.len());
+            let mut encoded = ExporterInterfaces::with_room_for(of_exporter);
             for (if_index, interface) in of_exporter {
                 let mut labels =
                     InterfaceLabels { speed_mbps: interface.speed_mbps, ..Default::default() };
@@ -111,8 +159,34 @@ impl InterfaceTable {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        // A slot of hashbrown is the entry and one control byte.
-        let slots = self.exporters.values().map(HashMap::capacity).sum::<usize>();
-        slots * (size_of::<(u32, InterfaceLabels)>() + 1) + self.arena.memory_bytes()
+        self.exporters.values().map(ExporterInterfaces::memory_bytes).sum::<usize>()
+            + self.arena.memory_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neckar_proto::encode::BWNETFLOW;
+
+    use super::*;
+
+    #[test]
+    fn small_and_large_numbers_are_found() {
+        let mut interfaces = Interfaces::default();
+        let exporter: IpAddr = [192, 0, 2, 1].into();
+        let known = [1, 7, 1000, 1047, 1048, 1049, 70_000, u32::MAX];
+        for if_index in known {
+            let interface = Interface { speed_mbps: if_index, ..Interface::default() };
+            interfaces.insert(exporter, if_index, interface);
+        }
+        let table = InterfaceTable::new(&interfaces, &BWNETFLOW).expect("small");
+        let of_exporter = table.of(exporter).expect("known");
+        for if_index in known {
+            assert_eq!(of_exporter.find(if_index).map(|labels| labels.speed_mbps), Some(if_index));
+        }
+        for if_index in [0, 2, 1046, 1_000_000, u32::MAX - 1] {
+            assert!(of_exporter.find(if_index).is_none(), "{if_index}");
+        }
+        assert!(table.of([192, 0, 2, 2].into()).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Labelling: from the addresses of a decoded chunk to numbers in its rows and encoded texts beside them.
 //!
-//! In passes over up to 64 rows: collect addresses, look them up, fetch the sets of labels, then row by row write and copy. Each
-//! pass but the last is loads that do not depend on each other. No allocation once the buffers have grown.
+//! In passes over up to 64 rows: collect addresses, look them up, fetch the sets of labels, then row by row write and
+//! copy. Each pass but the last is loads that do not depend on each other. No allocation once the buffers have grown.
 
 use std::net::IpAddr;
 
@@ -10,15 +10,16 @@ use neckar_proto::{Field, Flow, Presence, Rows};
 use crate::arena::{Arena, Span};
 use crate::interfaces::ExporterInterfaces;
 use crate::labels::{CHUNK, Labels, Scratch};
-use crate::normalize::{Normalization, normalize};
+use crate::normalize::normalize;
 use crate::remote::{RemotePolicy, Side};
 use crate::sets::LabelSet;
 use crate::tables::{AsOrder, PrefixTables, Tables};
 
 impl Tables {
-    /// Labels the rows of one decoded chunk. Numbers go into the rows (`Cid`, `SrcCid`, `DstCid`, `RemoteAddr`, AS numbers, interface speeds,
-    /// normalised counters); texts go into `labels`, encoded. What the tables do not say of an address is absent, whatever the row said
-    /// before; but AS numbers follow [`AsOrder`], and interface names are only replaced.
+    /// Labels the rows of one decoded chunk. Numbers go into the rows (`Cid`, `SrcCid`, `DstCid`, `RemoteAddr`, AS
+    /// numbers, interface speeds, normalised counters); texts go into `labels`, encoded. What the tables do not say of
+    /// an address is absent, whatever the row said before; but AS numbers follow [`AsOrder`], and interface names are
+    /// only replaced.
     pub fn label(&self, rows: &mut Rows, labels: &mut Labels) {
         labels.restart(rows.len(), self.row_bytes_max);
         let mut exporter = Exporter::unknown(self);
@@ -45,72 +46,98 @@ impl Tables {
     ) -> usize {
         let tables = &*self.prefixes;
         let Labels { bytes, counts, scratch, .. } = labels;
-        let [src, dst] =
-            [&scratch.sets[2 * row % (2 * CHUNK)], &scratch.sets[(2 * row + 1) % (2 * CHUNK)]];
+        let ends = [2 * row, 2 * row + 1].map(|end| &scratch.sets[end % (2 * CHUNK)]);
         flow.restart(without(flow.presence(), &tables.owned));
-        let remote = exporter.remote.remote(
-            flow.word(Field::FlowDirection),
-            src.is_customer,
-            dst.is_customer,
-        );
-        set_unless_zero(flow, Field::SrcCid, src.cid);
-        set_unless_zero(flow, Field::DstCid, dst.cid);
         let mut out = Out { arena: &tables.arena, bytes, at };
-        match remote {
-            Some(side) => {
-                let (number, local) = match side {
-                    Side::Src => (1, dst),
-                    Side::Dst => (2, src),
-                };
-                flow.set(Field::RemoteAddr, number);
-                set_unless_zero(flow, Field::Cid, local.cid);
-                out.put(local.cid_string());
-            }
-            None => counts.remote_unknown += 1,
+        let direction = flow.word(Field::FlowDirection);
+        let remote = exporter.remote.remote(direction, ends[0].is_customer, ends[1].is_customer);
+        label_customers(flow, ends, remote, &mut out);
+        self.label_ends(flow, ends, remote, &mut out);
+        let proto = flow.word(Field::Proto).filter(|proto| *proto < 256);
+        out.put(proto.map_or(Span::default(), |proto| tables.protocols[proto as usize]));
+        out.put(exporter.texts);
+        let at = out.at;
+        counts.rows += 1;
+        counts.remote_unknown += u64::from(remote.is_none());
+        if self.settings.normalize {
+            counts.count(normalize(flow, exporter.sampling_rate));
         }
+        match exporter.interfaces {
+            Some(interfaces) => {
+                let mut out = Out { arena: &self.interfaces.arena, bytes, at };
+                counts.interface_unknown += label_interfaces(flow, interfaces, &mut out);
+                out.at
+            }
+            None => at,
+        }
+    }
+
+    /// AS numbers, and the texts of both ends.
+    #[inline(always)]
+    fn label_ends(
+        &self,
+        flow: &mut Flow,
+        [src, dst]: [&LabelSet; 2],
+        remote: Option<Side>,
+        out: &mut Out<'_>,
+    ) {
         let src_as = settle_as(flow, Field::SrcAS, self.settings.src_as, src.asn);
         let dst_as = settle_as(flow, Field::DstAS, self.settings.dst_as, dst.asn);
         out.put(src.texts(0, remote == Some(Side::Src), src_as == src.asn));
         out.put(dst.texts(1, remote == Some(Side::Dst), dst_as == dst.asn));
-        if !tables.as_names.is_empty() {
-            let next_as = flow.word_or_zero(Field::NextHopAS) as u32;
-            let others = [(src_as, src.asn), (dst_as, dst.asn), (next_as, 0)];
-            for (place, (asn, known)) in others.into_iter().enumerate() {
-                if asn != known
-                    && let Some(name) = tables.as_names.get(&asn)
-                {
-                    out.put(name.texts[place]);
-                }
+        let names = &self.prefixes.as_names;
+        if names.is_empty() {
+            return;
+        }
+        // The set brings the name of its own AS along; others are looked up.
+        let next_as = flow.word_or_zero(Field::NextHopAS) as u32;
+        let others = [(src_as, src.asn), (dst_as, dst.asn), (next_as, 0)];
+        for (place, (asn, known)) in others.into_iter().enumerate() {
+            if asn != known
+                && let Some(name) = names.get(&asn)
+            {
+                out.put(name.texts[place]);
             }
         }
-        let proto = flow.word(Field::Proto).filter(|proto| *proto < 256);
-        out.put(proto.map_or(Span::default(), |proto| tables.protocols[proto as usize]));
-        out.put(exporter.texts);
-        counts.rows += 1;
-        if self.settings.normalize {
-            match normalize(flow, exporter.sampling_rate) {
-                Normalization::Done => counts.normalized += 1,
-                Normalization::Already => counts.already_normalized += 1,
-                Normalization::RateUnknown => counts.rate_unknown += 1,
-            }
-        }
-        let mut at = out.at;
-        if let Some(interfaces) = exporter.interfaces {
-            let arena = &self.interfaces.arena;
-            for (direction, (index, speed)) in INTERFACES.into_iter().enumerate() {
-                // ifIndex 0 is "none": a flow from or to the router itself.
-                let Some(if_index) = flow.word(index).filter(|index| *index != 0) else { continue };
-                match interfaces.get(&(if_index as u32)) {
-                    Some(interface) => {
-                        at = arena.copy(interface.texts[direction], bytes, at);
-                        set_unless_zero(flow, speed, interface.speed_mbps);
-                    }
-                    None => counts.interface_unknown += 1,
-                }
-            }
-        }
-        at
     }
+}
+
+/// Customers of both ends, which end is the far one, and whose the near one is.
+#[inline(always)]
+fn label_customers(
+    flow: &mut Flow,
+    [src, dst]: [&LabelSet; 2],
+    remote: Option<Side>,
+    out: &mut Out<'_>,
+) {
+    set_unless_zero(flow, Field::SrcCid, src.cid);
+    set_unless_zero(flow, Field::DstCid, dst.cid);
+    let (number, local) = match remote {
+        Some(Side::Src) => (1, dst),
+        Some(Side::Dst) => (2, src),
+        None => return,
+    };
+    flow.set(Field::RemoteAddr, number);
+    set_unless_zero(flow, Field::Cid, local.cid);
+    out.put(local.cid_string());
+}
+
+/// Names and speeds of the interfaces. Returns how many are not known.
+#[inline]
+fn label_interfaces(flow: &mut Flow, interfaces: &ExporterInterfaces, out: &mut Out<'_>) -> u64 {
+    let mut unknown = 0;
+    for (direction, (index, speed)) in INTERFACES.into_iter().enumerate() {
+        // ifIndex 0 is "none": a flow from or to the router itself.
+        let Some(if_index) = flow.word(index).filter(|index| *index != 0) else { continue };
+        match interfaces.find(if_index as u32) {
+            Some(interface) => {
+                out.put(interface.texts[direction]);
+                set_unless_zero(flow, speed, interface.speed_mbps);
+            }
+            None => unknown += 1,
+        }
+    }
+    unknown
 }
 
 const INTERFACES: [(Field, Field); 2] =

@@ -3,6 +3,7 @@
 use neckar_proto::{Field, Rows};
 
 use crate::arena::STEP;
+use crate::normalize::Normalization;
 use crate::sets::LabelSet;
 use crate::tables::Tables;
 
@@ -29,7 +30,18 @@ pub struct LabelCounts {
     pub interface_unknown: u64,
 }
 
-/// The labels of the rows of one decoded chunk, and scratch to find them. Made once per worker; allocates only while it grows.
+impl LabelCounts {
+    pub(crate) const fn count(&mut self, normalization: Normalization) {
+        match normalization {
+            Normalization::Done => self.normalized += 1,
+            Normalization::Already => self.already_normalized += 1,
+            Normalization::RateUnknown => self.rate_unknown += 1,
+        }
+    }
+}
+
+/// The labels of the rows of one decoded chunk, and scratch to find them. Made once per worker; allocates only while it
+/// grows.
 #[derive(Debug, Default)]
 pub struct Labels {
     /// The rows' labels one behind the other, with room behind them.
@@ -110,8 +122,8 @@ impl Labels {
         &self.bytes[start as usize..self.ends[row] as usize]
     }
 
-    /// Puts the labels into `rows`, the rows that were labelled, as texts: for output that reads rows instead of encoded bytes.
-    /// Slow: meant for tools.
+    /// Puts the labels into `rows`, the rows that were labelled, as texts: for output that reads rows instead of
+    /// encoded bytes. Slow: meant for tools.
     pub fn write_to(&self, rows: &mut Rows) {
         for row in 0..self.ends.len().min(rows.len()) {
             let mut rest = self.bytes_of(row);
@@ -135,7 +147,8 @@ impl Labels {
     }
 }
 
-/// The first text field of `bytes`: its number, its text, and what follows. Only for our own labels: all fields are texts.
+/// The first text field of `bytes`: its number, its text, and what follows. Only for our own labels: all fields are
+/// texts.
 fn split_field(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     let (key, rest) = split_varint(bytes)?;
     let (len, rest) = split_varint(rest)?;

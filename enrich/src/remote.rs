@@ -1,7 +1,8 @@
 //! Which end of a flow is ours and which is the far one.
 //!
-//! The old enricher took an exporter that sends no direction for one that sends "ingress". Here absent is not ingress: without a
-//! usable direction the customer list decides, and if it does not either (no customer, or two), nobody is remote.
+//! The old enricher took an exporter that sends no direction for one that sends "ingress". Here absent is not ingress:
+//! without a usable direction the customer list decides, and if it does not either (no customer, or two), nobody is
+//! remote.
 
 /// One end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ impl Side {
 /// How the far end is told, per exporter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RemotePolicy {
-    /// The exporter stands at the border: what comes in comes from far away. Without direction as [`RemotePolicy::Customers`].
+    /// The exporter stands at the border: what comes in comes from far away. Without direction as
+    /// [`RemotePolicy::Customers`].
     #[default]
     Border,
     /// The exporter faces users: what comes in comes from them. Without direction as [`RemotePolicy::Customers`].

@@ -1,4 +1,5 @@
-//! Everything that the sources say of an address, as one entry: numbers to write into the row and encoded texts to append.
+//! Everything that the sources say of an address, as one entry: numbers to write into the row and encoded texts to
+//! append.
 
 use hashbrown::HashMap;
 use neckar_proto::Field;

@@ -1,9 +1,10 @@
 //! IPv4 address to label set.
 //!
-//! DIR-24-8 with its runs packed: the first 24 bits choose a /24 directly, and prefixes longer than that get 256 positions of
-//! their own. A plain DIR-24-8 has an entry for each of the 16.8 M /24 (64 MiB), most of them equal to their neighbours; here 64 of
-//! them are one [`Block`] of 16 bytes and only runs have values. That is 4 MiB of blocks and, for a full table, about as much of values:
-//! it stays in the third-level cache, where two touches cost less than one in memory (measured: `benches/README.md`).
+//! DIR-24-8 with its runs packed: the first 24 bits choose a /24 directly, and prefixes longer than that get 256
+//! positions of their own. A plain DIR-24-8 has an entry for each of the 16.8 M /24 (64 MiB), most of them equal to
+//! their neighbours; here 64 of them are one [`Block`] of 16 bytes and only runs have values. That is 4 MiB of blocks
+//! and, for a full table, about as much of values: it stays in the third-level cache, where two touches cost less than
+//! one in memory (measured: `benches/README.md`).
 //!
 //! A lookup touches a block and a value, and once more both for an address in a prefix longer than /24.
 
@@ -65,8 +66,9 @@ impl V4 {
         if value & DEEP == 0 { value } else { self.look_deeper(address, value) }
     }
 
-    /// The label sets of `addresses`, into `sets` of the same length. Each pass is one load per address that depends on no other,
-    /// so that the processor has many of them under way at a time: what a prefetch would do, without asking for it.
+    /// The label sets of `addresses`, into `sets` of the same length. Each pass is one load per address that depends on
+    /// no other, so that the processor has many of them under way at a time: what a prefetch would do, without asking
+    /// for it.
     pub(crate) fn look_up_all(&self, addresses: &[u32], sets: &mut [u32]) {
         for (set, address) in sets.iter_mut().zip(addresses) {
             *set = self.top_index(*address) as u32;
@@ -137,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ranges::{Prefix, cut};
+    use crate::ranges::{Prefix, cut, find};
     use crate::twin::{any_prefixes, edges, longest_match, sorted};
 
     fn prefix(start: u32, len: u8, value: u32) -> Prefix<u32> {
@@ -191,6 +193,21 @@ mod tests {
         ]);
         let addresses: Vec<u32> = (0xc000_01ff..=0xc000_0300).collect();
         check(&prefixes, &addresses);
+    }
+
+    /// As large as the Internet's in miniature; against binary search, since the linear twin would take hours.
+    #[test]
+    fn a_full_table() {
+        let routes = crate::synthetic::full_table_v4(100_000, 7);
+        let prefixes =
+            routes.iter().map(|(net, asn)| prefix(net.network().into(), net.prefix_len(), *asn));
+        let ranges = cut(&prefixes.collect::<Vec<_>>(), |_, own| own);
+        let table = V4::build(&ranges).unwrap();
+        for range in &ranges {
+            for address in [range.start, range.start.wrapping_sub(1), range.start | 0xff] {
+                assert_eq!(table.look_up(address), find(&ranges, address), "{address:#x}");
+            }
+        }
     }
 
     #[test]

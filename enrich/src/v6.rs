@@ -1,12 +1,12 @@
 //! IPv6 address to label set.
 //!
 //! A full table lives in a corner of the space and mostly between /20 and /48, so the bits are taken in unequal steps:
-//! the first 20 directly (4 MiB, of which traffic touches some kilobytes), the next 12 as in [`crate::v4`] (64 blocks of runs), and
-//! from /32 on 16 at a time in nodes that hold only the runs there are. A node is a small search tree over the ends of
-//! its runs whose lines are one cache line each: 11 runs in one line, 363 in two, any number in four.
+//! the first 20 directly (4 MiB, of which traffic touches some kilobytes), the next 12 as in [`crate::v4`] (64 blocks
+//! of runs), and from /32 on 16 at a time in nodes that hold only the runs there are. A node is a small search tree
+//! over the ends of its runs whose lines are one cache line each: 11 runs in one line, 363 in two, any number in four.
 //!
-//! A lookup on a full table touches an entry of the first level (usually in the first-level cache), a block, a value, and one to three lines of a
-//! node; prefixes longer than /48 add a node for each 16 bits.
+//! A lookup on a full table touches an entry of the first level (usually in the first-level cache), a block, a value,
+//! and one to three lines of a node; prefixes longer than /48 add a node for each 16 bits.
 
 use crate::block::Block;
 use crate::ranges::Range;
@@ -34,8 +34,8 @@ const SUBTREE_LINES: [usize; 4] = {
     lines
 };
 
-/// A cache line of a node. Leaf: ends in 0 to 9, values in pairs (low, high) from 10 on. Inner: ends of the first 32 children.
-/// Unused ends are 65535, which no position lies behind.
+/// A cache line of a node. Leaf: ends in 0 to 9, values in pairs (low, high) from 10 on. Inner: ends of the first 32
+/// children. Unused ends are 65535, which no position lies behind.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u16; 32]);
@@ -49,7 +49,8 @@ pub(crate) struct V6 {
 }
 
 impl V6 {
-    /// Builds the table from ranges that cover the space. `None` if it would exceed what 29-bit line numbers reach (32 GiB).
+    /// Builds the table from ranges that cover the space. `None` if it would exceed what 29-bit line numbers reach (32
+    /// GiB).
     pub(crate) fn build(ranges: &[Range<u128>]) -> Option<Self> {
         let root: Box<[u32]> = vec![0; ROOT_ENTRIES].into();
         let mut table = Self {
@@ -278,7 +279,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ranges::{Address as _, Prefix, cut};
+    use crate::ranges::{Address as _, Prefix, cut, find};
     use crate::twin::{any_prefixes, edges, longest_match, sorted};
 
     fn prefix(text: &str, value: u32) -> Prefix<u128> {
@@ -323,6 +324,24 @@ mod tests {
             sorted(prefixes.iter().zip(1..).map(|(text, value)| prefix(text, value)).collect());
         check(&prefixes, vec![0, u128::MAX, 1 << 127]);
         check(&[], vec![0, u128::MAX]);
+    }
+
+    /// As large as the Internet's in miniature; against binary search, since the linear twin would take hours.
+    #[test]
+    fn a_full_table() {
+        let routes = crate::synthetic::full_table_v6(50_000, 7);
+        let prefixes = routes.iter().map(|(net, asn)| Prefix {
+            start: net.network().into(),
+            len: net.prefix_len(),
+            value: *asn,
+        });
+        let ranges = cut(&prefixes.collect::<Vec<_>>(), |_, own| own);
+        let table = V6::build(&ranges).unwrap();
+        for range in &ranges {
+            for address in [range.start, range.start.wrapping_sub(1), range.start | 1 << 79] {
+                assert_eq!(table.look_up(address), find(&ranges, address), "{address:#x}");
+            }
+        }
     }
 
     /// Enough runs behind one /32 for search trees of each height.

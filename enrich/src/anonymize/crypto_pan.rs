@@ -69,7 +69,8 @@ impl CryptoPan {
         (address & !behind | self.pad & behind).to_be_bytes().into()
     }
 
-    /// The flips of every first 16 bits. Those of a position depend on the bits before it only, so 65535 blocks are enough.
+    /// The flips of every first 16 bits. Those of a position depend on the bits before it only, so 65535 blocks are
+    /// enough.
     fn known_flips(&self) -> Box<[u16]> {
         let mut flips: Vec<u16> = vec![0; 1 << KNOWN_BITS];
         for position in 0..KNOWN_BITS {

@@ -1,8 +1,9 @@
 //! Where labels come from: files read into [`Source`]s, one after the other, off the flow path.
 //!
-//! Each kind of file has its module, with a `parse` that takes bytes and a `read` that takes a path. All or nothing: one bad row and
-//! the file does not load ([`LoadError`] names it), so that the table in force stays. What a prefix that stands twice in a file means
-//! is the same everywhere: the same thing said twice counts as a duplicate, two different things are an error.
+//! Each kind of file has its module, with a `parse` that takes bytes and a `read` that takes a path. All or nothing:
+//! one bad row and the file does not load ([`LoadError`] names it), so that the table in force stays. What a prefix
+//! that stands twice in a file means is the same everywhere: the same thing said twice counts as a duplicate, two
+//! different things are an error.
 
 pub mod asn;
 pub mod customers;

@@ -1,7 +1,8 @@
 //! Lines and cells of the text formats: what all of them have in common.
 //!
-//! CSV with `,`, quoted where need be (RFC 4180, but a cell ends with its line); `#` begins a comment line; blank lines, blanks around cells, CRLF and a byte order
-//! mark are of no consequence. A first line that names columns is a header.
+//! CSV with `,`, quoted where need be (RFC 4180, but a cell ends with its line); `#` begins a comment line; blank
+//! lines, blanks around cells, CRLF and a byte order mark are of no consequence. A first line that names columns is a
+//! header.
 
 use std::net::IpAddr;
 use std::path::Path;
