@@ -1,4 +1,5 @@
-//! What the running pipeline shows of itself: read by `/metrics`, `/healthz`, the page, the demo and the last log line.
+//! What the running pipeline shows of itself: read by `/metrics`, `/healthz`, the page, the demo
+//! and the last log line.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -24,7 +24,8 @@ pub fn batches_per_worker(config: &Config, workers: usize) -> usize {
     (config.batch.memory_bytes / workers.max(1) / one).max(2)
 }
 
-/// Everything whose size the configuration bounds. The prefix tables are known once they are loaded and come beside.
+/// Everything whose size the configuration bounds. The prefix tables are known once they are loaded
+/// and come beside.
 #[must_use]
 pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec<Term> {
     let one = Batch::memory_bytes(config.batch.flows_max, config.batch.bytes_max);
@@ -73,7 +74,8 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
     ]
 }
 
-/// A template of 30 fields with its plan; the bound on fields makes the worst one about 40 times that.
+/// A template of 30 fields with its plan; the bound on fields makes the worst one about 40 times
+/// that.
 const TEMPLATE_BYTES: usize = 1024;
 /// Sequence state, counters and hash table share of an exporter with one domain.
 const EXPORTER_BYTES: usize = 512;

@@ -51,14 +51,16 @@ pub enum Command {
     },
     /// Print every metric with its meaning, as docs/metrics.md.
     Metrics,
-    /// Show the main job live: synthetic routers, this data plane, an embedded Kafka, a counting consumer.
+    /// Show the main job live: synthetic routers, this data plane, an embedded Kafka, a counting
+    /// consumer.
     Demo(DemoArgs),
 }
 
 /// Configuration and log.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Configuration file [default: /etc/neckar/neckard.toml if it exists, else built-in defaults].
+    /// Configuration file [default: /etc/neckar/neckard.toml if it exists, else built-in
+    /// defaults].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Override one key, for example kafka.topic=flows; may be repeated.

@@ -1,4 +1,5 @@
-//! The http thread: `/metrics`, `/healthz` and the page. Reads counters; no worker ever waits for it.
+//! The http thread: `/metrics`, `/healthz` and the page. Reads counters; no worker ever waits for
+//! it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

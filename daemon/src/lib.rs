@@ -1,8 +1,9 @@
 //! neckard: the data plane.
 //!
-//! Pinned workers ([`worker`]) receive ([`ingest`]), decode, label, encode ([`stage`]) and hand batches ([`pool`]) to the
-//! output ([`output`], [`sink`]) and, shared, to the aux thread ([`splitter`]). Everything counts ([`board`], [`metrics`])
-//! and the http thread ([`http`]) shows it. [`pipeline`] starts and stops the whole; [`demo`] drives it for newcomers.
+//! Pinned workers ([`worker`]) receive ([`ingest`]), decode, label, encode ([`stage`]) and hand
+//! batches ([`pool`]) to the output ([`output`], [`sink`]) and, shared, to the aux thread
+//! ([`splitter`]). Everything counts ([`board`], [`metrics`]) and the http thread ([`http`]) shows
+//! it. [`pipeline`] starts and stops the whole; [`demo`] drives it for newcomers.
 //!
 //! This is the only crate with sockets, clocks and threads, and `ingest` its only `unsafe` room.
 #![deny(unsafe_code)]

@@ -6,8 +6,9 @@ use clap::Parser as _;
 use neckard::cli::{Cli, Command, Exit};
 use neckard::{check, config, demo, journal, metrics, run};
 
-/// Batches and tables are allocated at start and kept. What remains - librdkafka, http, reloads - frees on other
-/// threads than it allocates on, which mimalloc does without a lock and without keeping an arena per thread.
+/// Batches and tables are allocated at start and kept. What remains - librdkafka, http, reloads -
+/// frees on other threads than it allocates on, which mimalloc does without a lock and without
+/// keeping an arena per thread.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -175,8 +175,8 @@ impl Pipeline {
         self.http.as_ref().map(Http::address)
     }
 
-    /// Stops receiving, takes in what the kernel had queued, delivers everything within the deadline, and says what came
-    /// of it all.
+    /// Stops receiving, takes in what the kernel had queued, delivers everything within the
+    /// deadline, and says what came of it all.
     #[must_use]
     pub fn stop(self) -> Snapshot {
         let until = Instant::now() + self.deadline;

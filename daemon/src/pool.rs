@@ -1,7 +1,9 @@
-//! The batches of one worker: all allocated at start, lent out behind `Arc`s, refilled when everybody is done.
+//! The batches of one worker: all allocated at start, lent out behind `Arc`s, refilled when
+//! everybody is done.
 //!
-//! Nobody gives a batch back. It is free again when the pool holds the only reference: Kafka's reports are in, the
-//! splitter is through. So the pool's size is the bound on what an outage may hold in memory.
+//! Nobody gives a batch back. It is free again when the pool holds the only reference: Kafka's
+//! reports are in, the splitter is through. So the pool's size is the bound on what an outage may
+//! hold in memory.
 
 use std::sync::Arc;
 
@@ -24,7 +26,8 @@ impl Pool {
         Self { batches: (0..count).map(|_| batch()).collect(), open: None, next: 0 }
     }
 
-    /// The open batch, to write to. Opens a free one if there is none open; `None` if none is free either.
+    /// The open batch, to write to. Opens a free one if there is none open; `None` if none is free
+    /// either.
     pub fn open(&mut self) -> Option<&mut Batch> {
         if self.open.is_none() {
             self.open = self.free_batch();

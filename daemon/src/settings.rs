@@ -88,7 +88,8 @@ pub fn producer(config: &Config) -> neckar_kafka::ProducerConfig {
     }
 }
 
-/// Says once per listening address if the kernel granted less than was asked for, and what to raise.
+/// Says once per listening address if the kernel granted less than was asked for, and what to
+/// raise.
 pub fn report_buffer(socket: &Socket, address: SocketAddr) {
     let buffer = socket.receive_buffer();
     if buffer.got < buffer.asked {

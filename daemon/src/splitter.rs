@@ -1,7 +1,8 @@
-//! One topic per customer, on a thread of its own, from the workers' own batches: the same bytes, shared.
+//! One topic per customer, on a thread of its own, from the workers' own batches: the same bytes,
+//! shared.
 //!
-//! A flow between two customers goes to both. The splitter may fall behind and lose customers' copies, counted; it
-//! never makes a worker wait.
+//! A flow between two customers goes to both. The splitter may fall behind and lose customers'
+//! copies, counted; it never makes a worker wait.
 
 use std::io;
 use std::sync::Arc;

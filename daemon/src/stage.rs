@@ -39,7 +39,8 @@ pub struct StageCounts {
 /// One worker's labelling, encoding and hand-over.
 pub struct Stage {
     source: Cache<Arc<ArcSwap<Tables>>, Arc<Tables>>,
-    /// The tables in force for this batch of datagrams: labels found in them are encoded from them.
+    /// The tables in force for this batch of datagrams: labels found in them are encoded from
+    /// them.
     tables: Arc<Tables>,
     labels: Labels,
     profile: &'static Profile,
@@ -114,7 +115,8 @@ impl Stage {
         self.linger.saturating_sub(Duration::from_nanos(now_ns.saturating_sub(self.opened_ns)))
     }
 
-    /// Hands the open batch over if its time has come, and lets the sink retry what it could not place.
+    /// Hands the open batch over if its time has come, and lets the sink retry what it could not
+    /// place.
     pub fn tend(&mut self, now_ns: u64) {
         self.set_now(now_ns);
         if self.time_left(now_ns).is_zero() {

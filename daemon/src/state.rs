@@ -1,7 +1,8 @@
 //! Templates and sampling tables on disk, so that the first datagram after a restart decodes.
 //!
-//! A thread of its own writes the file when something has changed, at most every [`INTERVAL`], to a temporary name that
-//! is synced and renamed: a crash leaves the old file or the new one, never half of either.
+//! A thread of its own writes the file when something has changed, at most every [`INTERVAL`], to a
+//! temporary name that is synced and renamed: a crash leaves the old file or the new one, never
+//! half of either.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -29,8 +30,9 @@ impl StateKeeper {
     /// Loads what was kept into `shared` and starts keeping. Without a directory it does nothing.
     ///
     /// # Errors
-    /// The directory cannot be made or there is no thread left. A file that cannot be read is an error line in the log
-    /// and an empty start, since losing templates is better than not receiving.
+    /// The directory cannot be made or there is no thread left. A file that cannot be read is an
+    /// error line in the log and an empty start, since losing templates is better than not
+    /// receiving.
     pub fn start(state: &State, shared: Arc<Shared>) -> io::Result<Self> {
         if state.directory.as_os_str().is_empty() {
             return Ok(Self { running: None });

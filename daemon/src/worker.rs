@@ -1,4 +1,5 @@
-//! One worker: receive, decode, label, encode, hand over; on its own core, sharing nothing that another worker writes.
+//! One worker: receive, decode, label, encode, hand over; on its own core, sharing nothing that
+//! another worker writes.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,8 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How often held data is looked through.
 const EXPIRE: Duration = Duration::from_secs(1);
 
-/// Everything one worker counts; plain numbers, copied out as a whole so that the sums hold whenever they are read.
+/// Everything one worker counts; plain numbers, copied out as a whole so that the sums hold
+/// whenever they are read.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerCounts {
     /// From the sockets.
@@ -61,8 +63,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Works until `stop`, then takes in what the kernel had queued and hands everything over. Returns when what is left
-    /// is up to the sink, or at `deadline` after the stop.
+    /// Works until `stop`, then takes in what the kernel had queued and hands everything over.
+    /// Returns when what is left is up to the sink, or at `deadline` after the stop.
     ///
     /// # Errors
     /// The sockets failed; what was received until then is handed over all the same.

@@ -1,5 +1,5 @@
-//! The warm path from the socket to the hand-over allocates nothing: real datagrams of all four protocols through a real
-//! socket, decoder, labels and encoder, under a counting allocator.
+//! The warm path from the socket to the hand-over allocates nothing: real datagrams of all four
+//! protocols through a real socket, decoder, labels and encoder, under a counting allocator.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 use std::net::UdpSocket;

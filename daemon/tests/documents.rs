@@ -1,4 +1,5 @@
-//! Documents made from the code are as the code is now. `UPDATE=1 cargo test -p neckard --test documents` rewrites them.
+//! Documents made from the code are as the code is now. `UPDATE=1 cargo test -p neckard --test
+//! documents` rewrites them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 use std::collections::BTreeSet;

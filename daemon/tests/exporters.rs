@@ -1,5 +1,5 @@
-//! Real exporters - softflowd, pmacctd's nfprobe, nfreplay - through a running `neckard` into a real Kafka, each flow
-//! compared with what tshark says of the same datagrams.
+//! Real exporters - softflowd, pmacctd's nfprobe, nfreplay - through a running `neckard` into a
+//! real Kafka, each flow compared with what tshark says of the same datagrams.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 mod support;

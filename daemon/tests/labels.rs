@@ -1,5 +1,5 @@
-//! Labels and customers' topics, end to end: what the customer list says is what the topics hold; a reload changes it
-//! without a restart, and a broken list changes nothing.
+//! Labels and customers' topics, end to end: what the customer list says is what the topics hold; a
+//! reload changes it without a restart, and a broken list changes nothing.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 mod support;

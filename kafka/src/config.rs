@@ -34,13 +34,15 @@ impl std::fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Our defaults where librdkafka's are made for other work. benches/README.md has what they were chosen by.
+/// Our defaults where librdkafka's are made for other work. benches/README.md has what they were
+/// chosen by.
 const DEFAULTS: [(&str, &str); 10] = [
     ("client.id", "neckard"),
-    // Troubles come as events and show in /healthz; its own lines would fill the journal during an outage.
+    // Troubles come as events and show in /healthz; its own lines would fill the journal during an
+    // outage.
     ("log_level", "2"),
-    // The leader's word: with flows on their way every second, a leader's crash may cost what it had not replicated.
-    // `acks = all` under kafka.properties for those who mind.
+    // The leader's word: with flows on their way every second, a leader's crash may cost what it
+    // had not replicated. `acks = all` under kafka.properties for those who mind.
     ("acks", "1"),
     // Memory is bounded by our batches, not by librdkafka's books.
     ("queue.buffering.max.messages", "10000000"),

@@ -1,4 +1,5 @@
-//! A histogram of latencies: eight buckets per doubling, from a microsecond to a day, in fixed memory.
+//! A histogram of latencies: eight buckets per doubling, from a microsecond to a day, in fixed
+//! memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,7 +23,8 @@ impl Histogram {
         self.0[bucket(us)].fetch_add(count, Ordering::Relaxed);
     }
 
-    /// The latency in microseconds that a share of all observations stays below, to within 9 %; `None` without any.
+    /// The latency in microseconds that a share of all observations stays below, to within 9 %;
+    /// `None` without any.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
         let counts: Vec<u64> = self.0.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let all: u64 = counts.iter().sum();

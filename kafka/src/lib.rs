@@ -1,10 +1,11 @@
 //! Batches of encoded flows into Kafka, through librdkafka.
 //!
-//! In: [`Batch`](neckar_proto::Batch)es, shared and not copied. Out: counted reports. One [`Producer`] a process, one
-//! [`Topic`] a thread and topic. `produce.rs` is the only file with C calls and the only unsafe one.
+//! In: [`Batch`](neckar_proto::Batch)es, shared and not copied. Out: counted reports. One
+//! [`Producer`] a process, one [`Topic`] a thread and topic. `produce.rs` is the only file with C
+//! calls and the only unsafe one.
 //!
-//! Deliberately absent: retrying what the queue refuses (the caller holds it), any knowledge of what a flow is.
-//! Cost: benches/README.md, "Kafka".
+//! Deliberately absent: retrying what the queue refuses (the caller holds it), any knowledge of
+//! what a flow is. Cost: benches/README.md, "Kafka".
 #![deny(unsafe_code)]
 
 mod config;

@@ -1,11 +1,12 @@
 //! The one unsafe file: librdkafka's C calls that hand a batch over without copying it.
 //!
-//! A batch goes as an array of messages that point into its memory; each carries a pointer to one entry that keeps the
-//! batch alive. The entry is freed when the last of its messages has been reported on, so librdkafka never reads freed
-//! memory, and a batch costs one allocation however many flows it holds.
+//! A batch goes as an array of messages that point into its memory; each carries a pointer to one
+//! entry that keeps the batch alive. The entry is freed when the last of its messages has been
+//! reported on, so librdkafka never reads freed memory, and a batch costs one allocation however
+//! many flows it holds.
 //!
-//! The safe wrapper `rdkafka::BaseProducer` makes one call and one allocation per message; benches/README.md has the
-//! ratio.
+//! The safe wrapper `rdkafka::BaseProducer` makes one call and one allocation per message;
+//! benches/README.md has the ratio.
 
 use std::ffi::{CStr, CString};
 use std::os::raw::{c_char, c_void};
@@ -19,7 +20,8 @@ use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-/// librdkafka takes batches of any size; ours go in pieces of this many messages, for which the array is kept.
+/// librdkafka takes batches of any size; ours go in pieces of this many messages, for which the
+/// array is kept.
 const MESSAGES_MAX: usize = 2048;
 /// Reports taken from one event at a time.
 const REPORTS_MAX: usize = 1024;
@@ -38,8 +40,8 @@ pub(crate) struct Client {
     events: ptr::NonNull<sys::rd_kafka_queue_t>,
 }
 
-// SAFETY: librdkafka's client is thread-safe (its INTRODUCTION.md, "Threads and callbacks"): every call made here may come
-// from any thread at any time.
+// SAFETY: librdkafka's client is thread-safe (its INTRODUCTION.md, "Threads and callbacks"): every
+// call made here may come from any thread at any time.
 unsafe impl Send for Client {}
 // SAFETY: as above.
 unsafe impl Sync for Client {}
@@ -53,8 +55,8 @@ pub(crate) struct Handle {
     flows: Vec<u32>,
 }
 
-// SAFETY: the topic handle is librdkafka's and thread-safe like the client; the array holds no pointer between calls that
-// anybody reads.
+// SAFETY: the topic handle is librdkafka's and thread-safe like the client; the array holds no
+// pointer between calls that anybody reads.
 unsafe impl Send for Handle {}
 
 /// What came back about messages.
@@ -62,7 +64,8 @@ unsafe impl Send for Handle {}
 pub(crate) enum Report {
     /// This many messages with this error code; [`RDKafkaErrorCode::NoError`] if they are in Kafka.
     Messages(RDKafkaErrorCode, u64),
-    /// The last of a batch's messages is reported on: how many they were, and when the first flow of the batch came.
+    /// The last of a batch's messages is reported on: how many they were, and when the first flow
+    /// of the batch came.
     Done(u64, u64),
     /// The client has trouble: which, and librdkafka's words for it.
     Trouble(RDKafkaErrorCode, String),
@@ -86,7 +89,8 @@ impl Client {
     /// # Errors
     /// librdkafka's own words.
     pub(crate) fn new(config: NativeClientConfig) -> Result<Self, String> {
-        // SAFETY: `config.ptr()` is a live configuration object until `config` is dropped or handed over below.
+        // SAFETY: `config.ptr()` is a live configuration object until `config` is dropped or handed
+        // over below.
         unsafe {
             sys::rd_kafka_conf_set_events(
                 config.ptr(),
@@ -94,8 +98,9 @@ impl Client {
             );
         }
         let mut said = [0; 512];
-        // SAFETY: the configuration is live; `said` has the length that is given. On success librdkafka owns the
-        // configuration, so `config` must not free it: it is forgotten right after.
+        // SAFETY: the configuration is live; `said` has the length that is given. On success
+        // librdkafka owns the configuration, so `config` must not free it: it is forgotten
+        // right after.
         let client = unsafe {
             sys::rd_kafka_new(
                 sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
@@ -155,11 +160,13 @@ impl Client {
 }
 
 impl Handle {
-    /// The topic's partitions, asked of the brokers; `None` while they do not answer or do not know it. Waits.
+    /// The topic's partitions, asked of the brokers; `None` while they do not answer or do not know
+    /// it. Waits.
     pub(crate) fn partitions(&self, timeout: Duration) -> Option<i32> {
         let mut metadata = ptr::null();
         let timeout_ms = timeout.as_millis() as i32;
-        // SAFETY: client and topic are live; `metadata` is written only on success and then ours to destroy.
+        // SAFETY: client and topic are live; `metadata` is written only on success and then ours to
+        // destroy.
         let code = unsafe {
             sys::rd_kafka_metadata(
                 self.client.client.as_ptr(),
@@ -172,7 +179,8 @@ impl Handle {
         if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || metadata.is_null() {
             return None;
         }
-        // SAFETY: on success the structure is whole until destroyed; one topic was asked for, `topic_cnt` says if it came.
+        // SAFETY: on success the structure is whole until destroyed; one topic was asked for,
+        // `topic_cnt` says if it came.
         let topics = unsafe { &*metadata };
         let count = (topics.topic_cnt > 0).then(|| {
             // SAFETY: `topics` points to at least one element, as its count says.
@@ -191,7 +199,8 @@ impl Drop for Client {
         while self.poll(Duration::from_millis(100), |_| {}) {}
         // SAFETY: the queue is ours, and nobody polls any more: `self` is borrowed uniquely.
         unsafe { sys::rd_kafka_queue_destroy(self.events.as_ptr()) };
-        // SAFETY: the client is ours; every topic handle holds an `Arc` of this value, so none is left.
+        // SAFETY: the client is ours; every topic handle holds an `Arc` of this value, so none is
+        // left.
         unsafe { sys::rd_kafka_destroy(self.client.as_ptr()) };
     }
 }
@@ -209,7 +218,8 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
         // Reports come in long runs of one code: a run is one call.
         let (mut code, mut run) = (RDKafkaErrorCode::NoError, 0);
         for message in &messages[..count] {
-            // SAFETY: librdkafka filled the first `count` pointers; the messages live as long as the event.
+            // SAFETY: librdkafka filled the first `count` pointers; the messages live as long as
+            // the event.
             let message = unsafe { &**message };
             let this = message.err.into();
             if this != code && run > 0 {
@@ -227,10 +237,12 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
 
 /// Counts one message of an entry as reported; the last one frees it, and answers what it was.
 fn release(entry: *mut InFlight) -> Option<Report> {
-    // SAFETY: the pointer came from `Box::into_raw` in `submit`, travelled through librdkafka untouched, and is freed only
-    // below, when its count says that this was the last message to carry it.
+    // SAFETY: the pointer came from `Box::into_raw` in `submit`, travelled through librdkafka
+    // untouched, and is freed only below, when its count says that this was the last message to
+    // carry it.
     let left = unsafe { &(*entry).left };
-    // Release/Acquire: all reads of the batch by reports on other threads happen before its memory is reused.
+    // Release/Acquire: all reads of the batch by reports on other threads happen before its memory
+    // is reused.
     if left.fetch_sub(1, Ordering::AcqRel) != 1 {
         return None;
     }
@@ -243,18 +255,21 @@ impl Handle {
     /// The topic's handle; the topic need not exist yet.
     pub(crate) fn new(client: Arc<Client>, name: &str) -> Self {
         let name = CString::new(name).unwrap_or_default();
-        // SAFETY: the client is live, the name ends in zero, and no configuration (null) means the client's defaults.
+        // SAFETY: the client is live, the name ends in zero, and no configuration (null) means the
+        // client's defaults.
         let topic = unsafe {
             sys::rd_kafka_topic_new(client.client.as_ptr(), name.as_ptr(), ptr::null_mut())
         };
-        // librdkafka refuses only an empty or overlong name, which the configuration's check refuses before.
+        // librdkafka refuses only an empty or overlong name, which the configuration's check
+        // refuses before.
         let topic = ptr::NonNull::new(topic).expect("a checked topic name");
         let messages = Vec::with_capacity(MESSAGES_MAX);
         Self { client, topic, messages, flows: Vec::with_capacity(MESSAGES_MAX) }
     }
 
-    /// Hands `flows` of `batch`, in order, to `partition` (or [`UNASSIGNED`]) and answers how many were taken. Those for
-    /// which librdkafka's queue had no room go to `refused`; those that it will never take are told to `failed`.
+    /// Hands `flows` of `batch`, in order, to `partition` (or [`UNASSIGNED`]) and answers how many
+    /// were taken. Those for which librdkafka's queue had no room go to `refused`; those that
+    /// it will never take are told to `failed`.
     pub(crate) fn submit(
         &mut self,
         partition: i32,
@@ -293,10 +308,12 @@ impl Handle {
         for message in &mut self.messages {
             message._private = entry.cast::<c_void>();
         }
-        // No flag to copy and none to free: the payloads stay ours, alive until `left` reaches zero.
+        // No flag to copy and none to free: the payloads stay ours, alive until `left` reaches
+        // zero.
         let flags = 0;
-        // SAFETY: the topic is live; the array holds `count` whole messages whose payloads lie in `batch`, which the entry
-        // keeps alive until every accepted message is reported on. librdkafka does not write to payloads.
+        // SAFETY: the topic is live; the array holds `count` whole messages whose payloads lie in
+        // `batch`, which the entry keeps alive until every accepted message is reported on.
+        // librdkafka does not write to payloads.
         let accepted = unsafe {
             sys::rd_kafka_produce_batch(
                 self.topic.as_ptr(),

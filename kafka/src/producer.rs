@@ -21,8 +21,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// How long an answer may take.
 const ASK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// One producer for the whole process; workers share it. Flows given to it are delivered, failed or still in flight:
-/// `submitted = delivered + failed + in_flight`, always.
+/// One producer for the whole process; workers share it. Flows given to it are delivered, failed or
+/// still in flight: `submitted = delivered + failed + in_flight`, always.
 #[derive(Debug)]
 pub struct Producer {
     client: Arc<Client>,
@@ -64,13 +64,14 @@ pub struct ProducerCounts {
     pub errors: BTreeMap<String, u64>,
     /// What is wrong with the brokers, if something is.
     pub trouble: Option<String>,
-    /// Median and 99th percentile from the receipt of a batch's first flow to the acknowledgement of its last, in
-    /// microseconds, weighted by flows: no flow waited longer than its batch.
+    /// Median and 99th percentile from the receipt of a batch's first flow to the acknowledgement
+    /// of its last, in microseconds, weighted by flows: no flow waited longer than its batch.
     pub latency_us: Option<(f64, f64)>,
 }
 
 impl Producer {
-    /// Starts the client and its reports thread. No broker need be there: it is looked for until it comes.
+    /// Starts the client and its reports thread. No broker need be there: it is looked for until it
+    /// comes.
     ///
     /// # Errors
     /// A property that librdkafka does not take.
@@ -146,8 +147,8 @@ impl Producer {
         }
     }
 
-    /// Waits until everything is reported on, at most until `deadline`. What is left then is given up on and counted as
-    /// failed. Answers how many flows that were.
+    /// Waits until everything is reported on, at most until `deadline`. What is left then is given
+    /// up on and counted as failed. Answers how many flows that were.
     pub fn finish(&self, deadline: Instant) -> u64 {
         while self.client.queued() > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
@@ -207,8 +208,8 @@ impl Counts {
     }
 }
 
-/// A topic as one thread produces to it. Each batch goes to one partition, the partitions taking turns: a flow per
-/// message costs least when librdkafka has no partition to choose.
+/// A topic as one thread produces to it. Each batch goes to one partition, the partitions taking
+/// turns: a flow per message costs least when librdkafka has no partition to choose.
 #[derive(Debug)]
 pub struct Topic {
     handle: Handle,
@@ -219,8 +220,9 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Hands every flow of `batch` to librdkafka, without copying: the batch is held until all are reported on. Flows for
-    /// which its queue has no room are put into `refused`, to be submitted again.
+    /// Hands every flow of `batch` to librdkafka, without copying: the batch is held until all are
+    /// reported on. Flows for which its queue has no room are put into `refused`, to be
+    /// submitted again.
     pub fn submit(&mut self, batch: &Arc<Batch>, refused: &mut Vec<u32>) {
         self.submit_some(batch, 0..batch.len() as u32, refused);
     }
@@ -251,7 +253,8 @@ impl Topic {
         self.counts.fail(RDKafkaErrorCode::QueueFull, flows);
     }
 
-    /// The partition for the next batch; librdkafka's choice while the topic's partitions are not known.
+    /// The partition for the next batch; librdkafka's choice while the topic's partitions are not
+    /// known.
     fn partition(&mut self) -> i32 {
         match self.partitions.load(Ordering::Relaxed) {
             0 => UNASSIGNED,
@@ -279,7 +282,8 @@ impl Watched {
     }
 }
 
-/// Asks the brokers for partitions, on a thread that may wait. An answer also says that the trouble is over.
+/// Asks the brokers for partitions, on a thread that may wait. An answer also says that the trouble
+/// is over.
 fn watch(topics: &Mutex<Vec<Watched>>, counts: &Counts, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let in_trouble = lock(&counts.trouble).is_some();

@@ -1,4 +1,5 @@
-//! The producer against librdkafka's own mock cluster: every flow is delivered, failed or in flight, and batches come free.
+//! The producer against librdkafka's own mock cluster: every flow is delivered, failed or in
+//! flight, and batches come free.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 use std::collections::BTreeMap;

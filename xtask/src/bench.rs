@@ -1,8 +1,10 @@
-//! `cargo xtask bench e2e`: from UDP into a real Kafka, the daemon and its peers, one load after another.
+//! `cargo xtask bench e2e`: from UDP into a real Kafka, the daemon and its peers, one load after
+//! another.
 //!
-//! The load is `neckar generate` (NetFlow v9, 23 fields, 100 exporters) at rising rates. Of each collector: processor
-//! seconds per million flows that it took in (user and system, from /proc), and the share of flows that did not arrive.
-//! The load and the broker run on the same cores; that is why time on the wall says little here and is not reported.
+//! The load is `neckar generate` (NetFlow v9, 23 fields, 100 exporters) at rising rates. Of each
+//! collector: processor seconds per million flows that it took in (user and system, from /proc),
+//! and the share of flows that did not arrive. The load and the broker run on the same cores; that
+//! is why time on the wall says little here and is not reported.
 
 use std::fs;
 use std::io;
@@ -107,7 +109,8 @@ fn neckard(brokers: &str, compression: &str, rate: u64, flows: u64) -> io::Resul
     Ok(Run { collector, rate, sent, arrived, cpu_seconds, latency_ms })
 }
 
-/// Median and 99th percentile from receipt to acknowledgement, in milliseconds, as the daemon's own histogram has them.
+/// Median and 99th percentile from receipt to acknowledgement, in milliseconds, as the daemon's own
+/// histogram has them.
 fn latency(http: u16) -> Option<(f64, f64)> {
     let address = format!("http://127.0.0.1:{http}/status.json");
     let output = Command::new("curl").args(["-s", &address]).output().ok()?;

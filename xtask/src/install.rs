@@ -12,7 +12,8 @@ pub fn has(program: &str) -> bool {
     std::env::split_paths(&path).chain(sbin).any(|folder| Path::new(&folder).join(program).exists())
 }
 
-/// Installs the Debian packages of those programs that are missing. Each entry: program, package, what it is for.
+/// Installs the Debian packages of those programs that are missing. Each entry: program, package,
+/// what it is for.
 ///
 /// # Errors
 /// One line: what is missing and the command that installs it, if we may not; or that apt failed.

@@ -1,7 +1,8 @@
 //! Apache Kafka itself on loopback: fetched, formatted, started, stopped.
 //!
-//! The jars come from Maven Central once and stay in `target/kafka`. A [`Broker`] is broker and controller in one process
-//! (KRaft) with a data folder of its own; dropping it ends the process and removes the data.
+//! The jars come from Maven Central once and stay in `target/kafka`. A [`Broker`] is broker and
+//! controller in one process (KRaft) with a data folder of its own; dropping it ends the process
+//! and removes the data.
 
 use std::fs;
 use std::io;
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 use crate::install;
 
 const VERSION: &str = "4.3.1";
-/// How long a start may take: 5 s on a quiet machine with Java 17, more on one that compiles beside it.
+/// How long a start may take: 5 s on a quiet machine with Java 17, more on one that compiles beside
+/// it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running broker.
@@ -144,7 +146,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Leaves it running when this value goes: for `cargo xtask kafka start`. [`stop_left`] ends it.
+    /// Leaves it running when this value goes: for `cargo xtask kafka start`. [`stop_left`] ends
+    /// it.
     ///
     /// # Errors
     /// Its process id cannot be written down.
@@ -177,7 +180,8 @@ fn broker_folder(port: u16) -> PathBuf {
 impl Drop for Broker {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // Nothing to do about a process that cannot be killed, or a folder that cannot be removed.
+            // Nothing to do about a process that cannot be killed, or a folder that cannot be
+            // removed.
             drop(process.kill());
             drop(process.wait());
             drop(fs::remove_dir_all(&self.folder));

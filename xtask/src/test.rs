@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything CI does, the same on a laptop.
 //!
-//! Installs what is missing (and says so first), starts one Kafka for all tests, runs the steps in order, stops what it
-//! started, and ends with one line of sums. A step that fails does not keep the later ones from running, so that one run
-//! shows everything that is wrong.
+//! Installs what is missing (and says so first), starts one Kafka for all tests, runs the steps in
+//! order, stops what it started, and ends with one line of sums. A step that fails does not keep
+//! the later ones from running, so that one run shows everything that is wrong.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
@@ -136,7 +136,8 @@ fn conclude(outcomes: &[Outcome], mut tally: Tally) -> ExitCode {
         let mark = if outcome.ok { "ok    " } else { "FAILED" };
         println!("{mark} {:>4} s  {}", outcome.seconds, outcome.name);
     }
-    // A step that failed without a failed test (format, lints, a test that does not build) counts as one.
+    // A step that failed without a failed test (format, lints, a test that does not build) counts
+    // as one.
     let failed = outcomes.iter().filter(|outcome| !outcome.ok).count() as u64;
     tally.failed = tally.failed.max(failed);
     println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.ignored);

@@ -23,7 +23,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Finds the place of a problem that showed only later: a file that does not load, an address that is taken.
+    /// Finds the place of a problem that showed only later: a file that does not load, an address
+    /// that is taken.
     #[must_use]
     pub fn place(&self, problem: Problem) -> Problem {
         let name = self.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -31,7 +32,8 @@ impl Loaded {
     }
 }
 
-/// Reads `file` (or the default one if it exists), applies `--set KEY=VALUE` in order, and validates.
+/// Reads `file` (or the default one if it exists), applies `--set KEY=VALUE` in order, and
+/// validates.
 ///
 /// # Errors
 /// The first [`Problem`], with its place.

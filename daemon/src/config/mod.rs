@@ -1,8 +1,9 @@
 //! The configuration: one strict TOML file.
 //!
-//! The types here are the file as written; every key's doc comment is its documentation (`neckard config`,
-//! `docs/config.md`), so nothing can drift. [`load`] reads and merges, [`Config::validate`] judges, and a mistake of
-//! the operator becomes a [`Problem`]: one line with key, value, file, line and the fix.
+//! The types here are the file as written; every key's doc comment is its documentation (`neckard
+//! config`, `docs/config.md`), so nothing can drift. [`load`] reads and merges,
+//! [`Config::validate`] judges, and a mistake of the operator becomes a [`Problem`]: one line with
+//! key, value, file, line and the fix.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +28,8 @@ pub(crate) use validate::parse_prefix;
 pub struct Config {
     /// Threads of the data plane.
     pub workers: Workers,
-    /// Where exporters send. Any protocol may come to any port: datagrams are told apart by content.
+    /// Where exporters send. Any protocol may come to any port: datagrams are told apart by
+    /// content.
     pub listen: Vec<Listen>,
     /// Sockets and rings.
     pub receive: Receive,
@@ -57,10 +59,11 @@ pub struct Config {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workers {
-    /// Cores to run on, one pinned worker a core: `auto` (every core this process may use) or a list like `2-5,8`.
+    /// Cores to run on, one pinned worker a core: `auto` (every core this process may use) or a
+    /// list like `2-5,8`.
     pub cores: String,
-    /// Who gets a datagram: `hash` (the kernel's hash keeps an exporter on one worker) or `cpu` (the core whose NIC
-    /// queue received it).
+    /// Who gets a datagram: `hash` (the kernel's hash keeps an exporter on one worker) or `cpu`
+    /// (the core whose NIC queue received it).
     pub steering: Steering,
 }
 
@@ -85,9 +88,11 @@ pub struct Listen {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Receive {
-    /// How datagrams come in: `auto` (io_uring where the kernel has it, else recvmmsg), `uring` or `recvmmsg`.
+    /// How datagrams come in: `auto` (io_uring where the kernel has it, else recvmmsg), `uring` or
+    /// `recvmmsg`.
     pub path: ReceivePath,
-    /// Bytes of kernel buffer to ask for, per socket. `neckard check` says what the kernel grants and what to raise.
+    /// Bytes of kernel buffer to ask for, per socket. `neckard check` says what the kernel grants
+    /// and what to raise.
     pub buffer_bytes: usize,
     /// Let the kernel coalesce datagrams of one sender (UDP_GRO).
     pub gro: bool,
@@ -242,7 +247,8 @@ pub struct Split {
     pub cids: Vec<u32>,
     /// Start of the topics' names.
     pub topic_prefix: String,
-    /// Batches that may wait for the splitter; beyond, the customers' copies are counted as lost, never the flows.
+    /// Batches that may wait for the splitter; beyond, the customers' copies are counted as lost,
+    /// never the flows.
     pub queue_batches: usize,
 }
 
@@ -250,7 +256,8 @@ pub struct Split {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Address and port; empty for none. Loopback unless you say otherwise: the page shows who talks to whom.
+    /// Address and port; empty for none. Loopback unless you say otherwise: the page shows who
+    /// talks to whom.
     pub address: String,
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 /// What is wrong with the configuration: key, value, place and fix. Exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The key as it is written in documentation, `kafka.compression` or `listen[1].address`; empty if no key is to blame.
+    /// The key as it is written in documentation, `kafka.compression` or `listen[1].address`;
+    /// empty if no key is to blame.
     pub key: String,
     /// What stands there.
     pub value: String,

@@ -67,7 +67,8 @@ fn walk(node: &Value, root: &Schema, defaults: &Value, path: &str, keys: &mut Ve
         if target["properties"].is_object() {
             walk(target, root, default, &path, keys);
         } else if resolve(&target["items"], root)["properties"].is_object() {
-            // An array of tables: its keys are those of one entry; the default is the first entry, if any.
+            // An array of tables: its keys are those of one entry; the default is the first entry,
+            // if any.
             walk(&target["items"], root, &default[0], &format!("{path}[]"), keys);
         } else {
             keys.push(Key {

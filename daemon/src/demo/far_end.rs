@@ -37,7 +37,8 @@ impl FarEnd {
             .set("auto.offset.reset", "earliest")
             .set("enable.auto.commit", "false")
             .create()?;
-        // Assigned, not subscribed: a group would take three seconds to form, and nobody else reads here.
+        // Assigned, not subscribed: a group would take three seconds to form, and nobody else reads
+        // here.
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
             list.add_partition_offset(topic, partition, Offset::Beginning)?;

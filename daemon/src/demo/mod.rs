@@ -1,8 +1,8 @@
 //! `neckard demo`: the main job, live, with nothing to configure and no broker to install.
 //!
-//! Synthetic routers of all four protocols send over loopback to this very data plane, which produces to librdkafka's
-//! embedded mock cluster; a consumer counts at the far end. At the end everything that was sent is accounted for, or the
-//! exit code is 1.
+//! Synthetic routers of all four protocols send over loopback to this very data plane, which
+//! produces to librdkafka's embedded mock cluster; a consumer counts at the far end. At the end
+//! everything that was sent is accounted for, or the exit code is 1.
 
 mod far_end;
 mod routers;
@@ -74,7 +74,8 @@ fn show(args: &DemoArgs) -> Result<bool, String> {
     Ok(conclude(&sent, &snapshot, consumed.messages, consumed.bytes_sum))
 }
 
-/// The customer list of the synthetic routers' address plan, as a file for as long as the demo runs.
+/// The customer list of the synthetic routers' address plan, as a file for as long as the demo
+/// runs.
 struct Customers(std::path::PathBuf);
 
 impl Customers {
@@ -164,7 +165,8 @@ fn watch(
     }
 }
 
-/// Processor time of this process, user and system: routers, data plane, broker and consumer together.
+/// Processor time of this process, user and system: routers, data plane, broker and consumer
+/// together.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Fields 14 and 15, counted after the command's closing parenthesis; in ticks of 10 ms.

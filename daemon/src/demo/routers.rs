@@ -1,4 +1,5 @@
-//! The synthetic routers: a thread that sends at a steady rate, each router from an address of its own.
+//! The synthetic routers: a thread that sends at a steady rate, each router from an address of its
+//! own.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -92,7 +93,8 @@ fn send(
     Sent { flows: totals.all.flows, bytes: totals.all.bytes }
 }
 
-/// Sends, and tries again while the kernel has no buffer: what is not sent must not be in the books.
+/// Sends, and tries again while the kernel has no buffer: what is not sent must not be in the
+/// books.
 fn send_one(socket: &UdpSocket, bytes: &[u8]) {
     while socket.send(bytes).is_err() {
         std::thread::sleep(Duration::from_micros(100));

@@ -1,10 +1,12 @@
-//! Receive buffers that the kernel picks from by itself: memory, and the ring through which buffers are given to it.
+//! Receive buffers that the kernel picks from by itself: memory, and the ring through which buffers
+//! are given to it.
 //!
 //! ```text
 //! ring:   [ addr len bid | addr len bid | ... ]   written by us, read by the kernel up to `tail`
 //! memory: [ buffer 0 | buffer 1 | ... | buffer COUNT-1 ]
 //! ```
-//! A buffer belongs to the kernel from `give` until a completion names it, and to us from then until it is given again.
+//! A buffer belongs to the kernel from `give` until a completion names it, and to us from then
+//! until it is given again.
 
 use std::io;
 use std::ptr::NonNull;
@@ -15,8 +17,8 @@ use io_uring::types::BufRingEntry;
 
 /// Buffers of a worker; a power of two, as the ring demands.
 pub(super) const COUNT: usize = 256;
-/// A coalesced bundle is at most 64 KiB, with room for the header that the kernel puts before it. Pages that nothing is
-/// written to cost address space only.
+/// A coalesced bundle is at most 64 KiB, with room for the header that the kernel puts before it.
+/// Pages that nothing is written to cost address space only.
 pub(super) const BYTES: usize = (64 << 10) + 256;
 /// The only group of buffers of a ring.
 pub(super) const GROUP: u16 = 0;
@@ -35,7 +37,8 @@ unsafe impl Send for Mapping {}
 impl Mapping {
     fn new(len: usize) -> io::Result<Self> {
         let len = len.next_multiple_of(PAGE);
-        // SAFETY: an anonymous mapping at an address of the kernel's choice touches no memory of ours.
+        // SAFETY: an anonymous mapping at an address of the kernel's choice touches no memory of
+        // ours.
         let start = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -69,7 +72,8 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Maps the memory. Dropped after the `IoUring` that they were registered with: the kernel writes until that is gone.
+    /// Maps the memory. Dropped after the `IoUring` that they were registered with: the kernel
+    /// writes until that is gone.
     pub(super) fn new() -> io::Result<Self> {
         let ring = Mapping::new(COUNT * size_of::<BufRingEntry>())?;
         Ok(Self { ring, memory: Mapping::new(COUNT * BYTES)?, tail: 0 })
@@ -78,7 +82,8 @@ impl Buffers {
     /// Registers them with a ring and gives all of them to the kernel.
     pub(super) fn register(&mut self, uring: &IoUring) -> io::Result<()> {
         let address = self.ring.start.as_ptr() as u64;
-        // SAFETY: the mapping is page-aligned and holds COUNT entries; its owner drops the `IoUring` before it.
+        // SAFETY: the mapping is page-aligned and holds COUNT entries; its owner drops the
+        // `IoUring` before it.
         unsafe { uring.submitter().register_buf_ring_with_flags(address, COUNT as u16, GROUP, 0) }?;
         for id in 0..COUNT as u16 {
             self.give(id);
@@ -92,8 +97,9 @@ impl Buffers {
         let offset = usize::from(id) % COUNT * BYTES;
         // SAFETY: `offset` is below COUNT * BYTES, the length of the mapping.
         let start = unsafe { self.memory.start.as_ptr().add(offset) };
-        // SAFETY: `len` is cut to the buffer's length, so the slice lies in the mapping; the kernel does not write to the
-        // buffer until it is given again, for which `give` needs `&mut self`.
+        // SAFETY: `len` is cut to the buffer's length, so the slice lies in the mapping; the kernel
+        // does not write to the buffer until it is given again, for which `give` needs
+        // `&mut self`.
         unsafe { std::slice::from_raw_parts(start, len.min(BYTES)) }
     }
 
@@ -105,8 +111,9 @@ impl Buffers {
         let ring = self.ring.start.as_ptr().cast::<BufRingEntry>();
         // SAFETY: the index is below COUNT, the number of entries in the mapping.
         let entry = unsafe { ring.add(usize::from(self.tail) % COUNT) };
-        // SAFETY: the entry is ours to write: the kernel reads entries only below the tail that is published below, and of
-        // those this one was consumed, since there are as many entries as buffers.
+        // SAFETY: the entry is ours to write: the kernel reads entries only below the tail that is
+        // published below, and of those this one was consumed, since there are as many
+        // entries as buffers.
         let entry = unsafe { &mut *entry };
         entry.set_addr(address);
         entry.set_len(BYTES as u32);
@@ -114,9 +121,11 @@ impl Buffers {
         self.tail = self.tail.wrapping_add(1);
         // SAFETY: the ring's first entry exists; the tail lies in its reserved half-word.
         let tail = unsafe { BufRingEntry::tail(ring) };
-        // SAFETY: the half-word is aligned, in our mapping, and shared with the kernel only, which reads it atomically.
+        // SAFETY: the half-word is aligned, in our mapping, and shared with the kernel only, which
+        // reads it atomically.
         let tail = unsafe { AtomicU16::from_ptr(tail.cast_mut()) };
-        // Release: pairs with the kernel's acquire load of the tail; the entry's fields are written before it is seen.
+        // Release: pairs with the kernel's acquire load of the tail; the entry's fields are written
+        // before it is seen.
         tail.store(self.tail, Ordering::Release);
     }
 }

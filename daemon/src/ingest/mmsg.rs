@@ -1,4 +1,5 @@
-//! recvmmsg(2): the fallback. One poll for all sockets, then as many datagrams per call as there are slots.
+//! recvmmsg(2): the fallback. One poll for all sockets, then as many datagrams per call as there
+//! are slots.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -70,8 +71,8 @@ impl Mmsg {
             header.msg_control = control.0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES;
         }
-        // SAFETY: the first `slots` messages point to buffers, names and controls that `self` owns and that nothing else
-        // borrows during the call, with their true lengths.
+        // SAFETY: the first `slots` messages point to buffers, names and controls that `self` owns
+        // and that nothing else borrows during the call, with their true lengths.
         let count = unsafe {
             libc::recvmmsg(
                 fd,

@@ -1,10 +1,12 @@
-//! Sockets and the ways datagrams come out of them: io_uring where the kernel has it, recvmmsg where not.
+//! Sockets and the ways datagrams come out of them: io_uring where the kernel has it, recvmmsg
+//! where not.
 //!
-//! In: bound sockets. Out: each datagram once, lent as bytes with its source. A [`Receiver`] belongs to one worker and
-//! stays on its thread. Deliberately absent: what a datagram means, clocks, locks, allocation once made.
+//! In: bound sockets. Out: each datagram once, lent as bytes with its source. A [`Receiver`]
+//! belongs to one worker and stays on its thread. Deliberately absent: what a datagram means,
+//! clocks, locks, allocation once made.
 //!
-//! This is the daemon's only unsafe room. The kernel writes into memory that the room owns; what leaves it is
-//! ordinary borrowed slices.
+//! This is the daemon's only unsafe room. The kernel writes into memory that the room owns; what
+//! leaves it is ordinary borrowed slices.
 //! Cost per datagram: benches/README.md, "Receive".
 
 use std::io;
@@ -137,8 +139,8 @@ impl Receiver {
         Ok(taken as usize)
     }
 
-    /// The end: closes the sockets to new datagrams and takes in everything that the kernel had queued. What arrives
-    /// after counts among the kernel's drops.
+    /// The end: closes the sockets to new datagrams and takes in everything that the kernel had
+    /// queued. What arrives after counts among the kernel's drops.
     ///
     /// # Errors
     /// A socket failed for good.
@@ -174,7 +176,8 @@ impl Receiver {
     }
 }
 
-/// Hands out one buffer's content: one datagram, or several that the kernel put together, `segment` bytes each.
+/// Hands out one buffer's content: one datagram, or several that the kernel put together, `segment`
+/// bytes each.
 #[inline]
 fn hand_out(
     source: SocketAddr,

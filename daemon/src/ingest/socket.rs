@@ -37,7 +37,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Binds `address` together with the other workers' sockets (`SO_REUSEPORT`). An IPv6 wildcard takes IPv4 too.
+    /// Binds `address` together with the other workers' sockets (`SO_REUSEPORT`). An IPv6 wildcard
+    /// takes IPv4 too.
     ///
     /// # Errors
     /// The address is taken by somebody else or is not ours.
@@ -75,20 +76,22 @@ impl Socket {
         self.socket.local_addr()?.as_socket().ok_or_else(not_ip)
     }
 
-    /// What receive buffer was asked for and granted. The kernel answers twice what it granted, the other half being for
-    /// its own bookkeeping (socket(7)).
+    /// What receive buffer was asked for and granted. The kernel answers twice what it granted, the
+    /// other half being for its own bookkeeping (socket(7)).
     #[must_use]
     pub fn receive_buffer(&self) -> ReceiveBuffer {
         let got = self.socket.recv_buffer_size().unwrap_or(0) / 2;
         ReceiveBuffer { asked: self.asked, got }
     }
 
-    /// Datagrams dropped here since it was bound: the buffer was full, or they came after [`Socket::refuse`].
+    /// Datagrams dropped here since it was bound: the buffer was full, or they came after
+    /// [`Socket::refuse`].
     #[must_use]
     pub fn drops(&self) -> u64 {
         let mut words = [0u32; MEMINFO_WORDS];
         let mut len = size_of_val(&words) as libc::socklen_t;
-        // SAFETY: the descriptor is open as long as `self`; `words` has the `len` bytes that may be written.
+        // SAFETY: the descriptor is open as long as `self`; `words` has the `len` bytes that may be
+        // written.
         let answer = unsafe {
             libc::getsockopt(
                 self.fd(),
@@ -117,14 +120,16 @@ impl Socket {
 
     fn ask_for_buffer(&self) {
         let bytes = i32::try_from(self.asked).unwrap_or(i32::MAX);
-        // With CAP_NET_ADMIN beyond net.core.rmem_max, else up to it; `receive_buffer` tells what came of it.
+        // With CAP_NET_ADMIN beyond net.core.rmem_max, else up to it; `receive_buffer` tells what
+        // came of it.
         if self.set_option(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
             drop(self.socket.set_recv_buffer_size(self.asked));
         }
     }
 
     fn set_option(&self, level: i32, name: i32, value: i32) -> io::Result<()> {
-        // SAFETY: the descriptor is open as long as `self`; `value` is an int and lives through the call.
+        // SAFETY: the descriptor is open as long as `self`; `value` is an int and lives through the
+        // call.
         let answer = unsafe {
             libc::setsockopt(
                 self.fd(),

@@ -4,12 +4,13 @@ use std::io;
 
 use super::socket::Socket;
 
-/// Offset of the ancillary load that answers the current CPU (`SKF_AD_OFF + SKF_AD_CPU`, linux/filter.h).
+/// Offset of the ancillary load that answers the current CPU (`SKF_AD_OFF + SKF_AD_CPU`,
+/// linux/filter.h).
 const CURRENT_CPU: u32 = (-0x1000i32 + 36) as u32;
 
-/// Attaches a classic BPF program to the group of sockets that share `first`'s address: it answers the CPU number modulo
-/// `workers`, which the kernel takes as the index of the socket, in the order they were bound. Worker `i` must run on
-/// core `i` for that to be what one wants.
+/// Attaches a classic BPF program to the group of sockets that share `first`'s address: it answers
+/// the CPU number modulo `workers`, which the kernel takes as the index of the socket, in the order
+/// they were bound. Worker `i` must run on core `i` for that to be what one wants.
 ///
 /// # Errors
 /// The kernel takes no program.
@@ -21,8 +22,8 @@ pub fn steer_by_cpu(first: &Socket, workers: usize) -> io::Result<()> {
         step(libc::BPF_RET | libc::BPF_A, 0),
     ];
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: the descriptor is open as long as `first`; the program and its instructions live through the call, and the
-    // kernel copies them.
+    // SAFETY: the descriptor is open as long as `first`; the program and its instructions live
+    // through the call, and the kernel copies them.
     let answer = unsafe {
         libc::setsockopt(
             first.fd(),

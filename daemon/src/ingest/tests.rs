@@ -83,7 +83,8 @@ fn more_datagrams_than_buffers_at_once() {
     }
 }
 
-/// Sends `bytes` as datagrams of `segment` bytes in one call (UDP_SEGMENT), as a coalescing NIC would deliver them.
+/// Sends `bytes` as datagrams of `segment` bytes in one call (UDP_SEGMENT), as a coalescing NIC
+/// would deliver them.
 fn send_segmented(sender: &UdpSocket, bytes: &[u8], segment: i32) {
     const UDP_SEGMENT: i32 = 103;
     // SAFETY: the descriptor is open; the value is an int and lives through the call.

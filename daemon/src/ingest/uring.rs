@@ -1,7 +1,8 @@
 //! io_uring: one multishot receive per socket, completions taken in batches.
 //!
-//! A multishot receive stays armed and posts a completion per datagram into a buffer of its own choice. A batch is one
-//! system call: wait for `batch_datagrams` completions, or until `batch_wait` is over and there is one.
+//! A multishot receive stays armed and posts a completion per datagram into a buffer of its own
+//! choice. A batch is one system call: wait for `batch_datagrams` completions, or until
+//! `batch_wait` is over and there is one.
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -17,14 +18,17 @@ use super::{ReceiveStats, Received, ReceiverConfig, hand_out};
 
 /// Submissions at a time: one per socket, seldom.
 const SUBMISSIONS: u32 = 64;
-/// Completions that may wait for us; more than there are buffers, so that the queue cannot overflow.
+/// Completions that may wait for us; more than there are buffers, so that the queue cannot
+/// overflow.
 const COMPLETIONS: u32 = 1024;
 
-/// A ring with its buffers. Field order matters: the ring goes first, then what the kernel may have been writing to.
+/// A ring with its buffers. Field order matters: the ring goes first, then what the kernel may have
+/// been writing to.
 pub(super) struct Uring {
     ring: IoUring,
     buffers: Buffers,
-    /// What a receive asks for: lengths of name and control message. The kernel reads it while a receive is armed.
+    /// What a receive asks for: lengths of name and control message. The kernel reads it while a
+    /// receive is armed.
     header: Box<libc::msghdr>,
     /// Which sockets have a receive armed.
     armed: Vec<bool>,
@@ -33,7 +37,8 @@ pub(super) struct Uring {
     min_wait: bool,
 }
 
-// SAFETY: the header holds null pointers and lengths only, and the rest is memory; a worker's thread makes it and keeps it.
+// SAFETY: the header holds null pointers and lengths only, and the rest is memory; a worker's
+// thread makes it and keeps it.
 unsafe impl Send for Uring {}
 
 impl Uring {
@@ -59,7 +64,8 @@ impl Uring {
         Ok(uring)
     }
 
-    /// Does the kernel do what we need? Tried on a socket of our own: an old one says no only at the first datagram.
+    /// Does the kernel do what we need? Tried on a socket of our own: an old one says no only at
+    /// the first datagram.
     pub(super) fn try_out(config: &ReceiverConfig) -> io::Result<()> {
         let trial = SocketConfig { receive_buffer_bytes: 4096, gro: true };
         let socket = Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), &trial)?;
@@ -95,8 +101,8 @@ impl Uring {
                 opcode::RecvMsgMulti::new(Fd(socket.fd()), &raw const *self.header, GROUP)
                     .build()
                     .user_data(index as u64);
-            // SAFETY: the descriptor stays open as long as the receiver that owns socket and ring; the header is boxed and
-            // dropped after the ring.
+            // SAFETY: the descriptor stays open as long as the receiver that owns socket and ring;
+            // the header is boxed and dropped after the ring.
             let pushed = unsafe { self.ring.submission().push(&receive) };
             pushed.map_err(|_| io::Error::other("the submission queue is full"))?;
             self.armed[index] = true;
@@ -126,7 +132,8 @@ impl Uring {
         match self.ring.submitter().submit_with_args(want, &args) {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
-                // Time is up, a signal came, or completions wait to be taken: all are reasons to look.
+                // Time is up, a signal came, or completions wait to be taken: all are reasons to
+                // look.
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
                 _ => Err(error),
             },
@@ -147,7 +154,8 @@ impl Uring {
             let result = completion.result();
             let Some(id) = cqueue::buffer_select(completion.flags()) else {
                 match -result {
-                    // All buffers are out: armed anew once they are back. Nothing is lost, the socket has its own buffer.
+                    // All buffers are out: armed anew once they are back. Nothing is lost, the
+                    // socket has its own buffer.
                     libc::ENOBUFS => stats.starved += 1,
                     // Errors of earlier sends through this socket do not concern receiving.
                     libc::ECONNREFUSED | libc::EINTR | libc::EAGAIN => {}

@@ -1,4 +1,5 @@
-//! What the kernel writes beside a payload: the sender's address and control messages. Read as bytes, without unsafe.
+//! What the kernel writes beside a payload: the sender's address and control messages. Read as
+//! bytes, without unsafe.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -11,9 +11,11 @@ mod stdout;
 pub use kafka::KafkaSink;
 pub use stdout::{Stdout, StdoutCounts, StdoutSink};
 
-/// Where one worker's batches go. It belongs to the worker's thread and never waits, [`Sink::finish`] apart.
+/// Where one worker's batches go. It belongs to the worker's thread and never waits,
+/// [`Sink::finish`] apart.
 pub trait Sink: Send {
-    /// Takes the batch; what the output has no room for waits here, bounded by the worker's pool of batches.
+    /// Takes the batch; what the output has no room for waits here, bounded by the worker's pool of
+    /// batches.
     fn submit(&mut self, batch: Arc<Batch>);
 
     /// Tries again to place what waits.

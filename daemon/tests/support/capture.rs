@@ -1,4 +1,5 @@
-//! Captures written by the tests themselves: traffic for exporters to see, and datagrams on their way to `neckard`.
+//! Captures written by the tests themselves: traffic for exporters to see, and datagrams on their
+//! way to `neckard`.
 
 use std::io::{BufWriter, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -81,16 +82,17 @@ fn write_packet(file: &mut impl Write, time_us: u64, packet: &[u8]) {
     file.write_all(packet).unwrap();
 }
 
-/// tshark takes the count in a NetFlow v9 header for a bound on sets; softflowd 1.1.0 counts fewer than it sends (22 for
-/// 28 in its first datagram). The copy for the witness gets a count that bounds nothing.
+/// tshark takes the count in a NetFlow v9 header for a bound on sets; softflowd 1.1.0 counts fewer
+/// than it sends (22 for 28 in its first datagram). The copy for the witness gets a count that
+/// bounds nothing.
 fn for_tshark(datagram: &mut [u8]) {
     if datagram.starts_with(&[0, 9]) && datagram.len() >= 20 {
         datagram[2..4].copy_from_slice(&[0xff; 2]);
     }
 }
 
-/// Stands between an exporter and `neckard`: passes every datagram on and writes it down, so that a witness sees exactly
-/// what `neckard` saw.
+/// Stands between an exporter and `neckard`: passes every datagram on and writes it down, so that a
+/// witness sees exactly what `neckard` saw.
 pub struct Relay {
     address: SocketAddr,
     stop: Arc<AtomicBool>,

@@ -1,4 +1,5 @@
-//! What the end-to-end tests stand on: a running `neckard`, a real Kafka, and small clients of both.
+//! What the end-to-end tests stand on: a running `neckard`, a real Kafka, and small clients of
+//! both.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
