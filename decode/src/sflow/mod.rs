@@ -30,7 +30,7 @@ mod sample;
 mod tests;
 #[cfg(any(test, fuzzing))]
 mod twin;
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
