@@ -23,6 +23,7 @@ pub struct Decoder {
     pub(crate) counters: Counters,
     pub(crate) memory: Memory,
     forgotten_seen: u64,
+    revision_seen: u64,
 }
 
 /// What is filled and emptied with every datagram, and only ever grows.
@@ -46,6 +47,7 @@ impl Decoder {
         Self {
             local: Local::new(Arc::clone(&shared), budget),
             forgotten_seen: shared.forgotten(),
+            revision_seen: shared.revision(),
             config,
             shared,
             counters: Counters::default(),
@@ -137,7 +139,12 @@ impl Decoder {
                 self.local.remove(at, |template| template.refreshed_before(oldest_ns));
             }
         }
-        for at in self.local.waiting() {
+        // What nobody has learnt anything for waits on.
+        let revision = self.shared.revision();
+        let waiting =
+            if revision == self.revision_seen { Vec::new() } else { self.local.waiting() };
+        self.revision_seen = revision;
+        for at in waiting {
             if self.local.is_stale(at) && self.local.refresh(at) {
                 sets::release(self, at, sink);
             }

@@ -28,6 +28,8 @@ pub(crate) struct Domain {
     templates: Vec<(u16, Arc<Template>)>,
     /// Where the last one was found: sets of one template come in runs.
     last: usize,
+    /// Some options template here can tell a sampling rate.
+    tells_rate: bool,
     pub(crate) rates: Rates,
     /// Counted since the last report.
     pub(crate) totals: Totals,
@@ -53,6 +55,7 @@ impl Domain {
     }
 
     fn insert(&mut self, template: Arc<Template>) {
+        self.tells_rate |= template.tells_rate();
         match self.templates.binary_search_by_key(&template.id, |(known, _)| *known) {
             Ok(at) => self.templates[at].1 = template,
             Err(at) => self.templates.insert(at, (template.id, template)),
@@ -66,9 +69,7 @@ impl Domain {
 
     /// Is no rate known here that options records could still tell?
     pub(crate) fn wants_rate(&self) -> bool {
-        self.rates.configured == 0
-            && self.rates.own.is_empty()
-            && self.templates.iter().any(|(_, template)| template.options)
+        self.tells_rate && self.rates.configured == 0 && self.rates.own.is_empty()
     }
 
     pub(crate) fn knows(&self, id: u16) -> bool {
@@ -200,6 +201,7 @@ impl Local {
             seen: 0,
             templates: Vec::new(),
             last: 0,
+            tells_rate: false,
             rates,
             totals: Totals::default(),
             missing: Vec::new(),
@@ -225,6 +227,7 @@ impl Local {
             domain.templates.clear();
             let all = state.templates.iter().map(|(id, template)| (*id, Arc::clone(template)));
             domain.templates.extend(all);
+            domain.tells_rate = domain.templates.iter().any(|(_, template)| template.tells_rate());
             domain.rates.own.clone_from(&state.rates);
         }
         if cell.key.domain != 0 {

@@ -6,9 +6,9 @@ use crate::bytes::u16_at;
 use crate::counters::Cause;
 use crate::decoder::{Decoder, Memory};
 use crate::hold::{HeldSet, LEAD_BYTES};
-use crate::local::Local;
+use crate::local::Domain;
 use crate::message::Message;
-use crate::plan::{Context, Fixed, run};
+use crate::plan::{Anchors, Context, Fixed, Out, Reached, run};
 use crate::sampling::{Fact, OptionsPlan};
 use crate::template::{Definition, Protocol, Reading, Record, Template, TemplateSet};
 use crate::{Datagram, RowSink};
@@ -68,6 +68,8 @@ struct Walk<'a, 'b> {
     domain: u32,
     /// Templates behind the current set were looked at already.
     looked_ahead: bool,
+    /// Options records behind the current set were looked at already.
+    rates_ahead: bool,
     /// Records so far; `None` once a set was uncountable.
     units: Option<u32>,
 }
@@ -88,10 +90,10 @@ pub(crate) fn decode(
         end: body.1,
         domain,
         looked_ahead: false,
+        rates_ahead: false,
         units: Some(0),
     };
     let mut at = body.0;
-    walk.learn_rates_ahead(at);
     loop {
         match next_set(datagram.bytes, at, body.1) {
             Next::End => break,
@@ -150,6 +152,10 @@ impl Walk<'_, '_> {
         self.decoder.local.drop(self.domain, cause, 1, &mut self.decoder.counters);
     }
 
+    fn domain(&mut self) -> &mut Domain {
+        self.decoder.local.domain(self.domain)
+    }
+
     fn set(&mut self, set: Set, sink: &mut dyn RowSink) {
         if set.id >= 256 {
             self.data(set, sink);
@@ -162,12 +168,13 @@ impl Walk<'_, '_> {
 
     /// A data set: decoded, or held until its template comes.
     fn data(&mut self, set: Set, sink: &mut dyn RowSink) {
-        let mut found = self.decoder.local.domain(self.domain).find(set.id);
-        if found.is_none() && !self.looked_ahead {
+        if !self.looked_ahead && self.domain().find(set.id).is_none() {
             self.look_ahead(set.end);
-            found = self.decoder.local.domain(self.domain).find(set.id);
         }
-        let Some(found) = found else { return self.hold(set) };
+        if !self.rates_ahead && self.domain().wants_rate() {
+            self.learn_rates_ahead(set.end);
+        }
+        let Some(found) = self.domain().find(set.id) else { return self.hold(set) };
         let range = (set.start, set.end);
         let records =
             records(self.decoder, self.domain, found, self.message, self.bytes, range, sink);
@@ -194,7 +201,7 @@ impl Walk<'_, '_> {
                 let mut records = TemplateSet::new(self.message.protocol, options, body);
                 while let Ok(Some(record)) = records.next() {
                     if let Record::Template(id, definition) = record
-                        && !self.decoder.local.domain(self.domain).knows(id)
+                        && !self.domain().knows(id)
                     {
                         // What is wrong with it is counted where it stands.
                         let _ = self.install(id, &definition);
@@ -208,21 +215,16 @@ impl Walk<'_, '_> {
     /// Options records say the rate of the records before them too, as long as no rate is known at all: so the first
     /// flows of an exporter are not unknown only because it puts its options last.
     fn learn_rates_ahead(&mut self, mut at: usize) {
-        let domain = self.decoder.local.domain(self.domain);
-        if !domain.wants_rate() {
-            return;
-        }
+        self.rates_ahead = true;
         while let Next::Set(set) = next_set(self.bytes, at, self.end) {
             let domain = self.decoder.local.domain(self.domain);
             if let Some(found) = domain.find(set.id)
                 && let Reading::Options(plan) = &domain.template(found).reading
             {
-                let facts = &mut self.decoder.memory.facts;
+                let Memory { facts, anchors, .. } = &mut self.decoder.memory;
                 facts.clear();
-                options(plan, self.bytes, (set.start, set.end), facts);
-                let facts = std::mem::take(&mut self.decoder.memory.facts);
-                self.decoder.local.learn(self.domain, &facts);
-                self.decoder.memory.facts = facts;
+                options(plan, self.bytes, (set.start, set.end), anchors, facts);
+                self.decoder.local.learn(self.domain, facts);
             }
             at = set.end;
         }
@@ -339,12 +341,14 @@ fn records(
         Reading::Flows(plan) => {
             let context = Context { message, rates: &entry.rates, decapsulate };
             let Memory { rows, anchors, frame, .. } = memory;
-            let out = &mut crate::plan::Out { rows, counters, anchors, frame, sink };
-            run(plan, context, bytes, range, out)
+            let out = &mut Out { rows, counters, anchors, frame, sink };
+            let records = run(plan, context, bytes, range, out);
+            entry.totals.records += records;
+            records
         }
         Reading::Options(plan) => {
             memory.facts.clear();
-            let records = options(plan, bytes, range, &mut memory.facts);
+            let records = options(plan, bytes, range, &mut memory.anchors, &mut memory.facts);
             counters.options_records += records;
             if !memory.facts.is_empty() {
                 local.learn(domain, &memory.facts);
@@ -353,14 +357,9 @@ fn records(
             records
         }
     };
-    count(local, domain, records, counters)
-}
-
-/// Accounts for the records of a set; a set without one is a drop.
-fn count(local: &mut Local, at: u32, records: u64, counters: &mut crate::Counters) -> u64 {
-    local.domain(at).totals.records += records;
+    // "Every set that does not become a flow": a set without a single record is a drop.
     if records == 0 {
-        local.drop(at, Cause::SetTruncated, 1, counters);
+        local.drop(domain, Cause::SetTruncated, 1, counters);
     }
     records
 }
@@ -370,6 +369,7 @@ fn options(
     plan: &OptionsPlan,
     bytes: &[u8],
     (start, end): (usize, usize),
+    anchors: &mut Anchors,
     facts: &mut Vec<Fact>,
 ) -> u64 {
     let useful = plan.is_useful();
@@ -381,11 +381,10 @@ fn options(
         }
         return records as u64;
     }
-    let mut anchors = crate::plan::Anchors::default();
     let (mut at, mut records) = (start, 0);
     while end - at >= plan.shape.min {
         anchors.clear();
-        let crate::plan::Reached::To(next) = anchors.walk(&plan.shape, bytes, at, end) else {
+        let Reached::To(next) = anchors.walk(&plan.shape, bytes, at, end) else {
             break;
         };
         if useful {

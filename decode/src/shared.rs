@@ -171,7 +171,7 @@ impl Shared {
     /// Changes whenever [`export`](Self::export) would give something else.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Relaxed)
+        self.revision.load(Ordering::Acquire)
     }
 
     /// Changes when exporters were forgotten.
@@ -350,8 +350,10 @@ impl Shared {
     }
 
     fn changed(&self, domain: &DomainCell) -> u64 {
-        self.revision.fetch_add(1, Ordering::Relaxed);
-        domain.generation.fetch_add(1, Ordering::Release) + 1
+        // The generation first: who sees the new revision finds what it is about.
+        let generation = domain.generation.fetch_add(1, Ordering::Release) + 1;
+        self.revision.fetch_add(1, Ordering::Release);
+        generation
     }
 
     /// Every exporter and its domains, in the order of their addresses; for views and export.

@@ -211,6 +211,11 @@ impl Template {
         self.options == definition.options && *self.definition == *definition.bytes
     }
 
+    /// Can its records tell a sampling rate to others?
+    pub(crate) fn tells_rate(&self) -> bool {
+        matches!(&self.reading, Reading::Options(plan) if plan.rate.says_rate())
+    }
+
     /// Notes that it was announced again.
     pub(crate) fn refresh(&self, now_ns: u64) {
         self.refreshed_ns.store(now_ns, Ordering::Relaxed);

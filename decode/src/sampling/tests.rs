@@ -7,12 +7,13 @@ fn place(offset: u32, width: u16) -> Place {
 
 fn rate_of(parts: &[(RatePart, &[u8])]) -> u64 {
     let mut rate = RateUse::default();
-    let mut bytes = Vec::new();
+    // As in a datagram, there is something before the first record.
+    let mut bytes = vec![0xee; 8];
     for (part, value) in parts {
-        rate.set(*part, place(bytes.len() as u32, value.len() as u16));
+        rate.set(*part, place(bytes.len() as u32 - 8, value.len() as u16));
         bytes.extend_from_slice(value);
     }
-    rate.rate(&bytes, Fixed { first: 0, stride: bytes.len() }, 0)
+    rate.rate(&bytes, Fixed { first: 8, stride: bytes.len() - 8 }, 0)
 }
 
 #[test]

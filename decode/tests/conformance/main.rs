@@ -1,7 +1,11 @@
 //! What the decoder makes of packets written for this project and of real exporters' bytes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod accounting;
+mod hold;
 mod random;
+mod rates;
+mod templates;
 mod text;
 mod twin;
 mod vectors;
