@@ -112,10 +112,10 @@ impl<'t> Parser<'t> {
             operands.push(self.statement(level)?);
         }
         let parsed = match self.options.precedence {
-            Precedence::Standard => and_above_or(operands, &operators),
+            Precedence::Standard => Some(and_above_or(operands, &operators)),
             Precedence::Legacy => from_the_right(operands, &operators),
         };
-        if parsed.depth > DEPTH_MAX { Err(too_deep(span)) } else { Ok(parsed) }
+        parsed.filter(|parsed| parsed.depth <= DEPTH_MAX).ok_or_else(|| too_deep(span))
     }
 
     fn operator(&mut self) -> Result<Option<Operator>, Fault> {
@@ -311,8 +311,9 @@ fn and_above_or(operands: Vec<Parsed>, operators: &[Operator]) -> Parsed {
     join(Operator::Or, alternatives)
 }
 
-/// "equal precedence and associate right": `a and b or c` as `a and (b or c)`.
-fn from_the_right(mut operands: Vec<Parsed>, operators: &[Operator]) -> Parsed {
+/// "equal precedence and associate right": `a and b or c` as `a and (b or c)`. `None` if that nests too deep, before there is a
+/// tree that could not even be dropped.
+fn from_the_right(mut operands: Vec<Parsed>, operators: &[Operator]) -> Option<Parsed> {
     let last = operands.pop().expect("an expression has a first statement");
     // Equal operators in a row are one join: kept in reverse until another operator, or the front, ends it.
     let mut row = vec![last];
@@ -320,10 +321,14 @@ fn from_the_right(mut operands: Vec<Parsed>, operators: &[Operator]) -> Parsed {
         row.push(operand);
         if index == 0 || operators[index - 1] != operators[index] {
             row.reverse();
-            row = vec![join(operators[index], row)];
+            let joined = join(operators[index], row);
+            if joined.depth > DEPTH_MAX {
+                return None;
+            }
+            row = vec![joined];
         }
     }
-    row.pop().expect("a row is never empty")
+    row.pop()
 }
 
 /// Operands under one operator, those of the same operator taken in.
