@@ -280,6 +280,10 @@ impl Shared {
         if domain.gone.load(Ordering::Acquire) {
             return None;
         }
+        // Another worker heard the same announcement first.
+        if state.templates.get(&template.id).is_some_and(|old| old.says_the_same(template)) {
+            return Some(domain.generation.load(Ordering::Acquire));
+        }
         let cost = template.cost_bytes();
         let old = state.templates.get(&template.id).map(|old| old.cost_bytes());
         let config = &self.config;

@@ -211,6 +211,11 @@ impl Template {
         self.options == definition.options && *self.definition == *definition.bytes
     }
 
+    /// Is the other one the same template?
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.options == other.options && self.definition == other.definition
+    }
+
     /// Can its records tell a sampling rate to others?
     pub(crate) fn tells_rate(&self) -> bool {
         matches!(&self.reading, Reading::Options(plan) if plan.rate.says_rate())

@@ -5,6 +5,7 @@ mod accounting;
 mod hold;
 mod random;
 mod rates;
+mod sharing;
 mod templates;
 mod text;
 mod twin;
