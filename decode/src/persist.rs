@@ -75,22 +75,28 @@ impl Shared {
     pub fn export(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend(VERSION.to_be_bytes());
-        let cells = self.cells();
-        out.extend((cells.len() as u32).to_be_bytes());
-        for (exporter, domains) in cells {
+        // Only who has something to remember: most exporters of v5 and sFlow have not.
+        let mut exporters = 0_u32;
+        let count_at = out.len();
+        out.extend(exporters.to_be_bytes());
+        for (exporter, domains) in self.cells() {
+            let known: Vec<_> = domains.iter().filter(|domain| is_worth_keeping(domain)).collect();
+            if known.is_empty() {
+                continue;
+            }
+            exporters += 1;
             let address = match exporter.key.address() {
                 IpAddr::V4(v4) => v4.to_ipv6_mapped(),
                 IpAddr::V6(v6) => v6,
             };
             out.extend(address.octets());
             out.extend(exporter.key.port().to_be_bytes());
-            let known: Vec<_> =
-                domains.iter().filter(|domain| PROTOCOLS.contains(&domain.key.protocol)).collect();
             out.extend((known.len() as u32).to_be_bytes());
             for domain in known {
                 write_domain(domain, &mut out);
             }
         }
+        out[count_at..count_at + size_of::<u32>()].copy_from_slice(&exporters.to_be_bytes());
         out.extend(crc32fast::hash(&out).to_be_bytes());
         out
     }
@@ -147,6 +153,12 @@ impl Shared {
         }
         summary
     }
+}
+
+fn is_worth_keeping(domain: &DomainCell) -> bool {
+    let state = lock(&domain.state);
+    PROTOCOLS.contains(&domain.key.protocol)
+        && !(state.templates.is_empty() && state.rates.is_empty())
 }
 
 fn write_domain(domain: &DomainCell, out: &mut Vec<u8>) {

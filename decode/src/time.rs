@@ -50,7 +50,7 @@ pub(crate) fn ntp(value: u64, unix_ns: u64, received_ns: u64) -> (u64, bool) {
     let (seconds, fraction) = (value >> 32, value & 0xffff_ffff);
     let is_old = seconds < NTP_TO_UNIX_S;
     let unix_s = seconds.wrapping_sub(NTP_TO_UNIX_S) % NTP_ERA_S;
-    let as_ntp = unix_s * NS_PER_S + (fraction * NS_PER_S >> 32);
+    let as_ntp = unix_s * NS_PER_S + ((fraction * NS_PER_S) >> 32);
     let implausible =
         is_old || as_ntp < YEAR_2000_NS || as_ntp > received_ns.saturating_add(DAY_NS);
     if implausible && unix_ns.abs_diff(received_ns) <= DAY_NS {

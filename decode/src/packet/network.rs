@@ -1,9 +1,9 @@
 //! IPv4 and IPv6 with their extension headers.
 
-use neckar_proto::Field;
+use neckar_proto::{Field, Flow, Presence};
 
+use super::fields;
 use super::link::{ETYPE_IPV4, ETYPE_IPV6};
-use super::{Headers, Out};
 
 const IPV4_BYTES: usize = 20;
 const IPV6_BYTES: usize = 40;
@@ -27,10 +27,6 @@ pub(super) enum Network<'b> {
 }
 
 impl Network<'_> {
-    pub(super) const fn is_some(&self) -> bool {
-        !matches!(self, Self::None)
-    }
-
     /// Are the addresses there?
     pub(super) const fn is_whole(&self) -> bool {
         matches!(self, Self::V4(_) | Self::V6(..))
@@ -54,69 +50,73 @@ impl Network<'_> {
     }
 }
 
-impl<'b> Headers<'b> {
+/// An IP packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet<'b> {
+    pub(super) network: Network<'b>,
+    /// Upper-layer protocol, behind all extension headers.
+    pub(super) proto: Option<u8>,
+    /// What follows the headers; empty in a fragment other than the first.
+    pub(super) transport: &'b [u8],
+}
+
+impl<'b> Packet<'b> {
     /// The packet behind an EtherType. A header whose own version says otherwise is none.
-    #[inline]
-    pub(super) fn read_network(&mut self, etype: u16, bytes: &'b [u8]) {
-        self.etype = etype;
+    #[inline(always)]
+    pub(super) fn read(etype: u16, bytes: &'b [u8]) -> Self {
         match (etype, bytes.first().map(|first| first >> 4)) {
-            (ETYPE_IPV4, Some(4)) => self.read_ipv4(bytes),
-            (ETYPE_IPV6, Some(6)) => self.read_ipv6(bytes),
-            _ => {}
+            (ETYPE_IPV4, Some(4)) => Self::read_ipv4(bytes),
+            (ETYPE_IPV6, Some(6)) => Self::read_ipv6(bytes),
+            _ => Self { network: Network::None, proto: None, transport: &[] },
         }
     }
 
-    /// A packet that says its version itself.
-    #[inline]
-    pub(super) fn read_ip(&mut self, bytes: &'b [u8]) {
-        match bytes.first().map(|first| first >> 4) {
-            Some(4) => self.read_network(ETYPE_IPV4, bytes),
-            Some(6) => self.read_network(ETYPE_IPV6, bytes),
-            _ => {}
-        }
-    }
-
-    #[inline]
-    fn read_ipv4(&mut self, bytes: &'b [u8]) {
+    #[inline(always)]
+    fn read_ipv4(bytes: &'b [u8]) -> Self {
         let Some((header, rest)) = bytes.split_first_chunk::<IPV4_BYTES>() else {
-            self.network = Network::CutV4(bytes);
-            self.proto = bytes.get(9).copied();
-            return;
+            let proto = bytes.get(9).copied();
+            return Self { network: Network::CutV4(bytes), proto, transport: &[] };
         };
-        self.network = Network::V4(header);
-        self.proto = Some(header[9]);
         // "IPv4 with IHL honoured": options stand between the addresses and what the packet carries. A length shorter
-        // than the header itself says nothing about where that begins.
-        let options = (usize::from(header[0] & 0x0f) * 4).checked_sub(IPV4_BYTES);
-        // "No ports from a non-first fragment".
-        if offset_v4(header[6], header[7]) == 0 {
-            self.transport = options.and_then(|options| rest.get(options..)).unwrap_or_default();
+        // than the header itself says nothing about where that begins. "No ports from a non-first fragment."
+        let transport = match (usize::from(header[0] & 0x0f) * 4).checked_sub(IPV4_BYTES) {
+            Some(options) if offset_v4(header) == 0 => rest.get(options..).unwrap_or_default(),
+            _ => &[],
+        };
+        Self { network: Network::V4(header), proto: Some(header[9]), transport }
+    }
+
+    #[inline(always)]
+    fn read_ipv6(bytes: &'b [u8]) -> Self {
+        let Some((header, rest)) = bytes.split_first_chunk::<IPV6_BYTES>() else {
+            let proto = bytes.get(6).copied();
+            return Self { network: Network::CutV6(bytes), proto, transport: &[] };
+        };
+        if is_extension(header[6]) {
+            return Self::read_extensions(header, rest);
         }
+        Self { network: Network::V6(header, None), proto: Some(header[6]), transport: rest }
     }
 
     /// "IPv6 with hop-by-hop, routing, fragment and destination headers", and authentication headers.
-    #[inline]
-    fn read_ipv6(&mut self, bytes: &'b [u8]) {
-        let Some((header, mut rest)) = bytes.split_first_chunk::<IPV6_BYTES>() else {
-            self.network = Network::CutV6(bytes);
-            self.proto = bytes.get(6).copied();
-            return;
-        };
+    #[cold]
+    fn read_extensions(header: &'b [u8; IPV6_BYTES], mut rest: &'b [u8]) -> Self {
         let mut next = header[6];
         let mut fragment = None;
-        loop {
-            let units: fn(u8) -> usize = match next {
-                HOP_BY_HOP | ROUTING | DESTINATION => |length| (usize::from(length) + 1) * 8,
-                AUTHENTICATION => |length| (usize::from(length) + 2) * 4,
-                FRAGMENT => |_| 8,
-                _ => break,
+        while is_extension(next)
+            && let Some([following, length]) = rest.first_chunk::<2>()
+        {
+            let length = usize::from(*length);
+            let bytes = match next {
+                FRAGMENT => 8,
+                AUTHENTICATION => (length + 2) * 4,
+                _ => (length + 1) * 8,
             };
-            let Some([following, length]) = rest.first_chunk::<2>() else { break };
-            let behind = rest.get(units(*length)..).unwrap_or_default();
             if next == FRAGMENT
                 && let Some(header) = rest.first_chunk::<8>()
             {
                 fragment = Some(header);
+                // "No ports from a non-first fragment", nor the headers between.
                 if offset_v6(header) != 0 {
                     next = *following;
                     rest = &[];
@@ -124,104 +124,133 @@ impl<'b> Headers<'b> {
                 }
             }
             next = *following;
-            rest = behind;
+            rest = rest.get(bytes..).unwrap_or_default();
         }
-        self.network = Network::V6(header, fragment);
-        self.proto = Some(next);
-        self.transport = rest;
+        Self { network: Network::V6(header, fragment), proto: Some(next), transport: rest }
+    }
+
+    /// Stores what the headers say; the caller marks it present.
+    #[inline(always)]
+    pub(super) fn write(&self, row: &mut Flow) -> Presence {
+        let mut said = match self.network {
+            Network::V4(header) => write_ipv4(header, row),
+            Network::V6(header, fragment) => write_ipv6(header, fragment, row),
+            Network::None => Presence::default(),
+            Network::CutV4(bytes) => write_cut_ipv4(bytes, row),
+            Network::CutV6(bytes) => write_cut_ipv6(bytes, row),
+        };
+        if let Some(proto) = self.proto {
+            row.store_word(Field::Proto, u64::from(proto));
+            said.insert(Field::Proto);
+        }
+        said
     }
 }
 
+const fn is_extension(next: u8) -> bool {
+    matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
+}
+
 /// "88 (13 bits)", "flags are not ORed into the offset".
-#[inline]
-fn offset_v4(high: u8, low: u8) -> u16 {
-    u16::from_be_bytes([high, low]) & 0x1fff
+#[inline(always)]
+fn offset_v4(header: &[u8; IPV4_BYTES]) -> u16 {
+    u16::from_be_bytes([header[6], header[7]]) & 0x1fff
 }
 
 /// In units of eight bytes, as in IPv4 (RFC 8200 section 4.5).
-#[inline]
 fn offset_v6(header: &[u8; 8]) -> u16 {
     u16::from_be_bytes([header[2], header[3]]) >> 3
 }
 
-#[inline]
-pub(super) fn write(headers: &Headers<'_>, out: &mut Out<'_>) {
-    match headers.network {
-        Network::V4(header) => write_ipv4(header, out),
-        Network::V6(header, fragment) => write_ipv6(header, fragment, out),
-        Network::None => {}
-        Network::CutV4(bytes) => write_cut_ipv4(bytes, out),
-        Network::CutV6(bytes) => write_cut_ipv6(bytes, out),
-    }
-    if let Some(proto) = headers.proto {
-        out.put(Field::Proto, u64::from(proto));
-    }
+#[inline(always)]
+fn write_ipv4(header: &[u8; IPV4_BYTES], row: &mut Flow) -> Presence {
+    const SAID: Presence = fields(&[
+        Field::IPTos,
+        Field::FragmentId,
+        Field::FragmentOffset,
+        Field::IPTTL,
+        Field::SrcAddr,
+        Field::DstAddr,
+    ]);
+    let [_, tos, _, _, id @ .., _, _, ttl, _, _, _, a, b, c, d, e, f, g, h] = *header;
+    row.store_word(Field::IPTos, u64::from(tos));
+    row.store_word(Field::FragmentId, u64::from(u16::from_be_bytes(id)));
+    row.store_word(Field::FragmentOffset, u64::from(offset_v4(header)));
+    row.store_word(Field::IPTTL, u64::from(ttl));
+    row.store_v4(Field::SrcAddr, [a, b, c, d]);
+    row.store_v4(Field::DstAddr, [e, f, g, h]);
+    SAID
 }
 
-#[inline]
-fn write_ipv4(header: &[u8; IPV4_BYTES], out: &mut Out<'_>) {
-    let [_, tos, _, _, id @ .., high, low, ttl, _, _, _, a, b, c, d, e, f, g, h] = *header;
-    out.put(Field::IPTos, u64::from(tos));
-    out.put(Field::FragmentId, u64::from(u16::from_be_bytes(id)));
-    out.put(Field::FragmentOffset, u64::from(offset_v4(high, low)));
-    out.put(Field::IPTTL, u64::from(ttl));
-    out.put_v4(Field::SrcAddr, [a, b, c, d]);
-    out.put_v4(Field::DstAddr, [e, f, g, h]);
-}
-
-#[inline]
-fn write_ipv6(header: &[u8; IPV6_BYTES], fragment: Option<&[u8; 8]>, out: &mut Out<'_>) {
+#[inline(always)]
+fn write_ipv6(header: &[u8; IPV6_BYTES], fragment: Option<&[u8; 8]>, row: &mut Flow) -> Presence {
+    const SAID: Presence =
+        fields(&[Field::IPTos, Field::IPv6FlowLabel, Field::IPTTL, Field::SrcAddr, Field::DstAddr]);
+    const FRAGMENT: Presence = fields(&[Field::FragmentId, Field::FragmentOffset]);
     let [a, b, c, d, ..] = *header;
     let word = u32::from_be_bytes([a, b, c, d]);
-    out.put(Field::IPTos, u64::from(word >> 20 & 0xff));
-    out.put(Field::IPv6FlowLabel, u64::from(word & 0xf_ffff));
-    out.put(Field::IPTTL, u64::from(header[7]));
-    let (source, destination) = header[8..].split_at(16);
-    if let (Some(source), Some(destination)) = (source.first_chunk(), destination.first_chunk()) {
-        out.put_v6(Field::SrcAddr, *source);
-        out.put_v6(Field::DstAddr, *destination);
+    row.store_word(Field::IPTos, u64::from(word >> 20 & 0xff));
+    row.store_word(Field::IPv6FlowLabel, u64::from(word & 0xf_ffff));
+    row.store_word(Field::IPTTL, u64::from(header[7]));
+    if let [source, destination] = *header[8..].as_chunks().0 {
+        row.store_v6(Field::SrcAddr, source);
+        row.store_v6(Field::DstAddr, destination);
     }
-    if let Some(header) = fragment {
-        let [_, _, _, _, id @ ..] = *header;
-        out.put(Field::FragmentId, u64::from(u32::from_be_bytes(id)));
-        out.put(Field::FragmentOffset, u64::from(offset_v6(header)));
-    }
+    let Some(fragment) = fragment else { return SAID };
+    let [_, _, _, _, id @ ..] = *fragment;
+    row.store_word(Field::FragmentId, u64::from(u32::from_be_bytes(id)));
+    row.store_word(Field::FragmentOffset, u64::from(offset_v6(fragment)));
+    SAID.union(FRAGMENT)
 }
 
 /// Of a cut header, the fields that are whole.
 #[cold]
-fn write_cut_ipv4(bytes: &[u8], out: &mut Out<'_>) {
+fn write_cut_ipv4(bytes: &[u8], row: &mut Flow) -> Presence {
+    let mut said = Presence::default();
+    let mut put = |field, value: u64| {
+        row.store_word(field, value);
+        said.insert(field);
+    };
     if let [_, tos, ..] = bytes {
-        out.put(Field::IPTos, u64::from(*tos));
+        put(Field::IPTos, u64::from(*tos));
     }
     if let [_, _, _, _, high, low, ..] = bytes {
-        out.put(Field::FragmentId, u64::from(u16::from_be_bytes([*high, *low])));
+        put(Field::FragmentId, u64::from(u16::from_be_bytes([*high, *low])));
     }
     if let [_, _, _, _, _, _, high, low, ..] = bytes {
-        out.put(Field::FragmentOffset, u64::from(offset_v4(*high, *low)));
+        put(Field::FragmentOffset, u64::from(u16::from_be_bytes([*high, *low]) & 0x1fff));
     }
     if let Some(ttl) = bytes.get(8) {
-        out.put(Field::IPTTL, u64::from(*ttl));
+        put(Field::IPTTL, u64::from(*ttl));
     }
     if let Some(source) = bytes.get(12..).and_then(<[u8]>::first_chunk) {
-        out.put_v4(Field::SrcAddr, *source);
+        row.store_v4(Field::SrcAddr, *source);
+        said.insert(Field::SrcAddr);
     }
+    said
 }
 
 /// Of a cut header, the fields that are whole.
 #[cold]
-fn write_cut_ipv6(bytes: &[u8], out: &mut Out<'_>) {
+fn write_cut_ipv6(bytes: &[u8], row: &mut Flow) -> Presence {
+    let mut said = Presence::default();
+    let mut put = |field, value: u64| {
+        row.store_word(field, value);
+        said.insert(field);
+    };
     if let [high, low, ..] = bytes {
-        out.put(Field::IPTos, u64::from(u16::from_be_bytes([*high, *low]) >> 4 & 0xff));
+        put(Field::IPTos, u64::from(u16::from_be_bytes([*high, *low]) >> 4 & 0xff));
     }
     if let [_, a, b, c, ..] = bytes {
         let label = u32::from_be_bytes([0, *a, *b, *c]) & 0xf_ffff;
-        out.put(Field::IPv6FlowLabel, u64::from(label));
+        put(Field::IPv6FlowLabel, u64::from(label));
     }
     if let Some(hops) = bytes.get(7) {
-        out.put(Field::IPTTL, u64::from(*hops));
+        put(Field::IPTTL, u64::from(*hops));
     }
     if let Some(source) = bytes.get(8..).and_then(<[u8]>::first_chunk) {
-        out.put_v6(Field::SrcAddr, *source);
+        row.store_v6(Field::SrcAddr, *source);
+        said.insert(Field::SrcAddr);
     }
+    said
 }

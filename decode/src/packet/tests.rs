@@ -25,7 +25,7 @@ fn text(row: &Flow) -> Vec<String> {
     };
     Field::in_file_order()
         .iter()
-        .filter(|field| field.info().kind != Kind::Text)
+        .filter(|field| field.is_word() || field.is_address())
         .filter_map(|field| value(*field))
         .collect()
 }

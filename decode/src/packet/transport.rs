@@ -1,8 +1,9 @@
 //! Ports, TCP flags, ICMP type and code.
 
-use neckar_proto::Field;
+use neckar_proto::{Field, Flow, Presence};
 
-use super::{Headers, Out};
+use super::fields;
+use super::network::Packet;
 
 pub(super) const ICMP: u8 = 1;
 pub(super) const TCP: u8 = 6;
@@ -12,29 +13,36 @@ pub(super) const SCTP: u8 = 132;
 /// Where TCP has its flags (RFC 9293 section 3.1).
 const TCP_FLAGS_AT: usize = 13;
 
-#[inline]
-pub(super) fn write(headers: &Headers<'_>, out: &mut Out<'_>) {
-    let bytes = headers.transport;
-    match headers.proto {
+/// Stores what the transport header says; the caller marks it present.
+#[inline(always)]
+pub(super) fn write(packet: &Packet<'_>, row: &mut Flow) -> Presence {
+    const PORTS: Presence = fields(&[Field::SrcPort, Field::DstPort]);
+    const PORTS_AND_FLAGS: Presence = PORTS.union(fields(&[Field::TCPFlags]));
+    let bytes = packet.transport;
+    match packet.proto {
         // "TCP, UDP, SCTP ports from 4 bytes of L4".
         Some(proto @ (TCP | UDP | SCTP)) => {
-            let Some([a, b, c, d]) = bytes.first_chunk() else { return };
-            out.put(Field::SrcPort, u64::from(u16::from_be_bytes([*a, *b])));
-            out.put(Field::DstPort, u64::from(u16::from_be_bytes([*c, *d])));
+            let Some([a, b, c, d]) = bytes.first_chunk() else { return Presence::default() };
+            row.store_word(Field::SrcPort, u64::from(u16::from_be_bytes([*a, *b])));
+            row.store_word(Field::DstPort, u64::from(u16::from_be_bytes([*c, *d])));
             if proto == TCP
                 && let Some(flags) = bytes.get(TCP_FLAGS_AT)
             {
-                out.put(Field::TCPFlags, u64::from(*flags));
+                row.store_word(Field::TCPFlags, u64::from(*flags));
+                return PORTS_AND_FLAGS;
             }
+            PORTS
         }
-        Some(ICMP | ICMPV6) => {
-            if let [kind, rest @ ..] = bytes {
-                out.put(Field::IcmpType, u64::from(*kind));
-                if let [code, ..] = rest {
-                    out.put(Field::IcmpCode, u64::from(*code));
-                }
-            }
-        }
-        _ => {}
+        Some(ICMP | ICMPV6) => write_icmp(bytes, row),
+        _ => Presence::default(),
     }
+}
+
+fn write_icmp(bytes: &[u8], row: &mut Flow) -> Presence {
+    let mut said = Presence::default();
+    for (byte, field) in bytes.iter().zip([Field::IcmpType, Field::IcmpCode]) {
+        row.store_word(field, u64::from(*byte));
+        said.insert(field);
+    }
+    said
 }

@@ -1,8 +1,9 @@
 //! Packets inside packets: GRE, IP in IP, VXLAN, and what segment routing over IPv6 carries.
 
-use super::link::{ETYPE_IPV4, ETYPE_IPV6, ETYPE_MPLS};
+use super::Link;
+use super::link::{ETYPE_IPV4, ETYPE_IPV6, ETYPE_MPLS, Frame};
+use super::network::Packet;
 use super::transport::UDP;
-use super::{Headers, Link};
 
 /// Protocol numbers of packets in packets (RFC 2003, 4213, 2784, 4023, 8986).
 const IPV4_INSIDE: u8 = 4;
@@ -16,22 +17,35 @@ const GRE_PPP: u16 = 0x880b;
 const VXLAN_PORT: u16 = 4789;
 const VXLAN_HAS_NETWORK: u8 = 0x08;
 
-/// The packet that a packet carries, if its IP header is whole. What it has no link of its own for stays the outer
-/// packet's: the frame that was sampled carried it.
+/// The innermost packet whose IP header is whole, and the frame it is in; `None` if there is only the outer one.
 #[cold]
-pub(super) fn inner<'b>(outer: &Headers<'b>) -> Option<Headers<'b>> {
-    let (link, bytes) = carried(outer.proto?, outer.transport)?;
-    let mut inner = Headers::read(link, bytes, true);
-    if !inner.network.is_whole() {
+pub(super) fn innermost<'b>(
+    frame: &Frame<'b>,
+    packet: &Packet<'b>,
+) -> Option<(Frame<'b>, Packet<'b>)> {
+    let mut found = inner(frame, packet)?;
+    while let Some(deeper) = inner(&found.0, &found.1) {
+        found = deeper;
+    }
+    Some(found)
+}
+
+/// The packet that a packet carries. What it has no link of its own for stays the outer packet's: the frame that was
+/// sampled carried it.
+fn inner<'b>(outer: &Frame<'b>, packet: &Packet<'b>) -> Option<(Frame<'b>, Packet<'b>)> {
+    let (link, bytes) = carried(packet.proto?, packet.transport)?;
+    let mut frame = Frame::read(link, bytes, true);
+    let packet = Packet::read(frame.etype, frame.carried);
+    if !packet.network.is_whole() {
         return None;
     }
-    if inner.macs.is_empty() {
-        (inner.macs, inner.tags) = (outer.macs, outer.tags);
+    if frame.macs.is_empty() {
+        (frame.macs, frame.tags) = (outer.macs, outer.tags);
     }
-    if inner.labels.is_empty() {
-        inner.labels = outer.labels;
+    if frame.labels.is_empty() {
+        frame.labels = outer.labels;
     }
-    Some(inner)
+    Some((frame, packet))
 }
 
 fn carried(proto: u8, bytes: &[u8]) -> Option<(Link, &[u8])> {

@@ -51,12 +51,7 @@ impl Place {
     }
 
     /// The bytes of this field in record `record`.
-    pub(crate) fn bytes<'b, L: Layout>(
-        self,
-        bytes: &'b [u8],
-        layout: L,
-        record: usize,
-    ) -> &'b [u8] {
+    pub(crate) fn bytes<L: Layout>(self, bytes: &[u8], layout: L, record: usize) -> &[u8] {
         let start = layout.start(record, self.anchor) + self.offset as usize;
         let end = if self.is_variable() {
             layout.start(record, self.anchor + 1)
