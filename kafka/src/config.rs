@@ -66,20 +66,35 @@ impl ProducerConfig {
         let compression = if self.compression.is_empty() { "none" } else { &self.compression };
         let brokers = self.brokers.join(",");
         let own = [("bootstrap.servers", brokers.as_str()), ("compression.codec", compression)];
-        let given = self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut config = ClientConfig::new();
-        for (name, value) in DEFAULTS.into_iter().chain(own).chain(given) {
-            let mut alone = ClientConfig::new();
-            alone.set(name, value);
-            alone.create_native_config().map_err(|error| ConfigError {
-                property: name.into(),
-                value: shown(name, value),
-                why: error.to_string(),
-            })?;
-            config.set(name, value);
-        }
-        Ok(config)
+        checked(DEFAULTS.into_iter().chain(own), &self.properties)
     }
+}
+
+impl ConfigError {
+    /// Each property was good by itself; together they are not.
+    pub(crate) fn whole(why: String) -> Self {
+        Self { property: "kafka.properties".into(), value: String::new(), why }
+    }
+}
+
+/// Ours and then the user's, each checked by itself.
+pub(crate) fn checked<'a>(
+    ours: impl Iterator<Item = (&'a str, &'a str)>,
+    given: &'a BTreeMap<String, String>,
+) -> Result<ClientConfig, ConfigError> {
+    let given = given.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut config = ClientConfig::new();
+    for (name, value) in ours.chain(given) {
+        let mut alone = ClientConfig::new();
+        alone.set(name, value);
+        alone.create_native_config().map_err(|error| ConfigError {
+            property: name.into(),
+            value: shown(name, value),
+            why: error.to_string(),
+        })?;
+        config.set(name, value);
+    }
+    Ok(config)
 }
 
 /// The value for a message, unless it is a secret.

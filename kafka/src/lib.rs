@@ -1,14 +1,15 @@
-//! Batches of encoded flows into Kafka, through librdkafka.
+//! Batches of encoded flows into Kafka, and records back out, through librdkafka.
 //!
 //! In: [`Batch`](neckar_proto::Batch)es, shared and not copied. Out: counted reports. One
 //! [`Producer`] a process, one [`Topic`] a thread and topic. `produce.rs` is the only file with C
-//! calls and the only unsafe one.
+//! calls and the only unsafe one. And back out again: a [`Consumer`] of the topic's records.
 //!
 //! Deliberately absent: retrying what the queue refuses (the caller holds it), any knowledge of
 //! what a flow is. Cost: benches/README.md, "Kafka".
 #![deny(unsafe_code)]
 
 mod config;
+mod consumer;
 mod latency;
 #[allow(
     unsafe_code,
@@ -16,6 +17,8 @@ mod latency;
 )]
 mod produce;
 mod producer;
+mod topics;
 
 pub use config::{ConfigError, ProducerConfig};
+pub use consumer::{Consumer, ConsumerConfig, Record};
 pub use producer::{Producer, ProducerCounts, Topic};

@@ -48,11 +48,14 @@ unsafe impl Sync for Client {}
 
 /// A topic of one thread: the handle, and the array that its batches are handed over with.
 pub(crate) struct Handle {
-    client: Arc<Client>,
+    /// The topic's handle must not outlive it.
+    _client: Arc<Client>,
     topic: ptr::NonNull<sys::rd_kafka_topic_t>,
     messages: Vec<sys::rd_kafka_message_t>,
     /// Which flow of the batch each message is.
     flows: Vec<u32>,
+    /// `RD_KAFKA_MSG_F_COPY`, or 0.
+    flags: i32,
 }
 
 // SAFETY: the topic handle is librdkafka's and thread-safe like the client; the array holds no
@@ -144,7 +147,23 @@ impl Client {
         true
     }
 
-    /// Messages and bytes that librdkafka has and has not reported on.
+    /// Asks the brokers which partitions of every topic in use have a leader, and tells `visit`;
+    /// `false` if no broker answers within `timeout`. Waits. One request, however many topics.
+    pub(crate) fn leaders(&self, timeout: Duration, mut visit: impl FnMut(&str, &[i32])) -> bool {
+        let Some(metadata) = Metadata::ask(self.client, timeout) else { return false };
+        let mut led = Vec::new();
+        for topic in metadata.topics() {
+            // SAFETY: `partitions` has `partition_cnt` elements, alive as long as the metadata.
+            let partitions = unsafe { elements(topic.partitions, topic.partition_cnt) };
+            led.clear();
+            // -1 stands for "no leader".
+            led.extend(partitions.iter().filter(|one| one.leader >= 0).map(|one| one.id));
+            visit(&words_of(topic.topic), &led);
+        }
+        true
+    }
+
+    /// Messages that librdkafka has and has not reported on.
     pub(crate) fn queued(&self) -> u64 {
         // SAFETY: the client is live.
         let queued = unsafe { sys::rd_kafka_outq_len(self.client.as_ptr()) };
@@ -159,36 +178,54 @@ impl Client {
     }
 }
 
-impl Handle {
-    /// The topic's partitions, asked of the brokers; `None` while they do not answer or do not know
-    /// it. Waits.
-    pub(crate) fn partitions(&self, timeout: Duration) -> Option<i32> {
+/// The brokers' answer, ours to destroy.
+struct Metadata(ptr::NonNull<sys::rd_kafka_metadata_t>);
+
+impl Metadata {
+    fn ask(client: ptr::NonNull<sys::rd_kafka_t>, timeout: Duration) -> Option<Self> {
         let mut metadata = ptr::null();
         let timeout_ms = timeout.as_millis() as i32;
-        // SAFETY: client and topic are live; `metadata` is written only on success and then ours to
-        // destroy.
+        // SAFETY: the client is live; `metadata` is written only on success and then ours. Not all
+        // topics (0) and no single one (null): those of which the client has handles.
         let code = unsafe {
             sys::rd_kafka_metadata(
-                self.client.client.as_ptr(),
+                client.as_ptr(),
                 0,
-                self.topic.as_ptr(),
+                ptr::null_mut(),
                 &raw mut metadata,
                 timeout_ms,
             )
         };
-        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || metadata.is_null() {
-            return None;
-        }
-        // SAFETY: on success the structure is whole until destroyed; one topic was asked for,
-        // `topic_cnt` says if it came.
-        let topics = unsafe { &*metadata };
-        let count = (topics.topic_cnt > 0).then(|| {
-            // SAFETY: `topics` points to at least one element, as its count says.
-            unsafe { (*topics.topics).partition_cnt }
-        });
-        // SAFETY: it is ours, and the count was copied out.
-        unsafe { sys::rd_kafka_metadata_destroy(metadata) };
-        count.filter(|count| *count > 0)
+        let is_answer = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+        ptr::NonNull::new(metadata.cast_mut()).filter(|_| is_answer).map(Self)
+    }
+
+    fn topics(&self) -> &[sys::rd_kafka_metadata_topic_t] {
+        // SAFETY: the answer is whole until `drop`, and nobody writes to it.
+        let metadata = unsafe { self.0.as_ref() };
+        // SAFETY: `topics` has `topic_cnt` elements, alive as long as the answer.
+        unsafe { elements(metadata.topics, metadata.topic_cnt) }
+    }
+}
+
+impl Drop for Metadata {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and whoever borrowed from it borrowed from `self`.
+        unsafe { sys::rd_kafka_metadata_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// A C array. Empty ones have a null pointer, which no slice may have.
+///
+/// # Safety
+/// `first` points to `count` elements that live and are not written to for `'a`.
+unsafe fn elements<'a, T>(first: *const T, count: i32) -> &'a [T] {
+    match usize::try_from(count) {
+        // SAFETY: as the caller promises.
+        Ok(count) if count > 0 && !first.is_null() => unsafe {
+            std::slice::from_raw_parts(first, count)
+        },
+        _ => &[],
     }
 }
 
@@ -215,35 +252,33 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
         if count == 0 {
             return;
         }
-        // Reports come in long runs of one code: a run is one call.
-        let (mut code, mut run) = (RDKafkaErrorCode::NoError, 0);
-        for message in &messages[..count] {
+        // Reports come in long runs of one batch and one code: a run is one call and one atomic.
+        let mut start = 0;
+        while start < count {
             // SAFETY: librdkafka filled the first `count` pointers; the messages live as long as
             // the event.
-            let message = unsafe { &**message };
-            let this = message.err.into();
-            if this != code && run > 0 {
-                visit(Report::Messages(code, run));
-                run = 0;
-            }
-            (code, run) = (this, run + 1);
-            if let Some(done) = release(message._private.cast()) {
+            let of = |index: usize| unsafe { &*messages[index] };
+            let (code, entry) = (of(start).err, of(start)._private);
+            let same = |index: &usize| of(*index).err == code && of(*index)._private == entry;
+            let run = 1 + (start + 1..count).take_while(same).count();
+            visit(Report::Messages(code.into(), run as u64));
+            if let Some(done) = release(entry.cast(), run) {
                 visit(done);
             }
+            start += run;
         }
-        visit(Report::Messages(code, run));
     }
 }
 
-/// Counts one message of an entry as reported; the last one frees it, and answers what it was.
-fn release(entry: *mut InFlight) -> Option<Report> {
-    // SAFETY: the pointer came from `Box::into_raw` in `submit`, travelled through librdkafka
-    // untouched, and is freed only below, when its count says that this was the last message to
+/// Counts `messages` of an entry as reported; the last one frees it, and answers what it was.
+fn release(entry: *mut InFlight, messages: usize) -> Option<Report> {
+    // SAFETY: the pointer came from `Box::into_raw` in `produce`, travelled through librdkafka
+    // untouched, and is freed only below, when its count says that these were the last messages to
     // carry it.
     let left = unsafe { &(*entry).left };
     // Release/Acquire: all reads of the batch by reports on other threads happen before its memory
     // is reused.
-    if left.fetch_sub(1, Ordering::AcqRel) != 1 {
+    if left.fetch_sub(messages, Ordering::AcqRel) != messages {
         return None;
     }
     // SAFETY: the last message; nobody else has the pointer.
@@ -264,7 +299,12 @@ impl Handle {
         // refuses before.
         let topic = ptr::NonNull::new(topic).expect("a checked topic name");
         let messages = Vec::with_capacity(MESSAGES_MAX);
-        Self { client, topic, messages, flows: Vec::with_capacity(MESSAGES_MAX) }
+        Self { _client: client, topic, messages, flows: Vec::with_capacity(MESSAGES_MAX), flags: 0 }
+    }
+
+    /// Has librdkafka copy the flows: only to measure what not copying saves.
+    pub(crate) fn copy(&mut self) {
+        self.flags = sys::RD_KAFKA_MSG_F_COPY;
     }
 
     /// Hands `flows` of `batch`, in order, to `partition` (or [`UNASSIGNED`]) and answers how many
@@ -289,8 +329,9 @@ impl Handle {
             }
             let accepted = self.produce(partition, batch);
             taken += accepted as u64;
-            if accepted < self.messages.len() {
-                self.sort_out_refused(refused, &mut failed);
+            if accepted < self.messages.len() && self.is_full(refused, &mut failed) {
+                // In order: nothing overtakes what was refused.
+                refused.extend(flows.by_ref());
             }
         }
         taken
@@ -308,9 +349,6 @@ impl Handle {
         for message in &mut self.messages {
             message._private = entry.cast::<c_void>();
         }
-        // No flag to copy and none to free: the payloads stay ours, alive until `left` reaches
-        // zero.
-        let flags = 0;
         // SAFETY: the topic is live; the array holds `count` whole messages whose payloads lie in
         // `batch`, which the entry keeps alive until every accepted message is reported on.
         // librdkafka does not write to payloads.
@@ -318,21 +356,23 @@ impl Handle {
             sys::rd_kafka_produce_batch(
                 self.topic.as_ptr(),
                 partition,
-                flags,
+                self.flags,
                 self.messages.as_mut_ptr(),
                 count as i32,
             )
         };
         let accepted = accepted.max(0) as usize;
         // Refused messages are never reported on: count them out here.
-        for _ in accepted..count {
-            let _ = release(entry);
+        if accepted < count {
+            let _ = release(entry, count - accepted);
         }
         accepted
     }
 
-    /// Room may come free in the midst of a call, so refused messages are not always the last ones.
-    fn sort_out_refused(&self, refused: &mut Vec<u32>, failed: &mut impl FnMut(RDKafkaErrorCode)) {
+    /// Sorts out what was not accepted; was there no room for some? librdkafka refuses everything
+    /// behind the first message for which it has none.
+    fn is_full(&self, refused: &mut Vec<u32>, failed: &mut impl FnMut(RDKafkaErrorCode)) -> bool {
+        let before = refused.len();
         for (message, flow) in self.messages.iter().zip(&self.flows) {
             match message.err.into() {
                 RDKafkaErrorCode::NoError => {}
@@ -340,6 +380,7 @@ impl Handle {
                 code => failed(code),
             }
         }
+        refused.len() > before
     }
 }
 

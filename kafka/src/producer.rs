@@ -1,7 +1,7 @@
 //! The producer: batches in, counted reports out.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,14 +12,12 @@ use rdkafka::types::RDKafkaErrorCode;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::latency::Histogram;
 use crate::produce::{Client, Handle, Report, UNASSIGNED};
+use crate::topics::{Leaders, Topics, Watch};
 
 /// How long the reports thread sleeps at most.
 const POLL: Duration = Duration::from_millis(100);
-/// How often a topic's partitions are asked for while they are not known, and again when they are.
-const ASK_UNKNOWN: Duration = Duration::from_secs(1);
-const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// How long an answer may take.
-const ASK_PATIENCE: Duration = Duration::from_secs(1);
+/// What librdkafka said of one broker explains that none answers, if it said so this lately.
+const DETAIL_AGE: Duration = Duration::from_secs(60);
 
 /// One producer for the whole process; workers share it. Flows given to it are delivered, failed or
 /// still in flight: `submitted = delivered + failed + in_flight`, always.
@@ -28,21 +26,22 @@ pub struct Producer {
     client: Arc<Client>,
     counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
-    topics: Arc<Mutex<Vec<Watched>>>,
+    topics: Arc<Topics>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// Written by the reports thread and by those who submit.
 #[derive(Debug, Default)]
-struct Counts {
+pub(crate) struct Counts {
     submitted: AtomicU64,
     delivered: AtomicU64,
-    failed: AtomicU64,
     queue_full: AtomicU64,
+    /// Failed flows by error: the only count of them, so that its parts always add up.
     errors: Mutex<BTreeMap<String, u64>>,
     /// Since when no broker answers, and librdkafka's word for it.
     trouble: Mutex<Option<(Instant, String)>>,
-    /// What librdkafka said last about any broker.
-    detail: Mutex<String>,
+    /// What librdkafka said last about any broker, and when.
+    detail: Mutex<Option<(Instant, String)>>,
     /// From the first flow of a batch to the last acknowledgement.
     latency: Histogram,
 }
@@ -77,18 +76,15 @@ impl Producer {
     /// A property that librdkafka does not take.
     pub fn new(config: &ProducerConfig) -> Result<Self, ConfigError> {
         let checked = config.check()?;
-        let whole = |why: String| ConfigError {
-            property: "kafka.properties".into(),
-            value: String::new(),
-            why,
-        };
-        let native = checked.create_native_config().map_err(|error| whole(error.to_string()))?;
-        let client = Arc::new(Client::new(native).map_err(whole)?);
+        let native = checked
+            .create_native_config()
+            .map_err(|error| ConfigError::whole(error.to_string()))?;
+        let client = Arc::new(Client::new(native).map_err(ConfigError::whole)?);
         let counts = Arc::new(Counts::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let topics = Arc::new(Mutex::new(Vec::new()));
+        let topics = Arc::new(Topics::default());
         let mut producer = Self { client, counts, stop, topics, threads: Vec::new() };
-        producer.start_threads().map_err(|error| whole(error.to_string()))?;
+        producer.start_threads().map_err(|error| ConfigError::whole(error.to_string()))?;
         Ok(producer)
     }
 
@@ -102,11 +98,11 @@ impl Producer {
                 }
             })?;
         self.threads.push(reports);
-        let (topics, counts) = (Arc::clone(&self.topics), Arc::clone(&self.counts));
-        let stop = Arc::clone(&self.stop);
+        let (client, counts) = (Arc::clone(&self.client), Arc::clone(&self.counts));
+        let (topics, stop) = (Arc::clone(&self.topics), Arc::clone(&self.stop));
         let topics = std::thread::Builder::new()
             .name("kafka-topics".into())
-            .spawn(move || watch(&topics, &counts, &stop))?;
+            .spawn(move || Watch::new(&client, &topics, &counts).run(&stop))?;
         self.threads.push(topics);
         Ok(())
     }
@@ -114,14 +110,11 @@ impl Producer {
     /// A topic, for one thread. It need not exist yet.
     #[must_use]
     pub fn topic(&self, name: &str) -> Topic {
-        let partitions = Arc::new(AtomicI32::new(0));
-        lock(&self.topics).push(Watched {
-            handle: Handle::new(Arc::clone(&self.client), name),
-            partitions: Arc::clone(&partitions),
-            asked: None,
-        });
         let handle = Handle::new(Arc::clone(&self.client), name);
-        Topic { handle, counts: Arc::clone(&self.counts), partitions, next: 0 }
+        let leaders = self.topics.of(name);
+        // Several threads with one topic do not start at one partition.
+        let turn = Arc::strong_count(&leaders);
+        Topic { handle, counts: Arc::clone(&self.counts), leaders, turn }
     }
 
     /// What it did so far.
@@ -130,7 +123,8 @@ impl Producer {
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
         let counts = &self.counts;
         // What is reported on was submitted before: in this order the difference is never negative.
-        let (delivered, failed) = (read(&counts.delivered), read(&counts.failed));
+        let errors = lock(&counts.errors).clone();
+        let (delivered, failed) = (read(&counts.delivered), errors.values().sum());
         let submitted = read(&counts.submitted);
         let trouble = lock(&counts.trouble);
         ProducerCounts {
@@ -139,7 +133,7 @@ impl Producer {
             failed,
             in_flight: submitted.saturating_sub(delivered + failed),
             queue_full: read(&counts.queue_full),
-            errors: lock(&counts.errors).clone(),
+            errors,
             trouble: trouble
                 .as_ref()
                 .map(|(since, what)| format!("{what}, for {} s", since.elapsed().as_secs())),
@@ -190,33 +184,52 @@ impl Counts {
                     self.latency.add(now_us.saturating_sub(opened_ns / 1000), flows);
                 }
             }
-            Report::Trouble(RDKafkaErrorCode::AllBrokersDown, words) => {
-                let detail = lock(&self.detail).clone();
-                let what = if detail.is_empty() { words } else { detail };
-                let mut trouble = lock(&self.trouble);
-                let since = trouble.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-                *trouble = Some((since, what));
-            }
+            Report::Trouble(RDKafkaErrorCode::AllBrokersDown, words) => self.no_broker(words),
             // One broker of several, perhaps: worth a word once none is left.
-            Report::Trouble(_, words) => *lock(&self.detail) = words,
+            Report::Trouble(_, words) => *lock(&self.detail) = Some((Instant::now(), words)),
         }
     }
 
+    /// Flows submitted, and those that were reported on.
+    pub(crate) fn submitted_reported(&self) -> (u64, u64) {
+        let failed: u64 = lock(&self.errors).values().sum();
+        let reported = self.delivered.load(Ordering::Acquire) + failed;
+        (self.submitted.load(Ordering::Acquire), reported)
+    }
+
+    /// Is there trouble, or was there a complaint about any broker this long ago?
+    pub(crate) fn complained_within(&self, span: Duration) -> bool {
+        let recent = |(when, _): &(Instant, String)| when.elapsed() < span;
+        lock(&self.trouble).is_some() || lock(&self.detail).as_ref().is_some_and(recent)
+    }
+
+    /// A broker answers: what was wrong is over.
+    pub(crate) fn broker_answers(&self) {
+        *lock(&self.trouble) = None;
+    }
+
+    /// No broker answers; what librdkafka said of one tells more than that.
+    pub(crate) fn no_broker(&self, words: String) {
+        let detail = lock(&self.detail).clone();
+        let recent = detail.filter(|(when, _)| when.elapsed() < DETAIL_AGE);
+        let mut trouble = lock(&self.trouble);
+        let since = trouble.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+        *trouble = Some((since, recent.map_or(words, |(_, words)| words)));
+    }
+
     fn fail(&self, code: RDKafkaErrorCode, count: u64) {
-        self.failed.fetch_add(count, Ordering::Release);
         *lock(&self.errors).entry(format!("{code:?}")).or_default() += count;
     }
 }
 
-/// A topic as one thread produces to it. Each batch goes to one partition, the partitions taking
-/// turns: a flow per message costs least when librdkafka has no partition to choose.
+/// A topic as one thread produces to it. Each batch goes to one partition, those that have a leader
+/// taking turns: a flow per message costs least when librdkafka has no partition to choose.
 #[derive(Debug)]
 pub struct Topic {
     handle: Handle,
     counts: Arc<Counts>,
-    /// 0 while not known.
-    partitions: Arc<AtomicI32>,
-    next: i32,
+    leaders: Arc<Leaders>,
+    turn: usize,
 }
 
 impl Topic {
@@ -253,57 +266,27 @@ impl Topic {
         self.counts.fail(RDKafkaErrorCode::QueueFull, flows);
     }
 
-    /// The partition for the next batch; librdkafka's choice while the topic's partitions are not
-    /// known.
+    /// Is it known which of its partitions have a leader? Batches submitted before go where
+    /// librdkafka likes.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.leaders.pick(0).is_some()
+    }
+
+    /// Has librdkafka copy the flows: only to measure what not copying saves.
+    #[doc(hidden)]
+    pub fn copy(&mut self) {
+        self.handle.copy();
+    }
+
+    /// The partition for the next batch; librdkafka's choice while none is known to have a leader.
     fn partition(&mut self) -> i32 {
-        match self.partitions.load(Ordering::Relaxed) {
-            0 => UNASSIGNED,
-            count => {
-                self.next = (self.next + 1) % count;
-                self.next
-            }
-        }
-    }
-}
-
-/// A topic whose partitions somebody wants to know.
-#[derive(Debug)]
-struct Watched {
-    handle: Handle,
-    partitions: Arc<AtomicI32>,
-    asked: Option<Instant>,
-}
-
-impl Watched {
-    fn is_due(&self, in_trouble: bool) -> bool {
-        let known = self.partitions.load(Ordering::Relaxed) > 0 && !in_trouble;
-        let wait = if known { ASK_AGAIN } else { ASK_UNKNOWN };
-        self.asked.is_none_or(|asked| asked.elapsed() >= wait)
-    }
-}
-
-/// Asks the brokers for partitions, on a thread that may wait. An answer also says that the trouble
-/// is over.
-fn watch(topics: &Mutex<Vec<Watched>>, counts: &Counts, stop: &AtomicBool) {
-    while !stop.load(Ordering::Relaxed) {
-        let in_trouble = lock(&counts.trouble).is_some();
-        for topic in &mut *lock(topics) {
-            if stop.load(Ordering::Relaxed) {
-                return;
-            }
-            if topic.is_due(in_trouble) {
-                topic.asked = Some(Instant::now());
-                if let Some(count) = topic.handle.partitions(ASK_PATIENCE) {
-                    topic.partitions.store(count, Ordering::Relaxed);
-                    *lock(&counts.trouble) = None;
-                }
-            }
-        }
-        std::thread::sleep(POLL);
+        self.turn = self.turn.wrapping_add(1);
+        self.leaders.pick(self.turn).unwrap_or(UNASSIGNED)
     }
 }
 
 /// A thread that panicked while it held the lock has told so; the counts are still counts.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

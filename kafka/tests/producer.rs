@@ -6,12 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_kafka::{Producer, ProducerConfig, ProducerCounts};
+use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerCounts, Topic};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Rows};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message as _;
 use rdkafka::mocking::MockCluster;
 
 const TOPIC: &str = "flows";
@@ -59,25 +56,91 @@ fn every_flow_arrives_once_and_the_batch_comes_free() {
     for batch in &batches {
         assert_eq!(Arc::strong_count(batch), 1, "nobody holds a batch that is delivered");
     }
-    let mut bytes: Vec<u64> = read(&brokers, 100_000);
+    let mut bytes = read(&brokers, TOPIC);
     bytes.sort_unstable();
     assert!(bytes.into_iter().eq(1..=100_000), "each flow once, with its own bytes");
 }
 
-fn read(brokers: &str, count: usize) -> Vec<u64> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("group.id", "test");
-    config.set("auto.offset.reset", "earliest").set("enable.auto.commit", "false");
-    let consumer: BaseConsumer = config.create().unwrap();
-    consumer.subscribe(&[TOPIC]).unwrap();
+/// `Bytes` of all flows in the topic.
+fn read(brokers: &str, topic: &str) -> Vec<u64> {
+    let config = ConsumerConfig {
+        brokers: brokers.split(',').map(str::to_string).collect(),
+        group: "test".into(),
+        ..ConsumerConfig::default()
+    };
     let mut rows = Rows::default();
-    let started = Instant::now();
-    while rows.len() < count && started.elapsed() < Duration::from_secs(30) {
-        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
-            neckar_proto::decode::decode(message.payload().unwrap(), &mut rows).unwrap();
-        }
-    }
+    let consumer = Consumer::new(&config).unwrap();
+    let patience = Duration::from_secs(30);
+    consumer.read_all(topic, patience, |record| record.read(&mut rows).unwrap()).unwrap();
     rows.as_slice().iter().map(|flow| flow.word_or_zero(Field::Bytes)).collect()
+}
+
+#[test]
+fn chosen_flows_of_one_batch_go_to_many_topics() {
+    let cluster = MockCluster::new(1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let producer = producer(&brokers, &[]);
+    let batch = batch(0, 3000);
+    let names = ["thirds-0", "thirds-1", "thirds-2"];
+    for (index, name) in names.iter().enumerate() {
+        cluster.create_topic(name, 2, 1).unwrap();
+        let flows: Vec<u32> = (0..3000).filter(|flow| flow % 3 == index as u32).collect();
+        let mut refused = Vec::new();
+        producer.topic(name).submit_some(&batch, flows.into_iter(), &mut refused);
+        assert!(refused.is_empty());
+    }
+    assert!(Arc::strong_count(&batch) > 1, "three topics hold it");
+    assert_eq!(producer.finish(Instant::now() + Duration::from_secs(20)), 0);
+    check_sum(&producer.counts());
+    assert_eq!(producer.counts().delivered, 3000);
+    assert_eq!(Arc::strong_count(&batch), 1);
+    for (index, name) in names.iter().enumerate() {
+        let mut bytes = read(&brokers, name);
+        bytes.sort_unstable();
+        // `Bytes` counts from 1, flows from 0.
+        assert!(bytes.into_iter().eq((1..=3000).filter(|one| (one - 1) % 3 == index as u64)));
+    }
+}
+
+#[test]
+fn many_threads_submit_and_the_sum_holds_at_every_look() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, 3, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    // A small queue: some flows come back and are submitted again.
+    let producer = producer(&brokers, &[("queue.buffering.max.messages", "2000")]);
+    let flows = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|thread| {
+                let mut topic = producer.topic(TOPIC);
+                scope.spawn(move || push(&mut topic, thread * 20_000, 20_000))
+            })
+            .collect();
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            check_sum(&producer.counts());
+        }
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
+    });
+    assert_eq!(producer.finish(Instant::now() + Duration::from_secs(30)), 0);
+    let counts = producer.counts();
+    check_sum(&counts);
+    assert_eq!((counts.delivered, flows), (60_000, 60_000));
+    assert!(counts.queue_full > 0, "the queue was never full: nothing was tried again");
+    let mut bytes = read(&brokers, TOPIC);
+    bytes.sort_unstable();
+    assert!(bytes.into_iter().eq(1..=60_000), "each once, refused or not");
+}
+
+/// Submits until all are taken.
+fn push(topic: &mut Topic, first: u64, count: usize) -> u64 {
+    let batch = batch(first, count);
+    let (mut flows, mut refused) = ((0..count as u32).collect::<Vec<_>>(), Vec::new());
+    while !flows.is_empty() {
+        topic.submit_some(&batch, flows.drain(..), &mut refused);
+        std::mem::swap(&mut flows, &mut refused);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    count as u64
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::install;
@@ -18,12 +19,17 @@ const VERSION: &str = "4.3.1";
 /// it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How long an orderly stop may take.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
 /// A running broker.
 #[derive(Debug)]
 pub struct Broker {
     port: u16,
     folder: PathBuf,
     process: Option<Child>,
+    /// It outlives this value.
+    is_left: bool,
 }
 
 impl Broker {
@@ -50,7 +56,7 @@ impl Broker {
         let properties = folder.join("server.properties").display().to_string();
         let format = ["format", "--cluster-id", &id, "--config", &properties];
         java(&jars, "kafka.tools.StorageTool", &format)?;
-        let mut broker = Self { port, folder, process: None };
+        let mut broker = Self { port, folder, process: None, is_left: false };
         broker.restart()?;
         Ok(broker)
     }
@@ -152,8 +158,10 @@ impl Broker {
     /// # Errors
     /// Its process id cannot be written down.
     pub fn leave(mut self) -> io::Result<()> {
-        let id = self.process.take().map_or(0, |process| process.id());
-        fs::write(self.folder.join("pid"), id.to_string())
+        let id = self.process.as_ref().map_or(0, Child::id);
+        fs::write(self.folder.join("pid"), id.to_string())?;
+        self.is_left = true;
+        Ok(())
     }
 }
 
@@ -165,9 +173,14 @@ pub fn stop_left(port: u16) -> io::Result<()> {
     let folder = broker_folder(port);
     let id = fs::read_to_string(folder.join("pid"))
         .map_err(|_| io::Error::other(format!("no broker was left running on port {port}")))?;
-    Command::new("kill").arg(id.trim()).status()?;
     let proc = Path::new("/proc").join(id.trim());
+    let started = Instant::now();
+    Command::new("kill").arg(id.trim()).status()?;
     while proc.exists() {
+        // One that is stopped (SIGSTOP) or hangs does not hear SIGTERM.
+        if started.elapsed() > STOP_PATIENCE {
+            Command::new("kill").args(["-s", "KILL", id.trim()]).status()?;
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
     fs::remove_dir_all(&folder)
@@ -179,13 +192,15 @@ fn broker_folder(port: u16) -> PathBuf {
 
 impl Drop for Broker {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
+        // Nothing to do about a process that cannot be killed, or a folder that cannot be removed.
         if let Some(mut process) = self.process.take() {
-            // Nothing to do about a process that cannot be killed, or a folder that cannot be
-            // removed.
             drop(process.kill());
             drop(process.wait());
-            drop(fs::remove_dir_all(&self.folder));
         }
+        drop(fs::remove_dir_all(&self.folder));
     }
 }
 
@@ -216,7 +231,7 @@ fn java_command(jars: &Path, class: &str) -> Command {
     let mut command = Command::new("java");
     // A small heap and a fast start: this is a broker for tests.
     command
-        .args(["-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4"])
+        .args(["-Xmx512m", "-Xms128m", "-XX:+UseSerialGC"])
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=info")
         .arg("-cp")
         .arg(format!("{}/*", jars.display()))
@@ -235,17 +250,19 @@ fn java(jars: &Path, class: &str, args: &[&str]) -> io::Result<Output> {
 
 /// The folder of Kafka's jars, fetched if it is not there yet.
 fn jars() -> io::Result<PathBuf> {
+    // One thread fetches; the others of this process wait for it.
+    static FETCH: Mutex<()> = Mutex::new(());
+    let _fetch = FETCH.lock().unwrap_or_else(PoisonError::into_inner);
+    install::programs(&[("java", "openjdk-17-jre-headless", "runs Apache Kafka")])
+        .map_err(io::Error::other)?;
     let folder = target().join("kafka").join(format!("jars-{VERSION}"));
     if folder.exists() {
         return Ok(folder);
     }
-    install::programs(&[
-        ("java", "openjdk-17-jre-headless", "runs Apache Kafka"),
-        ("mvn", "maven", "fetches Apache Kafka's jars"),
-    ])
-    .map_err(io::Error::other)?;
+    install::programs(&[("mvn", "maven", "fetches Apache Kafka's jars")])
+        .map_err(io::Error::other)?;
     println!("xtask: fetching Apache Kafka {VERSION} from Maven Central (54 MB)");
-    // Under a name of this process and renamed when complete, so that tests may race for it.
+    // Under a name of this process and renamed when complete, so that processes may race for it.
     let partial = folder.with_extension(format!("{}.partial", std::process::id()));
     fs::create_dir_all(&partial)?;
     fs::write(partial.join("pom.xml"), pom())?;
