@@ -1,7 +1,9 @@
-//! Makes the field table and the prost message from `flow.proto`, the single source of names and numbers.
+//! Makes the field table and the prost message from `flow.proto`, the single source of names and
+//! numbers.
 //!
-//! Two files in `OUT_DIR`: `fields.rs` (the [`Field`] enum and its table, used by the row) and `neckar.rs`
-//! (prost's message, the independent twin of our encoder and what consumers in Rust may use).
+//! Two files in `OUT_DIR`: `fields.rs` (the [`Field`] enum and its table, used by the row) and
+//! `neckar.rs` (prost's message, the independent twin of our encoder and what consumers in Rust may
+//! use).
 
 use std::fmt::Write as _;
 use std::{env, fs, path::Path};
@@ -17,8 +19,8 @@ enum Store {
     Text,
 }
 
-/// Words that nearly every flow has. They come first, so that a usual row touches four cache lines of words and the
-/// encoder two blocks of them.
+/// Words that nearly every flow has. They come first, so that a usual row touches four cache lines
+/// of words and the encoder two blocks of them.
 const COMMON: [&str; 32] = [
     "Type",
     "TimeReceivedNs",
@@ -69,7 +71,8 @@ fn main() {
     fs::write(out, field_table(message)).expect("OUT_DIR is writable");
 }
 
-/// Seconds (`TimeReceived`) are written from nanoseconds (`TimeReceivedNs`) and have no place in the row.
+/// Seconds (`TimeReceived`) are written from nanoseconds (`TimeReceivedNs`) and have no place in
+/// the row.
 fn is_derived(message: &DescriptorProto, field: &FieldDescriptorProto) -> bool {
     let nanoseconds = format!("{}Ns", field.name());
     message.field.iter().any(|other| other.name() == nanoseconds)
@@ -154,7 +157,8 @@ fn field_table(message: &DescriptorProto) -> String {
     out
 }
 
-/// Every field of the message in the order of the file, the derived ones with the field that they are read from.
+/// Every field of the message in the order of the file, the derived ones with the field that they
+/// are read from.
 fn column_table(message: &DescriptorProto) -> String {
     let count = message.field.len();
     let mut out = format!("pub(crate) static COLUMNS: [Column; {count}] = [\n");

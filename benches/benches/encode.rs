@@ -1,4 +1,5 @@
-//! Row to protobuf: our one-pass encoder beside prost's generated one, on a row like those of a 23-field template.
+//! Row to protobuf: our one-pass encoder beside prost's generated one, on a row like those of a
+//! 23-field template.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use neckar_proto::encode::{BWNETFLOW, ROW_BYTES_MAX, encode};

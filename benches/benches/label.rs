@@ -1,5 +1,5 @@
-//! Labelling decoded chunks: what it costs per flow, from no table at all to every label on a full table, and with
-//! encoding.
+//! Labelling decoded chunks: what it costs per flow, from no table at all to every label on a full
+//! table, and with encoding.
 //!
 //! `cargo bench -p neckar-benches --bench label`
 
@@ -15,7 +15,8 @@ use neckar_enrich::{Interface, Labels, Sources, Tables, sources, synthetic};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Rows};
 
-/// Rows of a chunk, and chunks that take turns, so that what was looked up does not stay in the caches.
+/// Rows of a chunk, and chunks that take turns, so that what was looked up does not stay in the
+/// caches.
 const ROWS: usize = 64;
 const CHUNKS: usize = 512;
 
@@ -96,7 +97,8 @@ fn rows() -> Rows {
     rows
 }
 
-/// What the decoder does to a row's addresses and to what labels would otherwise find already there.
+/// What the decoder does to a row's addresses and to what labels would otherwise find already
+/// there.
 #[inline(always)]
 fn refill(rows: &mut Rows, chunk: &Chunk) {
     for (flow, [src, dst]) in rows.as_mut_slice().iter_mut().zip(chunk) {

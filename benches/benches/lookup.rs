@@ -1,6 +1,6 @@
-//! Longest prefix match on a full table (1.2 M IPv4 and 250 k IPv6 prefixes, 10,000 customers): our tables beside the
-//! crates for it and beside a plain DIR-24-8. Every contender is asked the same addresses: drawn evenly, and by Zipf's
-//! law.
+//! Longest prefix match on a full table (1.2 M IPv4 and 250 k IPv6 prefixes, 10,000 customers): our
+//! tables beside the crates for it and beside a plain DIR-24-8. Every contender is asked the same
+//! addresses: drawn evenly, and by Zipf's law.
 //!
 //! `cargo bench -p neckar-benches --bench lookup`
 
@@ -68,7 +68,8 @@ fn tables(world: &World) -> Tables {
     tables
 }
 
-/// The textbook table: an entry per /24, 256 more for each that is cut up. Values only, so the best case for it.
+/// The textbook table: an entry per /24, 256 more for each that is cut up. Values only, so the best
+/// case for it.
 struct PlainDir24 {
     top: Vec<u32>,
     deep: Vec<u32>,

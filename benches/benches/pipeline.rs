@@ -1,6 +1,7 @@
 //! What the workers do with a datagram once it is in memory, stage by stage: decode, label, encode.
 //!
-//! NetFlow v9 of the synthetic routers: 23 fields for IPv4, 25 for IPv6, their customers as labels, the bwNetFlow message.
+//! NetFlow v9 of the synthetic routers: 23 fields for IPv4, 25 for IPv6, their customers as labels,
+//! the bwNetFlow message.
 
 use std::sync::Arc;
 

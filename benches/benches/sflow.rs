@@ -1,5 +1,6 @@
-//! sFlow samples to rows: ours, which dissects the sampled header down to its ports, beside `flowparser-sflow`, which
-//! keeps it as bytes. One core, warm, headers of 128 bytes in datagrams of at most 1400.
+//! sFlow samples to rows: ours, which dissects the sampled header down to its ports, beside
+//! `flowparser-sflow`, which keeps it as bytes. One core, warm, headers of 128 bytes in datagrams
+//! of at most 1400.
 
 use std::hint::black_box;
 use std::net::IpAddr;

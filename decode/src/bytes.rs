@@ -12,8 +12,8 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk))
 }
 
-/// The eight bytes that end before `end` as one number: a value of any width up to eight with whatever stands before
-/// it, which the caller masks away. One load whatever the width is.
+/// The eight bytes that end before `end` as one number: a value of any width up to eight with
+/// whatever stands before it, which the caller masks away. One load whatever the width is.
 #[inline(always)]
 pub(crate) fn tail(bytes: &[u8], end: usize) -> Option<u64> {
     bytes.get(end.wrapping_sub(8)..)?.first_chunk().map(|chunk| u64::from_be_bytes(*chunk))

@@ -4,20 +4,21 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Settings of decoding. The bounds on exporters and templates are those of [`Shared`](crate::Shared), for all
-/// workers together; those on held data are per worker.
+/// Settings of decoding. The bounds on exporters and templates are those of
+/// [`Shared`](crate::Shared), for all workers together; those on held data are per worker.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Prefixes whose exporters are listened to; empty for all.
     pub allow: Vec<IpNet>,
-    /// Exporters remembered at most. What comes from further ones is counted and dropped: a flood of spoofed sources
-    /// takes no memory and evicts nobody.
+    /// Exporters remembered at most. What comes from further ones is counted and dropped: a flood
+    /// of spoofed sources takes no memory and evicts nobody.
     pub exporters_max: usize,
     /// Observation domains (source ids, engines, sub-agents) remembered at most, of all exporters.
     pub domains_max: usize,
     /// Observation domains remembered at most, per exporter.
     pub domains_per_exporter_max: usize,
-    /// Silence in nanoseconds after which an exporter gives way to a new one when the table is full.
+    /// Silence in nanoseconds after which an exporter gives way to a new one when the table is
+    /// full.
     pub exporter_idle_ns: u64,
     /// Templates remembered at most, of all exporters.
     pub templates_max: usize,
@@ -37,7 +38,8 @@ pub struct Config {
     pub hold_ns: u64,
     /// Sampling rate of exporters that do not say theirs; 0 leaves it unknown.
     pub default_rate: u64,
-    /// Sampling rates by exporter, whatever it says itself. The longest prefix that holds the address applies.
+    /// Sampling rates by exporter, whatever it says itself. The longest prefix that holds the
+    /// address applies.
     pub rates: Vec<(IpNet, u64)>,
     /// Keep templates apart by UDP source port too, for several exporters behind one address.
     pub key_by_port: bool,

@@ -65,7 +65,8 @@ causes! {
     RecordTruncated => "record_truncated",
 }
 
-/// Everything a decoder has counted since it was made. `records + reverse_flows = flows + dropped records`, always.
+/// Everything a decoder has counted since it was made. `records + reverse_flows = flows + dropped
+/// records`, always.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Datagrams given to the decoder.
@@ -90,16 +91,18 @@ pub struct Counters {
     pub discard_samples: u64,
     /// sFlow samples of formats that we do not know, skipped by their length.
     pub unknown_samples: u64,
-    /// Records inside sFlow flow samples that are shorter than their format. The flow does without them.
+    /// Records inside sFlow flow samples that are shorter than their format. The flow does without
+    /// them.
     pub parts_malformed: u64,
-    /// Data sets held because their template was not there yet (some are decoded later, some dropped).
+    /// Data sets held because their template was not there yet (some are decoded later, some
+    /// dropped).
     pub held: u64,
     /// Held sets decoded after all.
     pub released: u64,
     /// Template withdrawals (RFC 7011 section 8.1).
     pub withdrawals: u64,
-    /// Records, flows or datagrams (by protocol) that sequence numbers say were lost on the way here. Falls when one
-    /// comes late after all: `missed + recovered` never does.
+    /// Records, flows or datagrams (by protocol) that sequence numbers say were lost on the way
+    /// here. Falls when one comes late after all: `missed + recovered` never does.
     pub missed: u64,
     /// Units that were missed and came late.
     pub recovered: u64,

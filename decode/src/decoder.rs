@@ -66,10 +66,12 @@ impl Decoder {
         &self.counters
     }
 
-    /// Decodes one datagram and lends its rows to `sink`. Never fails: what does not become a row is counted.
+    /// Decodes one datagram and lends its rows to `sink`. Never fails: what does not become a row
+    /// is counted.
     #[inline]
     pub fn decode<S: RowSink>(&mut self, datagram: Datagram<'_>, sink: &mut S) {
-        // One copy of the decoder, made in this crate, whatever the sink is: the call through it is one per 64 rows.
+        // One copy of the decoder, made in this crate, whatever the sink is: the call through it is
+        // one per 64 rows.
         self.decode_any(&datagram, sink);
     }
 
@@ -111,14 +113,15 @@ impl Decoder {
         if length < IPFIX_HEADER_BYTES {
             return self.counters.drop(Cause::DatagramLengthInvalid, 1);
         }
-        // "IPFIX message length shorter than the datagram (honoured)"; a longer one means the datagram was cut.
+        // "IPFIX message length shorter than the datagram (honoured)"; a longer one means the
+        // datagram was cut.
         let body = (IPFIX_HEADER_BYTES, length.min(datagram.bytes.len()));
         sets::decode(self, datagram, &message, body, sink);
     }
 
-    /// To be called about once a second: gives up what was held too long, decodes what was held until another worker
-    /// learnt its template, forgets templates past their lifetime, and reports accounts to [`Shared`]. `u64::MAX`
-    /// gives up everything that is held.
+    /// To be called about once a second: gives up what was held too long, decodes what was held
+    /// until another worker learnt its template, forgets templates past their lifetime, and
+    /// reports accounts to [`Shared`]. `u64::MAX` gives up everything that is held.
     pub fn expire<S: RowSink>(&mut self, now_ns: u64, sink: &mut S) {
         self.expire_any(now_ns, sink);
     }

@@ -1,12 +1,13 @@
 //! Which information element fills which field: one flat table.
 //!
-//! NetFlow v9 and IPFIX use the same numbers (RFC 3954 section 8, IANA "IPFIX Information Elements"). Everything the
-//! decoder knows about an element stands in its line here; the compiler of plans and the documentation read it.
-//! An element that is not here is skipped by its length.
+//! NetFlow v9 and IPFIX use the same numbers (RFC 3954 section 8, IANA "IPFIX Information
+//! Elements"). Everything the decoder knows about an element stands in its line here; the compiler
+//! of plans and the documentation read it. An element that is not here is skipped by its length.
 
 use neckar_proto::Field;
 
-/// Enterprise number of reverse elements: the number below it means the other direction (RFC 5103 section 6.1).
+/// Enterprise number of reverse elements: the number below it means the other direction (RFC 5103
+/// section 6.1).
 pub(crate) const REVERSE_PEN: u32 = 29305;
 
 /// What a time element counts.
@@ -84,7 +85,8 @@ pub(crate) enum RatePart {
 /// One use of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// Fills `field`. Of several sources those of rank 0 win; higher ranks stand in while those say nothing.
+    /// Fills `field`. Of several sources those of rank 0 win; higher ranks stand in while those say
+    /// nothing.
     Fill { field: Field, rank: u8, convert: Convert },
     /// Fills `field` of the reverse flow.
     FillReverse { field: Field, convert: Convert },

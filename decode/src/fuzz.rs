@@ -1,4 +1,5 @@
-//! Bodies of the fuzz targets in `fuzz/`: what must hold for any bytes. Tests replay generated corpora through them.
+//! Bodies of the fuzz targets in `fuzz/`: what must hold for any bytes. Tests replay generated
+//! corpora through them.
 
 mod netflow;
 

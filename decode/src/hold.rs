@@ -1,6 +1,7 @@
 //! Data sets whose template has not come yet.
 //!
-//! Bounded in bytes per exporter and per worker, and in time. What falls out is counted once, by the caller.
+//! Bounded in bytes per exporter and per worker, and in time. What falls out is counted once, by
+//! the caller.
 
 use std::collections::VecDeque;
 
@@ -48,8 +49,8 @@ impl Hold {
         self.sets.is_empty()
     }
 
-    /// Takes `records` of a set in, or gives it up if there is no room: what another exporter holds is not touched.
-    /// Older sets of the same exporter make way and are told to `fell_out`.
+    /// Takes `records` of a set in, or gives it up if there is no room: what another exporter holds
+    /// is not touched. Older sets of the same exporter make way and are told to `fell_out`.
     pub(crate) fn push(
         &mut self,
         message: &Message,

@@ -1,11 +1,12 @@
 //! Datagram bytes in, [`Flow`](neckar_proto::Flow) rows out: NetFlow v5, v9, IPFIX and sFlow v5.
 //!
-//! A [`Decoder`] belongs to one worker. It tells the protocols apart by content, so any of them may come to any port,
-//! fills rows in place and lends them to a [`RowSink`] in chunks of at most [`ROWS_MAX`] rows. What workers know
-//! together (templates, sampling tables, sequence numbers) is in one [`Shared`].
+//! A [`Decoder`] belongs to one worker. It tells the protocols apart by content, so any of them may
+//! come to any port, fills rows in place and lends them to a [`RowSink`] in chunks of at most
+//! [`ROWS_MAX`] rows. What workers know together (templates, sampling tables, sequence numbers) is
+//! in one [`Shared`].
 //!
-//! Deliberately absent: I/O, clocks (time is an argument), logging (every oddity is a counter), allocation once warm,
-//! `unsafe`, and any knowledge of protobuf.
+//! Deliberately absent: I/O, clocks (time is an argument), logging (every oddity is a counter),
+//! allocation once warm, `unsafe`, and any knowledge of protobuf.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -45,7 +46,8 @@ pub use shared::{Shared, Totals};
 pub use template::Protocol;
 pub use view::{DomainView, ExporterView, FieldView, Source, TemplateView, field_sources};
 
-/// Rows that a [`RowSink`] gets at most in one call: they stay in the first-level cache from decoding to encoding.
+/// Rows that a [`RowSink`] gets at most in one call: they stay in the first-level cache from
+/// decoding to encoding.
 pub const ROWS_MAX: usize = 64;
 
 /// One UDP payload and where it came from.
@@ -61,8 +63,8 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
 }
 
-/// How long the message at the start of `bytes` says it is: for files that hold several, one after the other. `None`
-/// for NetFlow v9 and sFlow, whose messages do not say, and for anything else.
+/// How long the message at the start of `bytes` says it is: for files that hold several, one after
+/// the other. `None` for NetFlow v9 and sFlow, whose messages do not say, and for anything else.
 #[must_use]
 pub fn message_length(bytes: &[u8]) -> Option<usize> {
     match bytes::u16_at(bytes, 0)? {

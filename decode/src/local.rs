@@ -1,4 +1,5 @@
-//! A worker's copy of what it needs of [`Shared`]: looked up without a lock, refreshed when generations differ.
+//! A worker's copy of what it needs of [`Shared`]: looked up without a lock, refreshed when
+//! generations differ.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -211,8 +212,8 @@ impl Local {
         Ok(at)
     }
 
-    /// Copies what other workers (or this one) have changed. `false` if the exporter was forgotten meanwhile: then the
-    /// domain is gone here too, and the datagram has to enter anew.
+    /// Copies what other workers (or this one) have changed. `false` if the exporter was forgotten
+    /// meanwhile: then the domain is gone here too, and the datagram has to enter anew.
     #[cold]
     pub(crate) fn refresh(&mut self, at: u32) -> bool {
         let domain = self.domains.at(at);
@@ -393,8 +394,8 @@ impl Local {
         waiting
     }
 
-    /// Holds the records of a set until `template` comes; counts what falls out for it, or the set itself if there is
-    /// no room. Returns whether it is held.
+    /// Holds the records of a set until `template` comes; counts what falls out for it, or the set
+    /// itself if there is no room. Returns whether it is held.
     pub(crate) fn hold(
         &mut self,
         at: u32,

@@ -45,7 +45,8 @@ pub(crate) fn address(address: IpAddr) -> ([u8; 16], u8) {
 }
 
 impl Message {
-    /// Reads the header of a NetFlow v9 datagram. The `count` in it is wrong in the field and used for nothing.
+    /// Reads the header of a NetFlow v9 datagram. The `count` in it is wrong in the field and used
+    /// for nothing.
     pub(crate) fn v9(datagram: &Datagram<'_>) -> Option<Self> {
         let bytes = datagram.bytes;
         let (exporter, exporter_len) = address(datagram.exporter);

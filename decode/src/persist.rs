@@ -1,7 +1,8 @@
 //! Templates and sampling tables as bytes, so that the first data packet after a restart decodes.
 //!
-//! The bytes are versioned and end in a checksum. Whoever stores them does the I/O. Bytes that we did not write give an
-//! error and change nothing; definitions are parsed as if they had come over the wire.
+//! The bytes are versioned and end in a checksum. Whoever stores them does the I/O. Bytes that we
+//! did not write give an error and change nothing; definitions are parsed as if they had come over
+//! the wire.
 //!
 //! ```text
 //! "NKTS" version:u16 exporters:u32 { address:16B port:u16 domains:u32 { protocol:u8 domain:u32 boot_ms:u64

@@ -1,6 +1,8 @@
-//! The sampling rate of a flow: eight sources, the first that says something wins (semantics.md section 4).
+//! The sampling rate of a flow: eight sources, the first that says something wins (semantics.md
+//! section 4).
 //!
-//! "A rate of 0 in the packet means 'not said'." Decode never multiplies; normalising is an enrichment step.
+//! "A rate of 0 in the packet means 'not said'." Decode never multiplies; normalising is an
+//! enrichment step.
 
 use crate::elements::RatePart;
 use crate::plan::{Layout, Place, Shape};
@@ -50,9 +52,9 @@ impl RateUse {
             .any(Option::is_some)
     }
 
-    /// The rate that record `record` says; 0 if none. "305 with 306: (305 + 306) / 305; 50; 34; 310 with 309:
-    /// 310 / 309; 311: 1 / p." A lone 305 is not in that list; exporters that send it mean "one of so many", and
-    /// goflow reads it so: it comes last.
+    /// The rate that record `record` says; 0 if none. "305 with 306: (305 + 306) / 305; 50; 34; 310
+    /// with 309: 310 / 309; 311: 1 / p." A lone 305 is not in that list; exporters that send it
+    /// mean "one of so many", and goflow reads it so: it comes last.
     pub(crate) fn rate<L: Layout>(&self, bytes: &[u8], layout: L, record: usize) -> u64 {
         let read = |place: Option<Place>| place?.number(bytes, layout, record);
         let said = |value: Option<u64>| value.filter(|value| *value != 0);
@@ -224,7 +226,8 @@ impl Rates {
             .unwrap_or(0)
     }
 
-    /// The rate of a NetFlow v5 record: "v5 header, low 14 bits" comes between the options and the default.
+    /// The rate of a NetFlow v5 record: "v5 header, low 14 bits" comes between the options and the
+    /// default.
     pub(crate) fn rate_v5(&self, header: u16) -> u64 {
         let said = u64::from(header & 0x3fff);
         [self.configured, said, self.default].into_iter().find(|rate| *rate != 0).unwrap_or(0)

@@ -1,8 +1,8 @@
 //! Sequence numbers: what was lost on the way here, what came late, and what started anew.
 //!
-//! "v5 counts flows, v9 packets, IPFIX data records including options records and those of sets held or unknown,
-//! where countable." One cell per exporter and domain, shared by all workers: an exporter that changes its port may
-//! change its worker, and that is no loss.
+//! "v5 counts flows, v9 packets, IPFIX data records including options records and those of sets
+//! held or unknown, where countable." One cell per exporter and domain, shared by all workers: an
+//! exporter that changes its port may change its worker, and that is no loss.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,8 +40,8 @@ fn pack(next: u32, clock_s: u32) -> u64 {
 }
 
 impl Sequence {
-    /// Takes a datagram in that begins with `number`, holds `units` (`None`: uncountable) and whose exporter's clock
-    /// shows `clock_s`.
+    /// Takes a datagram in that begins with `number`, holds `units` (`None`: uncountable) and whose
+    /// exporter's clock shows `clock_s`.
     pub(crate) fn observe(&self, number: u32, units: Option<u32>, clock_s: u32) -> Seen {
         let mut before = self.state.load(Ordering::Relaxed);
         loop {

@@ -1,6 +1,7 @@
 //! The sets of a NetFlow v9 or IPFIX message.
 //!
-//! "One bad set costs that set: sets before it stand; sets after it are decoded where the lengths still add up."
+//! "One bad set costs that set: sets before it stand; sets after it are decoded where the lengths
+//! still add up."
 
 use crate::bytes::u16_at;
 use crate::counters::Cause;
@@ -191,8 +192,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// "Learnt in any order inside a message: a data set that precedes its template in the same message is decoded."
-    /// Only templates that are not known are taken from further on; a changed one counts from its place.
+    /// "Learnt in any order inside a message: a data set that precedes its template in the same
+    /// message is decoded." Only templates that are not known are taken from further on; a
+    /// changed one counts from its place.
     fn look_ahead(&mut self, mut at: usize) {
         self.looked_ahead = true;
         while let Next::Set(set) = next_set(self.bytes, at, self.end) {
@@ -212,8 +214,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Options records say the rate of the records before them too, as long as no rate is known at all: so the first
-    /// flows of an exporter are not unknown only because it puts its options last.
+    /// Options records say the rate of the records before them too, as long as no rate is known at
+    /// all: so the first flows of an exporter are not unknown only because it puts its options
+    /// last.
     fn learn_rates_ahead(&mut self, mut at: usize) {
         self.rates_ahead = true;
         while let Next::Set(set) = next_set(self.bytes, at, self.end) {
@@ -244,7 +247,8 @@ impl Walk<'_, '_> {
                     break;
                 }
                 Ok(Some(Record::Rejected(fields))) => {
-                    // A data template without fields announces nothing, as other counters see it too.
+                    // A data template without fields announces nothing, as other counters see it
+                    // too.
                     if options || fields > 0 {
                         self.count_template(options);
                     }
@@ -277,7 +281,8 @@ impl Walk<'_, '_> {
         *(if options { &mut counters.options_templates } else { &mut counters.templates }) += 1;
     }
 
-    /// Puts a template in place; `true` if it is new or changed. "A refresh that is byte-identical costs a comparison."
+    /// Puts a template in place; `true` if it is new or changed. "A refresh that is byte-identical
+    /// costs a comparison."
     fn install(&mut self, id: u16, definition: &Definition<'_>) -> Result<bool, Cause> {
         let Decoder { local, config, .. } = &mut *self.decoder;
         let domain = local.domain(self.domain);
@@ -311,7 +316,8 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Decodes what waited for templates that are there now, in order, each set with the header it came under.
+/// Decodes what waited for templates that are there now, in order, each set with the header it came
+/// under.
 pub(crate) fn release(decoder: &mut Decoder, domain: u32, sink: &mut dyn RowSink) {
     for set in decoder.local.released(domain) {
         decoder.counters.released += 1;

@@ -1,7 +1,9 @@
-//! What all workers know together: templates, sampling tables and sequence numbers of all exporters, bounded.
+//! What all workers know together: templates, sampling tables and sequence numbers of all
+//! exporters, bounded.
 //!
-//! Read-mostly. Each domain has a generation that a worker compares with the one it copied; equal (the steady state)
-//! means no lock is taken. Locks are taken in the order table, exporter, domain, and never while rows are made.
+//! Read-mostly. Each domain has a generation that a worker compares with the one it copied; equal
+//! (the steady state) means no lock is taken. Locks are taken in the order table, exporter, domain,
+//! and never while rows are made.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -61,7 +63,8 @@ pub struct Totals {
     pub records: u64,
     /// Options records.
     pub options_records: u64,
-    /// Units (v5 flows, v9 datagrams, IPFIX records, sFlow datagrams) that sequence numbers jumped over.
+    /// Units (v5 flows, v9 datagrams, IPFIX records, sFlow datagrams) that sequence numbers jumped
+    /// over.
     pub missed: u64,
     /// Units of these that came late: `missed - recovered` were lost on the way here.
     pub recovered: u64,
@@ -268,7 +271,8 @@ impl Shared {
         self.template_bytes.fetch_sub(template.cost_bytes(), Ordering::Relaxed);
     }
 
-    /// Puts a template in its place; `false` if there is no room for another one. Returns the generation after it.
+    /// Puts a template in its place; `false` if there is no room for another one. Returns the
+    /// generation after it.
     pub(crate) fn install(
         &self,
         exporter: &ExporterCell,
@@ -327,7 +331,8 @@ impl Shared {
         (before != state.templates.len()).then(|| self.changed(domain))
     }
 
-    /// Takes facts of options records in. Facts of domain 0 are everybody's (semantics.md section 4, step 5).
+    /// Takes facts of options records in. Facts of domain 0 are everybody's (semantics.md section
+    /// 4, step 5).
     pub(crate) fn learn(&self, exporter: &ExporterCell, domain: &DomainCell, facts: &[Fact]) {
         let mut news = false;
         {

@@ -1,7 +1,8 @@
 //! Template records: what the bytes of a template set define.
 //!
-//! Parsing borrows; a [`Template`] is made only of a definition that is new or changed. Everything that RFC 7011
-//! section 3.4 and RFC 3954 section 5.2, 6.1 let a template say is understood here, and nothing else is trusted.
+//! Parsing borrows; a [`Template`] is made only of a definition that is new or changed. Everything
+//! that RFC 7011 section 3.4 and RFC 3954 section 5.2, 6.1 let a template say is understood here,
+//! and nothing else is trusted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,8 @@ use crate::sampling::OptionsPlan;
 /// A length in a template that says: each record tells (RFC 7011 section 7).
 pub(crate) const VARIABLE: u16 = u16::MAX;
 
-/// The two protocols with templates. They share element numbers and differ in how templates and headers are written.
+/// The two protocols with templates. They share element numbers and differ in how templates and
+/// headers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// NetFlow v5: no templates, here for accounting.
@@ -67,7 +69,8 @@ pub(crate) enum Record<'a> {
     Template(u16, Definition<'a>),
     /// "field count 0": forget the template, or all of its kind if the id is the set's own.
     Withdrawal(u16),
-    /// Understood as a template of so many fields, yet one that must not be used; the next one can be found.
+    /// Understood as a template of so many fields, yet one that must not be used; the next one can
+    /// be found.
     Rejected(usize),
 }
 
@@ -86,7 +89,8 @@ impl<'a> TemplateSet<'a> {
 
     /// The next record; `None` at the end or at padding, `Err` where nothing further can be found.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'a>>, Malformed> {
-        // "any padding (zero or not) shorter than a record"; zeros of any length can be no template, ids start at 256.
+        // "any padding (zero or not) shorter than a record"; zeros of any length can be no
+        // template, ids start at 256.
         if self.rest.len() < 4 || self.rest.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
@@ -98,8 +102,8 @@ impl<'a> TemplateSet<'a> {
         }
         let definition = self.definition()?;
         self.rest = &self.rest[2 + definition.bytes.len()..];
-        // "Ids below 256 [...] scope count 0 in IPFIX options: rejected and counted." RFC 3954 knows no withdrawal, so
-        // a v9 template without fields is a broken one.
+        // "Ids below 256 [...] scope count 0 in IPFIX options: rejected and counted." RFC 3954
+        // knows no withdrawal, so a v9 template without fields is a broken one.
         let scopeless = self.protocol == Protocol::Ipfix && self.options && definition.scope == 0;
         if id < 256 || scopeless || definition.fields == 0 {
             return Ok(Some(Record::Rejected(definition.fields)));
@@ -206,7 +210,8 @@ impl Template {
         })
     }
 
-    /// Does it say the same as `definition`? The kind belongs to it: data and options templates share the id space.
+    /// Does it say the same as `definition`? The kind belongs to it: data and options templates
+    /// share the id space.
     pub(crate) fn is(&self, definition: &Definition<'_>) -> bool {
         self.options == definition.options && *self.definition == *definition.bytes
     }

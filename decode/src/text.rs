@@ -10,7 +10,8 @@ pub(crate) fn set(rows: &mut Rows, index: usize, field: Field, bytes: &[u8]) {
         }
         return;
     }
-    // Fixed-length strings are filled up with zeros (RFC 7011 section 6.1.6 leaves the fill to the exporter).
+    // Fixed-length strings are filled up with zeros (RFC 7011 section 6.1.6 leaves the fill to the
+    // exporter).
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let bytes = &bytes[..end];
     if bytes.is_empty() {
@@ -26,7 +27,8 @@ pub(crate) fn set(rows: &mut Rows, index: usize, field: Field, bytes: &[u8]) {
     }
 }
 
-/// Copies `bytes` to `clean`, `?` for what is no UTF-8, and stops before a character that does not fit.
+/// Copies `bytes` to `clean`, `?` for what is no UTF-8, and stops before a character that does not
+/// fit.
 fn replace_invalid(bytes: &[u8], clean: &mut [u8; TEXT_BYTES_MAX]) -> usize {
     let mut length = 0;
     for chunk in bytes.utf8_chunks() {

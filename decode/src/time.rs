@@ -5,13 +5,14 @@ const NS_PER_MS: u64 = 1_000_000;
 const NS_PER_US: u64 = 1_000;
 /// Seconds from 1900, where NTP counts from, to 1970.
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
-/// NTP seconds wrap in 2036; smaller numbers than 1970's belong to the era after (RFC 5905 section 6).
+/// NTP seconds wrap in 2036; smaller numbers than 1970's belong to the era after (RFC 5905 section
+/// 6).
 const NTP_ERA_S: u64 = 1 << 32;
 const YEAR_2000_NS: u64 = 946_684_800 * NS_PER_S;
 const DAY_NS: u64 = 86_400 * NS_PER_S;
 
-/// An uptime in milliseconds, as an instant: "header clock minus the signed 32-bit difference (uptime - first). A wrap
-/// is then right, and so is a time slightly after the header."
+/// An uptime in milliseconds, as an instant: "header clock minus the signed 32-bit difference
+/// (uptime - first). A wrap is then right, and so is a time slightly after the header."
 #[inline(always)]
 pub(crate) fn uptime(clock_ns: u64, uptime_ms: u32, at_ms: u32) -> u64 {
     let before_ms = i64::from(uptime_ms.wrapping_sub(at_ms).cast_signed());
@@ -36,14 +37,16 @@ pub(crate) fn before(export_ns: u64, microseconds: u64) -> u64 {
     export_ns.saturating_sub(microseconds.saturating_mul(NS_PER_US))
 }
 
-/// An NTP timestamp, and whether it had to be read as plain Unix time: "NTP values that decode to before 2000 or more
-/// than a day after the receive time, while the same bits read as Unix µs/ns lie within a day of it, are taken as Unix."
+/// An NTP timestamp, and whether it had to be read as plain Unix time: "NTP values that decode to
+/// before 2000 or more than a day after the receive time, while the same bits read as Unix µs/ns
+/// lie within a day of it, are taken as Unix."
 ///
-/// All 32 bits of the fraction count for microseconds too: masking the low eleven (RFC 7011 6.1.9) would turn an exact
-/// microsecond into the one before it.
+/// All 32 bits of the fraction count for microseconds too: masking the low eleven (RFC 7011 6.1.9)
+/// would turn an exact microsecond into the one before it.
 #[inline]
 pub(crate) fn ntp(value: u64, unix_ns: u64, received_ns: u64) -> (u64, bool) {
-    // "A value of 0 is a special case representing unknown or unsynchronized time" (RFC 5905 section 6), not 2036.
+    // "A value of 0 is a special case representing unknown or unsynchronized time" (RFC 5905
+    // section 6), not 2036.
     if value == 0 {
         return (0, false);
     }
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn ntp_seconds_after_2036_belong_to_the_next_era() {
         let received = 2_100_000_000 * NS_PER_S;
-        let value = (2_100_000_000 + NTP_TO_UNIX_S) % NTP_ERA_S << 32;
+        let value = ((2_100_000_000 + NTP_TO_UNIX_S) % NTP_ERA_S) << 32;
         assert_eq!(ntp_nanoseconds(value, received), (received, false));
     }
 

@@ -1,4 +1,5 @@
-//! What people are shown: exporters with their accounts, templates with what each field is for, and the field map.
+//! What people are shown: exporters with their accounts, templates with what each field is for, and
+//! the field map.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -10,7 +11,8 @@ use crate::elements::{self, Convert, ELEMENTS, Element, REVERSE_PEN, Use};
 use crate::shared::{Shared, Totals, lock};
 use crate::template::{FieldSpec, Protocol, Template, VARIABLE};
 
-/// An exporter and its accounts, as last reported by the workers ([`Decoder::expire`](crate::Decoder::expire)).
+/// An exporter and its accounts, as last reported by the workers
+/// ([`Decoder::expire`](crate::Decoder::expire)).
 #[derive(Clone, Debug)]
 pub struct ExporterView {
     /// Its address.
@@ -74,7 +76,8 @@ pub struct FieldView {
     pub length: Option<u16>,
     /// The fields of the flow that it can fill.
     pub fills: Vec<Field>,
-    /// It is read for something else than a field of the flow: "sampling rate", "sampled packet", ...
+    /// It is read for something else than a field of the flow: "sampling rate", "sampled packet",
+    /// ...
     pub serves: Option<&'static str>,
     /// It fills the second flow of the record (RFC 5103).
     pub reverse: bool,
@@ -219,7 +222,8 @@ fn served(one: Use) -> Option<&'static str> {
 pub struct Source {
     /// What it fills.
     pub field: Field,
-    /// Where: [`Protocol::NetflowV9`] and [`Protocol::Ipfix`] share elements, so an element has a line for each.
+    /// Where: [`Protocol::NetflowV9`] and [`Protocol::Ipfix`] share elements, so an element has a
+    /// line for each.
     pub protocol: Protocol,
     /// The information element, if it comes from one.
     pub element: Option<u16>,

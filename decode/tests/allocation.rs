@@ -1,4 +1,5 @@
-//! "No allocation … per flow": once a decoder has seen what an exporter sends, decoding more of it allocates nothing.
+//! "No allocation … per flow": once a decoder has seen what an exporter sends, decoding more of it
+//! allocates nothing.
 //!
 //! A test program of its own, because counting takes the place of the global allocator.
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -31,7 +32,8 @@ fn data(id: u16, fields: &[Spec], records: u8) -> Vec<u8> {
     set(id, &body)
 }
 
-/// Everything that an exporter sends all day: fixed, variable, reverse, sampled, both families, refreshes and options.
+/// Everything that an exporter sends all day: fixed, variable, reverse, sampled, both families,
+/// refreshes and options.
 fn datagrams() -> Vec<Vec<u8>> {
     let fixed =
         [spec(8, 4), spec(12, 4), spec(7, 2), spec(11, 2), spec(1, 8), spec(2, 8), spec(48, 1)];

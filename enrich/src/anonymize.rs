@@ -1,13 +1,14 @@
 //! Addresses made unrecognisable: Crypto-PAn, truncation, or both.
 //!
-//! Crypto-PAn (Xu, Fan, Ammar, Moon 2002) maps addresses one to one under a key so that two addresses that share their
-//! first n bits still share exactly n. Each bit is flipped or not by a bit of AES over the bits before it; the flips of
-//! the first 16 bits are worked out at start (128 KiB, shared by both families, since the blocks are the same), the
-//! rest of an address is encrypted as one batch. Measured figures: `benches/README.md`.
+//! Crypto-PAn (Xu, Fan, Ammar, Moon 2002) maps addresses one to one under a key so that two
+//! addresses that share their first n bits still share exactly n. Each bit is flipped or not by a
+//! bit of AES over the bits before it; the flips of the first 16 bits are worked out at start (128
+//! KiB, shared by both families, since the blocks are the same), the rest of an address is
+//! encrypted as one batch. Measured figures: `benches/README.md`.
 //!
-//! Runs on rows, after labelling, which needs the real addresses. Texts in the row that spell an address or name its
-//! host go; MAC addresses, user names and the operator's own names of exporters and networks are not addresses and
-//! stay.
+//! Runs on rows, after labelling, which needs the real addresses. Texts in the row that spell an
+//! address or name its host go; MAC addresses, user names and the operator's own names of exporters
+//! and networks are not addresses and stay.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -43,7 +44,8 @@ pub enum Method {
 /// An address field with what goes along with it.
 struct Target {
     field: Field,
-    /// What was done, and how many bits of the original prefix length are left, where the message has fields for it.
+    /// What was done, and how many bits of the original prefix length are left, where the message
+    /// has fields for it.
     flags: Option<(Field, Field)>,
     /// Texts that give the address away.
     texts: &'static [Field],
@@ -160,8 +162,8 @@ impl Anonymizer {
         address
     }
 
-    /// Replaces the flow's addresses, says so where the message has fields for it, and takes out the texts that would
-    /// give them away.
+    /// Replaces the flow's addresses, says so where the message has fields for it, and takes out
+    /// the texts that would give them away.
     pub fn anonymize(&self, flow: &mut Flow) {
         for target in &self.targets {
             target.texts.iter().for_each(|text| flow.remove(*text));

@@ -2,7 +2,8 @@
 
 use hashbrown::HashMap;
 
-/// Bytes copied at a time, whatever counts of them: two moves of a vector register instead of a call.
+/// Bytes copied at a time, whatever counts of them: two moves of a vector register instead of a
+/// call.
 pub(crate) const STEP: usize = 32;
 
 /// Where a label lies.
@@ -19,7 +20,8 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// Appends `span` to `out` at `at`; returns where the next goes. `out` has a [`STEP`] of room behind it.
+    /// Appends `span` to `out` at `at`; returns where the next goes. `out` has a [`STEP`] of room
+    /// behind it.
     #[inline(always)]
     pub(crate) fn copy(&self, span: Span, out: &mut [u8], at: usize) -> usize {
         let (from, len) = (span.at as usize, span.len as usize);

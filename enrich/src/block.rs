@@ -1,4 +1,5 @@
-//! 64 neighbouring positions in 16 bytes: a bit where a run of equal values begins, and where the values are.
+//! 64 neighbouring positions in 16 bytes: a bit where a run of equal values begins, and where the
+//! values are.
 
 /// A position's value is found by counting the runs that begin at or before it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +12,8 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Packs 64 values, appending those of the runs to `values`, which is not empty. `None` if an index does not fit.
+    /// Packs 64 values, appending those of the runs to `values`, which is not empty. `None` if an
+    /// index does not fit.
     pub(crate) fn pack(positions: &[u32; 64], values: &mut Vec<u32>) -> Option<Self> {
         // A block that goes on with the last value of the one before shares it.
         let shared = usize::from(values.last() == positions.first());

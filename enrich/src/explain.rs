@@ -1,5 +1,5 @@
-//! For people: which source and prefix gives an address which label, and what a source holds. Slow, and reads the
-//! sources, not the tables.
+//! For people: which source and prefix gives an address which label, and what a source holds. Slow,
+//! and reads the sources, not the tables.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ pub struct Explanation {
     pub source: PathBuf,
     /// The prefix around the address.
     pub prefix: IpNet,
-    /// What it says, as (kind, text); empty where it says "nothing", which undoes the prefixes around it.
+    /// What it says, as (kind, text); empty where it says "nothing", which undoes the prefixes
+    /// around it.
     pub labels: Vec<(&'static str, String)>,
 }
 
@@ -42,8 +43,8 @@ pub struct Summary {
 }
 
 impl Sources {
-    /// What each prefix source says of `address`, in their order: its longest prefix, and of sources that inherit those
-    /// around it too, longest first.
+    /// What each prefix source says of `address`, in their order: its longest prefix, and of
+    /// sources that inherit those around it too, longest first.
     #[must_use]
     pub fn explain(&self, address: IpAddr) -> Vec<Explanation> {
         self.prefixes.iter().flat_map(|source| source.explain(address)).collect()

@@ -1,7 +1,7 @@
 //! What the operator says of exporters, by prefix.
 //!
-//! Rules nest: for each attribute the most specific rule that states it wins. There are few of them, and a worker asks
-//! once per change of exporter, so a binary search over ranges is enough.
+//! Rules nest: for each attribute the most specific rule that states it wins. There are few of
+//! them, and a worker asks once per change of exporter, so a binary search over ranges is enough.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,5 @@
-//! All prefix sources laid over each other: per family, ranges whose value is everything that is said there.
+//! All prefix sources laid over each other: per family, ranges whose value is everything that is
+//! said there.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ pub(crate) struct Flat {
     pub(crate) values: Vec<Value>,
     /// What their texts are numbers of.
     pub(crate) texts: Texts,
-    /// Names by AS number, as numbers of texts: of several the one of the first source, in it the first.
+    /// Names by AS number, as numbers of texts: of several the one of the first source, in it the
+    /// first.
     pub(crate) as_names: HashMap<u32, u32>,
 }
 
@@ -35,7 +37,8 @@ pub(crate) fn flatten(sources: &[Arc<Source>]) -> Option<Flat> {
 struct Flattener {
     texts: Texts,
     as_names: HashMap<u32, u32>,
-    /// Each source's values by number, with text numbers of ours and without AS names, which follow from the AS number.
+    /// Each source's values by number, with text numbers of ours and without AS names, which
+    /// follow from the AS number.
     values: Vec<Vec<Value>>,
     /// What they add up to.
     sets: Values,
@@ -102,8 +105,8 @@ impl Flattener {
         (self.sets.as_slice().len() <= LABEL_SETS_MAX).then_some(ranges)
     }
 
-    /// The set of what the sources say with these of their values: of each kind what the first of them says, but all
-    /// list names.
+    /// The set of what the sources say with these of their values: of each kind what the first of
+    /// them says, but all list names.
     fn sum(&mut self, numbers: &[u32]) -> u32 {
         let mut sum = Value::default();
         for (number, values) in numbers.iter().zip(&self.values) {

@@ -1,8 +1,9 @@
-//! What an interface of an exporter is called: `(exporter, ifIndex)` to name, description and speed.
+//! What an interface of an exporter is called: `(exporter, ifIndex)` to name, description and
+//! speed.
 //!
-//! Filled from a file ([`crate::sources::interfaces`]) or by whoever asks the exporters; never on the flow path. The
-//! labels are encoded when the table is built. Names change more often than prefixes:
-//! [`crate::Tables::with_interfaces`] swaps them alone.
+//! Filled from a file ([`crate::sources::interfaces`]) or by whoever asks the exporters; never on
+//! the flow path. The labels are encoded when the table is built. Names change more often than
+//! prefixes: [`crate::Tables::with_interfaces`] swaps them alone.
 
 use std::net::IpAddr;
 
@@ -63,8 +64,8 @@ pub(crate) struct InterfaceLabels {
     pub(crate) speed_mbps: u32,
 }
 
-/// The interfaces of one exporter. Most number them from 1 on without large gaps: those are found by index, others by
-/// hash.
+/// The interfaces of one exporter. Most number them from 1 on without large gaps: those are found
+/// by index, others by hash.
 #[derive(Debug, Default)]
 pub(crate) struct ExporterInterfaces {
     labels: Vec<InterfaceLabels>,

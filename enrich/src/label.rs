@@ -1,7 +1,9 @@
-//! Labelling: from the addresses of a decoded chunk to numbers in its rows and encoded texts beside them.
+//! Labelling: from the addresses of a decoded chunk to numbers in its rows and encoded texts beside
+//! them.
 //!
-//! In passes over up to 64 rows: collect addresses, look them up, fetch the sets of labels, then row by row write and
-//! copy. Each pass but the last is loads that do not depend on each other. No allocation once the buffers have grown.
+//! In passes over up to 64 rows: collect addresses, look them up, fetch the sets of labels, then
+//! row by row write and copy. Each pass but the last is loads that do not depend on each other. No
+//! allocation once the buffers have grown.
 
 use std::net::IpAddr;
 
@@ -16,10 +18,10 @@ use crate::sets::LabelSet;
 use crate::tables::{AsOrder, PrefixTables, Tables};
 
 impl Tables {
-    /// Labels the rows of one decoded chunk. Numbers go into the rows (`Cid`, `SrcCid`, `DstCid`, `RemoteAddr`, AS
-    /// numbers, interface speeds, normalised counters); texts go into `labels`, encoded. What the tables do not say of
-    /// an address is absent, whatever the row said before; but AS numbers follow [`AsOrder`], and interface names are
-    /// only replaced.
+    /// Labels the rows of one decoded chunk. Numbers go into the rows (`Cid`, `SrcCid`, `DstCid`,
+    /// `RemoteAddr`, AS numbers, interface speeds, normalised counters); texts go into
+    /// `labels`, encoded. What the tables do not say of an address is absent, whatever the row
+    /// said before; but AS numbers follow [`AsOrder`], and interface names are only replaced.
     pub fn label(&self, rows: &mut Rows, labels: &mut Labels) {
         labels.restart(rows.len(), self.row_bytes_max);
         let mut exporter = Exporter::unknown(self);
@@ -34,7 +36,8 @@ impl Tables {
         }
     }
 
-    /// Labels one flow, the chunk's `row`th; its texts go to `at` in the buffer. Returns where they end.
+    /// Labels one flow, the chunk's `row`th; its texts go to `at` in the buffer. Returns where they
+    /// end.
     #[inline]
     fn label_flow(
         &self,
@@ -228,7 +231,8 @@ impl PrefixTables {
         for (end, found) in v6.ends[..v6.len].iter().zip(&v6.found) {
             sets[usize::from(*end) % (2 * CHUNK)] = self.sets[*found as usize];
         }
-        // The texts are about to be copied one flow at a time; here their cache lines are asked for all at once.
+        // The texts are about to be copied one flow at a time; here their cache lines are asked for
+        // all at once.
         for (end, set) in sets[..2 * flows.len()].iter().enumerate() {
             *touched ^= self.arena.touch(set.texts(end, true, true));
         }
@@ -251,7 +255,8 @@ fn set_unless_zero(flow: &mut Flow, field: Field, value: u32) {
     }
 }
 
-/// Decides between the record's AS number and the table's, writes it, and returns it; 0 if there is none.
+/// Decides between the record's AS number and the table's, writes it, and returns it; 0 if there is
+/// none.
 #[inline(always)]
 fn settle_as(flow: &mut Flow, field: Field, order: AsOrder, table: u32) -> u32 {
     let record = flow.word_or_zero(field) as u32;

@@ -40,8 +40,8 @@ impl LabelCounts {
     }
 }
 
-/// The labels of the rows of one decoded chunk, and scratch to find them. Made once per worker; allocates only while it
-/// grows.
+/// The labels of the rows of one decoded chunk, and scratch to find them. Made once per worker;
+/// allocates only while it grows.
 #[derive(Debug, Default)]
 pub struct Labels {
     /// The rows' labels one behind the other, with room behind them.
@@ -122,8 +122,8 @@ impl Labels {
         &self.bytes[start as usize..self.ends[row] as usize]
     }
 
-    /// Puts the labels into `rows`, the rows that were labelled, as texts: for output that reads rows instead of
-    /// encoded bytes. Slow: meant for tools.
+    /// Puts the labels into `rows`, the rows that were labelled, as texts: for output that reads
+    /// rows instead of encoded bytes. Slow: meant for tools.
     pub fn write_to(&self, rows: &mut Rows) {
         for row in 0..self.ends.len().min(rows.len()) {
             let mut rest = self.bytes_of(row);
@@ -136,7 +136,8 @@ impl Labels {
         }
     }
 
-    /// Forgets the rows before, and makes sure that `rows` of at most `bytes_max` bytes each have room.
+    /// Forgets the rows before, and makes sure that `rows` of at most `bytes_max` bytes each have
+    /// room.
     pub(crate) fn restart(&mut self, rows: usize, bytes_max: usize) {
         self.ends.clear();
         self.ends.reserve(rows);
@@ -147,8 +148,8 @@ impl Labels {
     }
 }
 
-/// The first text field of `bytes`: its number, its text, and what follows. Only for our own labels: all fields are
-/// texts.
+/// The first text field of `bytes`: its number, its text, and what follows. Only for our own
+/// labels: all fields are texts.
 fn split_field(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     let (key, rest) = split_varint(bytes)?;
     let (len, rest) = split_varint(rest)?;

@@ -1,13 +1,15 @@
-//! Labels onto the row: customers, countries, AS numbers and names, networks, lists, the far end, protocol and
-//! interface names.
+//! Labels onto the row: customers, countries, AS numbers and names, networks, lists, the far end,
+//! protocol and interface names.
 //!
 //! * [`sources`] reads files into [`sources::Source`]s: the only I/O here, and off the flow path.
-//! * [`Tables::build`] flattens all sources into one immutable table per address family, whose entry is a set of
-//!   labels: an address costs one lookup however many labels it gets. The texts of a set are encoded protobuf, so that
-//!   labelling a flow is a copy.
-//! * [`Tables::label`] labels the rows of a decoded chunk; [`Labels::of`] is what the encoder appends to each.
+//! * [`Tables::build`] flattens all sources into one immutable table per address family, whose
+//!   entry is a set of labels: an address costs one lookup however many labels it gets. The texts
+//!   of a set are encoded protobuf, so that labelling a flow is a copy.
+//! * [`Tables::label`] labels the rows of a decoded chunk; [`Labels::of`] is what the encoder
+//!   appends to each.
 //!
-//! Deliberately absent: clocks, threads, swapping (the daemon holds the tables in an `ArcSwap`), SNMP, DNS.
+//! Deliberately absent: clocks, threads, swapping (the daemon holds the tables in an `ArcSwap`),
+//! SNMP, DNS.
 #![forbid(unsafe_code)]
 
 pub mod anonymize;

@@ -1,7 +1,8 @@
 //! Sampled counters scaled up, once.
 //!
-//! The old enricher multiplied on every pass, and by 32 where the rate was unknown. Here `Normalized` guards the
-//! counters, and an unknown rate leaves them as they are unless the operator has stated one for the exporter.
+//! The old enricher multiplied on every pass, and by 32 where the rate was unknown. Here
+//! `Normalized` guards the counters, and an unknown rate leaves them as they are unless the
+//! operator has stated one for the exporter.
 
 use neckar_proto::{Field, Flow};
 
@@ -16,8 +17,8 @@ pub enum Normalization {
     RateUnknown,
 }
 
-/// Multiplies Bytes and Packets by the sampling rate of the flow, or else by `fallback`, which then becomes its rate.
-/// Saturates.
+/// Multiplies Bytes and Packets by the sampling rate of the flow, or else by `fallback`, which then
+/// becomes its rate. Saturates.
 #[inline]
 pub fn normalize(flow: &mut Flow, fallback: Option<u64>) -> Normalization {
     if flow.word(Field::Normalized).is_some_and(|normalized| normalized != 0) {

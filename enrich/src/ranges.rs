@@ -1,10 +1,11 @@
 //! Prefixes to ranges: the address space of one family cut where a value changes.
 //!
-//! In: prefixes of one source, in any order, nested as they like. Out: ranges that cover the whole space, each with the
-//! value of the longest prefix around it. [`merge`] lays the ranges of several sources over each other, so that the
-//! tables ([`crate::v4`], [`crate::v6`]) are built once for all of them. Cost: a sort of the prefixes and one walk;
-//! memory 8 bytes a range for IPv4 and 32 for IPv6. Lookup by binary search is here too: for the exporter rules, which
-//! are few, and as the middle-sized twin of the fast tables in tests.
+//! In: prefixes of one source, in any order, nested as they like. Out: ranges that cover the whole
+//! space, each with the value of the longest prefix around it. [`merge`] lays the ranges of several
+//! sources over each other, so that the tables ([`crate::v4`], [`crate::v6`]) are built once for
+//! all of them. Cost: a sort of the prefixes and one walk; memory 8 bytes a range for IPv4 and 32
+//! for IPv6. Lookup by binary search is here too: for the exporter rules, which are few, and as the
+//! middle-sized twin of the fast tables in tests.
 
 /// An address as a number: `u32` for IPv4, `u128` for IPv6.
 pub(crate) trait Address: Copy + Ord + std::fmt::Debug {
@@ -47,7 +48,8 @@ pub(crate) struct Prefix<A> {
     pub(crate) start: A,
     /// Its length in bits.
     pub(crate) len: u8,
-    /// Index of what it stands for; 0 means "nothing", which a longer prefix may say to undo a shorter one.
+    /// Index of what it stands for; 0 means "nothing", which a longer prefix may say to undo a
+    /// shorter one.
     pub(crate) value: u32,
 }
 
@@ -60,8 +62,9 @@ pub(crate) struct Range<A> {
     pub(crate) value: u32,
 }
 
-/// Cuts the space at the borders of `prefixes`, which are sorted by start and length and hold no prefix twice. A longer
-/// prefix hides the shorter ones around it, except that its value is `overlay(outer value, own value)`.
+/// Cuts the space at the borders of `prefixes`, which are sorted by start and length and hold no
+/// prefix twice. A longer prefix hides the shorter ones around it, except that its value is
+/// `overlay(outer value, own value)`.
 pub(crate) fn cut<A: Address>(
     prefixes: &[Prefix<A>],
     mut overlay: impl FnMut(u32, u32) -> u32,
@@ -113,8 +116,8 @@ impl<A: Address> Ranges<A> {
     }
 }
 
-/// Lays the ranges of several sources over each other. Each resulting range's value is what `intern` makes of the
-/// values that the sources have there, in their order.
+/// Lays the ranges of several sources over each other. Each resulting range's value is what
+/// `intern` makes of the values that the sources have there, in their order.
 pub(crate) fn merge<A: Address>(
     sources: &[Vec<Range<A>>],
     mut intern: impl FnMut(&[u32]) -> u32,

@@ -1,8 +1,8 @@
 //! Which end of a flow is ours and which is the far one.
 //!
-//! The old enricher took an exporter that sends no direction for one that sends "ingress". Here absent is not ingress:
-//! without a usable direction the customer list decides, and if it does not either (no customer, or two), nobody is
-//! remote.
+//! The old enricher took an exporter that sends no direction for one that sends "ingress". Here
+//! absent is not ingress: without a usable direction the customer list decides, and if it does not
+//! either (no customer, or two), nobody is remote.
 
 /// One end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,8 @@ pub enum RemotePolicy {
     /// [`RemotePolicy::Customers`].
     #[default]
     Border,
-    /// The exporter faces users: what comes in comes from them. Without direction as [`RemotePolicy::Customers`].
+    /// The exporter faces users: what comes in comes from them. Without direction as
+    /// [`RemotePolicy::Customers`].
     User,
     /// The end that is no customer's, if exactly one is.
     Customers,
@@ -52,7 +53,8 @@ impl RemotePolicy {
         }
     }
 
-    /// The far end of a flow with this direction (IE 61: 0 ingress, 1 egress, RFC 5102) between these ends.
+    /// The far end of a flow with this direction (IE 61: 0 ingress, 1 egress, RFC 5102) between
+    /// these ends.
     #[inline]
     #[must_use]
     pub fn remote(

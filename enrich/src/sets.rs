@@ -1,5 +1,5 @@
-//! Everything that the sources say of an address, as one entry: numbers to write into the row and encoded texts to
-//! append.
+//! Everything that the sources say of an address, as one entry: numbers to write into the row and
+//! encoded texts to append.
 
 use hashbrown::HashMap;
 use neckar_proto::Field;
@@ -13,8 +13,9 @@ use crate::values::{Text, Texts, Value};
 
 /// One set of labels: half a cache line.
 ///
-/// The texts of a side lie in one piece: `RemoteCountry`, then what the side always gets, then the name of its AS. So
-/// "is it the far end" and "is the AS in the row the one of the table" only choose where the piece begins and ends.
+/// The texts of a side lie in one piece: `RemoteCountry`, then what the side always gets, then the
+/// name of its AS. So "is it the far end" and "is the AS in the row the one of the table" only
+/// choose where the piece begins and ends.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(32))]
 pub(crate) struct LabelSet {

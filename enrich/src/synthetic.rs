@@ -1,8 +1,9 @@
-//! A full table made up: prefixes with the lengths and the crowding of the Internet's, for tests and benches.
+//! A full table made up: prefixes with the lengths and the crowding of the Internet's, for tests
+//! and benches.
 //!
-//! Address space is handed out front to back in blocks, as registries do; each block has a holder, who announces it and
-//! cuts more specific prefixes out of it, mostly /24 and /48. Deterministic: the same seed gives the same table on
-//! every machine.
+//! Address space is handed out front to back in blocks, as registries do; each block has a holder,
+//! who announces it and cuts more specific prefixes out of it, mostly /24 and /48. Deterministic:
+//! the same seed gives the same table on every machine.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -184,7 +185,8 @@ impl Family {
     }
 }
 
-/// `count` customer prefixes with customer numbers from 100 on: cut out of the announced ones, a fifth of them IPv6.
+/// `count` customer prefixes with customer numbers from 100 on: cut out of the announced ones, a
+/// fifth of them IPv6.
 #[must_use]
 pub fn customers(
     v4: &[(Ipv4Net, u32)],
@@ -222,8 +224,8 @@ pub fn csv(rows: impl IntoIterator<Item = (impl Into<IpNet>, u32)>) -> String {
     text
 }
 
-/// `count` addresses, each inside one of `nets`, which are drawn evenly (`skew` 0) or so that few of them get most
-/// (`skew` 1 is Zipf's law).
+/// `count` addresses, each inside one of `nets`, which are drawn evenly (`skew` 0) or so that few
+/// of them get most (`skew` 1 is Zipf's law).
 pub fn addresses<'a>(
     nets: &'a [IpNet],
     count: usize,
@@ -231,8 +233,8 @@ pub fn addresses<'a>(
     seed: u64,
 ) -> impl Iterator<Item = IpAddr> + 'a {
     let mut random = Random(seed);
-    // Ranks are dealt out over the table by a permutation (an odd multiplier), so that popular prefixes are not
-    // neighbours.
+    // Ranks are dealt out over the table by a permutation (an odd multiplier), so that popular
+    // prefixes are not neighbours.
     let len = nets.len() as u64;
     (0..count).map(move |_| {
         let uniform = (random.number() >> 11) as f64 / (1_u64 << 53) as f64;

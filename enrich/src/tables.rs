@@ -20,11 +20,12 @@ use crate::v4::V4;
 use crate::v6::V6;
 use crate::values::Text;
 
-/// Sets of labels that a table may have: what bounds their memory (32 bytes each and about 100 of texts).
+/// Sets of labels that a table may have: what bounds their memory (32 bytes each and about 100 of
+/// texts).
 pub const LABEL_SETS_MAX: usize = 16_000_000;
 
-/// Where an AS number comes from if both the record and the tables have one. 0 in a record is "not said" (RFC 7607
-/// reserves it).
+/// Where an AS number comes from if both the record and the tables have one. 0 in a record is "not
+/// said" (RFC 7607 reserves it).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AsOrder {
     /// The record's, else the table's.
@@ -71,8 +72,8 @@ impl Default for Settings {
 /// Everything that tables are built from. Cheap to keep and to change in part: sources are shared.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// Prefix sources. Where several say the same kind of thing of an address, the first of them wins; list names add
-    /// up.
+    /// Prefix sources. Where several say the same kind of thing of an address, the first of them
+    /// wins; list names add up.
     pub prefixes: Vec<Arc<Source>>,
     /// Names by AS number; they win over those that prefix sources bring along.
     pub as_names: HashMap<u32, String>,
@@ -147,7 +148,8 @@ impl Tables {
         self.prefixes.set(address).asn
     }
 
-    /// The label sets of IPv4 addresses, as numbers below [`label_sets`](Self::label_sets), into `sets`.
+    /// The label sets of IPv4 addresses, as numbers below [`label_sets`](Self::label_sets), into
+    /// `sets`.
     ///
     /// # Panics
     /// If `sets` is shorter than `addresses`.
@@ -263,8 +265,8 @@ impl PrefixTables {
     }
 }
 
-/// The fields that labelling says or takes out: a flow that was labelled before keeps nothing that the tables do not
-/// say.
+/// The fields that labelling says or takes out: a flow that was labelled before keeps nothing that
+/// the tables do not say.
 fn owned(sources: &[Arc<Source>], protocol_names: bool, as_names: bool) -> Presence {
     let mut owned = Presence::default();
     owned.insert(Field::RemoteAddr);

@@ -28,8 +28,8 @@ pub(crate) fn edges(prefixes: &[Prefix<u128>]) -> impl Iterator<Item = u128> {
     })
 }
 
-/// Prefixes of up to `bits` bits that crowd into few places, so that they nest and touch. As 128-bit numbers with the
-/// address in the upper `bits`.
+/// Prefixes of up to `bits` bits that crowd into few places, so that they nest and touch. As
+/// 128-bit numbers with the address in the upper `bits`.
 pub(crate) fn any_prefixes(bits: u8) -> impl Strategy<Value = Vec<Prefix<u128>>> {
     let place = prop_oneof![
         Just(0_u128),

@@ -1,12 +1,14 @@
 //! IPv4 address to label set.
 //!
-//! DIR-24-8 with its runs packed: the first 24 bits choose a /24 directly, and prefixes longer than that get 256
-//! positions of their own. A plain DIR-24-8 has an entry for each of the 16.8 M /24 (64 MiB), most of them equal to
-//! their neighbours; here 64 of them are one [`Block`] of 16 bytes and only runs have values. That is 4 MiB of blocks
-//! and, for a full table, about as much of values: it stays in the third-level cache, where two touches cost less than
-//! one in memory (measured: `benches/README.md`).
+//! DIR-24-8 with its runs packed: the first 24 bits choose a /24 directly, and prefixes longer than
+//! that get 256 positions of their own. A plain DIR-24-8 has an entry for each of the 16.8 M /24
+//! (64 MiB), most of them equal to their neighbours; here 64 of them are one [`Block`] of 16 bytes
+//! and only runs have values. That is 4 MiB of blocks and, for a full table, about as much of
+//! values: it stays in the third-level cache, where two touches cost less than one in memory
+//! (measured: `benches/README.md`).
 //!
-//! A lookup touches a block and a value, and once more both for an address in a prefix longer than /24.
+//! A lookup touches a block and a value, and once more both for an address in a prefix longer than
+//! /24.
 
 use crate::block::Block;
 use crate::ranges::Range;
@@ -17,7 +19,8 @@ const DEEP: u32 = 1 << 31;
 const TOP_BITS: u32 = 18;
 const TOP_BLOCKS: usize = 1 << TOP_BITS;
 
-/// The table. About 4 MiB and 4 bytes a run of equal /24 networks, 68 to 1,100 bytes for a /24 that is cut up.
+/// The table. About 4 MiB and 4 bytes a run of equal /24 networks, 68 to 1,100 bytes for a /24 that
+/// is cut up.
 pub(crate) struct V4 {
     top: Box<[Block; TOP_BLOCKS]>,
     deep: Vec<[Block; 4]>,
@@ -25,7 +28,8 @@ pub(crate) struct V4 {
 }
 
 impl V4 {
-    /// Builds the table from ranges that cover the space. `None` if there are more than 2^31 values.
+    /// Builds the table from ranges that cover the space. `None` if there are more than 2^31
+    /// values.
     pub(crate) fn build(ranges: &[Range<u32>]) -> Option<Self> {
         let mut table = Self { top: empty_top(), deep: Vec::new(), values: vec![u32::MAX] };
         let mut walk = Walk { ranges, value: 0 };
@@ -66,9 +70,9 @@ impl V4 {
         if value & DEEP == 0 { value } else { self.look_deeper(address, value) }
     }
 
-    /// The label sets of `addresses`, into `sets` of the same length. Each pass is one load per address that depends on
-    /// no other, so that the processor has many of them under way at a time: what a prefetch would do, without asking
-    /// for it.
+    /// The label sets of `addresses`, into `sets` of the same length. Each pass is one load per
+    /// address that depends on no other, so that the processor has many of them under way at a
+    /// time: what a prefetch would do, without asking for it.
     pub(crate) fn look_up_all(&self, addresses: &[u32], sets: &mut [u32]) {
         for (set, address) in sets.iter_mut().zip(addresses) {
             *set = self.top_index(*address) as u32;
@@ -195,7 +199,8 @@ mod tests {
         check(&prefixes, &addresses);
     }
 
-    /// As large as the Internet's in miniature; against binary search, since the linear twin would take hours.
+    /// As large as the Internet's in miniature; against binary search, since the linear twin would
+    /// take hours.
     #[test]
     fn a_full_table() {
         let routes = crate::synthetic::full_table_v4(100_000, 7);

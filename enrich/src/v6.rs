@@ -1,12 +1,14 @@
 //! IPv6 address to label set.
 //!
-//! A full table lives in a corner of the space and mostly between /20 and /48, so the bits are taken in unequal steps:
-//! the first 20 directly (4 MiB, of which traffic touches some kilobytes), the next 12 as in [`crate::v4`] (64 blocks
-//! of runs), and from /32 on 16 at a time in nodes that hold only the runs there are. A node is a small search tree
-//! over the ends of its runs whose lines are one cache line each: 11 runs in one line, 363 in two, any number in four.
+//! A full table lives in a corner of the space and mostly between /20 and /48, so the bits are
+//! taken in unequal steps: the first 20 directly (4 MiB, of which traffic touches some kilobytes),
+//! the next 12 as in [`crate::v4`] (64 blocks of runs), and from /32 on 16 at a time in nodes that
+//! hold only the runs there are. A node is a small search tree over the ends of its runs whose
+//! lines are one cache line each: 11 runs in one line, 363 in two, any number in four.
 //!
-//! A lookup on a full table touches an entry of the first level (usually in the first-level cache), a block, a value,
-//! and one to three lines of a node; prefixes longer than /48 add a node for each 16 bits.
+//! A lookup on a full table touches an entry of the first level (usually in the first-level cache),
+//! a block, a value, and one to three lines of a node; prefixes longer than /48 add a node for each
+//! 16 bits.
 
 use crate::block::Block;
 use crate::ranges::Range;
@@ -34,8 +36,8 @@ const SUBTREE_LINES: [usize; 4] = {
     lines
 };
 
-/// A cache line of a node. Leaf: ends in 0 to 9, values in pairs (low, high) from 10 on. Inner: ends of the first 32
-/// children. Unused ends are 65535, which no position lies behind.
+/// A cache line of a node. Leaf: ends in 0 to 9, values in pairs (low, high) from 10 on. Inner:
+/// ends of the first 32 children. Unused ends are 65535, which no position lies behind.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u16; 32]);
@@ -49,8 +51,8 @@ pub(crate) struct V6 {
 }
 
 impl V6 {
-    /// Builds the table from ranges that cover the space. `None` if it would exceed what 29-bit line numbers reach (32
-    /// GiB).
+    /// Builds the table from ranges that cover the space. `None` if it would exceed what 29-bit
+    /// line numbers reach (32 GiB).
     pub(crate) fn build(ranges: &[Range<u128>]) -> Option<Self> {
         let root: Box<[u32]> = vec![0; ROOT_ENTRIES].into();
         let mut table = Self {
@@ -92,10 +94,12 @@ impl V6 {
         (index < DEEPER).then_some(index | DEEPER)
     }
 
-    /// Appends a node for the 16 bits above `shift` behind `start` and returns the value that leads to it.
+    /// Appends a node for the 16 bits above `shift` behind `start` and returns the value that leads
+    /// to it.
     fn push_node(&mut self, mut within: Within<'_>, start: u128, shift: u32) -> Option<u32> {
         let first = start >> shift;
-        // Runs as (last position, value). The borders of the ranges say where something can change at all.
+        // Runs as (last position, value). The borders of the ranges say where something can change
+        // at all.
         let mut runs: Vec<(u16, u32)> = Vec::new();
         let mut position = 0;
         while position <= 0xffff {
@@ -164,7 +168,8 @@ impl V6 {
         self.descend(value, address)
     }
 
-    /// The label sets of `addresses`, into `sets` of the same length; in passes, as [`crate::v4::V4::look_up_all`].
+    /// The label sets of `addresses`, into `sets` of the same length; in passes, as
+    /// [`crate::v4::V4::look_up_all`].
     pub(crate) fn look_up_all(&self, addresses: &[u128], sets: &mut [u32]) {
         for (set, address) in sets.iter_mut().zip(addresses) {
             let entry = self.root[(address >> (128 - ROOT_BITS)) as usize];
@@ -227,7 +232,8 @@ impl V6 {
     }
 }
 
-/// How many of the ends lie before `position`. Without branches: the compiler compares a line at once.
+/// How many of the ends lie before `position`. Without branches: the compiler compares a line at
+/// once.
 #[inline(always)]
 fn count_before<const N: usize>(ends: &[u16; N], position: u16) -> usize {
     usize::from(ends.iter().map(|end| u16::from(*end < position)).sum::<u16>())
@@ -266,7 +272,8 @@ impl<'a> Within<'a> {
         self.ranges.is_empty().then_some(self.value)
     }
 
-    /// The last of the 65536 positions of size 2^`shift` from `first` on that lies wholly before the next range.
+    /// The last of the 65536 positions of size 2^`shift` from `first` on that lies wholly before
+    /// the next range.
     fn positions_alike(&self, first: u128, shift: u32) -> u128 {
         let next = self.ranges.first().map_or(u128::MAX, |range| range.start >> shift);
         (next.saturating_sub(first)).saturating_sub(1).min(0xffff)
@@ -326,7 +333,8 @@ mod tests {
         check(&[], vec![0, u128::MAX]);
     }
 
-    /// As large as the Internet's in miniature; against binary search, since the linear twin would take hours.
+    /// As large as the Internet's in miniature; against binary search, since the linear twin would
+    /// take hours.
     #[test]
     fn a_full_table() {
         let routes = crate::synthetic::full_table_v6(50_000, 7);

@@ -1,4 +1,5 @@
-//! What sources say of addresses, deduplicated: texts and sets of labels, each kept once and named by a number.
+//! What sources say of addresses, deduplicated: texts and sets of labels, each kept once and named
+//! by a number.
 
 use hashbrown::HashMap;
 use neckar_proto::{Field, TEXT_BYTES_MAX};
@@ -70,7 +71,8 @@ impl Text {
     }
 }
 
-/// What one source, or all of them together, say of an address. 0 is "nothing said", for numbers and for texts.
+/// What one source, or all of them together, say of an address. 0 is "nothing said", for numbers
+/// and for texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Value {
     /// Customer number.

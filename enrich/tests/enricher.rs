@@ -1,4 +1,5 @@
-//! The old enricher's fields on a corpus of flows, value by value, and its defects (bwnetflow.md, 1.1) turned right.
+//! The old enricher's fields on a corpus of flows, value by value, and its defects (bwnetflow.md,
+//! 1.1) turned right.
 
 #![allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 

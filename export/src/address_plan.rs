@@ -1,8 +1,9 @@
-//! Who has which addresses: the customers that synthetic traffic belongs to, as a prefix list for enrichment and as the
-//! rule that ground truth is kept by.
+//! Who has which addresses: the customers that synthetic traffic belongs to, as a prefix list for
+//! enrichment and as the rule that ground truth is kept by.
 //!
-//! Customer `i` of [`CUSTOMERS`] has number `101 + i`, `10.(16+i).0.0/16` and `2001:db8:(1+i)::/48`. The upper half of
-//! them also have a more specific prefix inside another's, so that a longest match and a first match differ.
+//! Customer `i` of [`CUSTOMERS`] has number `101 + i`, `10.(16+i).0.0/16` and
+//! `2001:db8:(1+i)::/48`. The upper half of them also have a more specific prefix inside another's,
+//! so that a longest match and a first match differ.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -85,8 +86,8 @@ const fn v6_carved(index: usize) -> [u8; 16] {
     network
 }
 
-/// The IPv4 address of a customer's host: `host` is a rank below 2^15, `carved` asks for the prefix within another's
-/// where the customer has one.
+/// The IPv4 address of a customer's host: `host` is a rank below 2^15, `carved` asks for the prefix
+/// within another's where the customer has one.
 pub(crate) fn v4_host(index: usize, host: u16, carved: bool) -> [u8; 4] {
     let [high, low] = host.to_be_bytes();
     if carved && index >= HALF {

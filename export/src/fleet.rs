@@ -14,8 +14,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// `exporters` routers with ids from 1 on, protocols in turn, all drawing on one pool per protocol. Two
-    /// milliseconds and 700 KB per protocol, 304 bytes per router.
+    /// `exporters` routers with ids from 1 on, protocols in turn, all drawing on one pool per
+    /// protocol. Two milliseconds and 700 KB per protocol, 304 bytes per router.
     #[must_use]
     pub fn new(protocols: &[Protocol], exporters: usize, seed: u64) -> Self {
         let pools: Vec<Arc<Pool>> =
@@ -39,7 +39,8 @@ impl Fleet {
     /// The next datagram of the next router, at the front of `out`, and the index of that router.
     ///
     /// # Panics
-    /// If the fleet is empty or `out` is shorter than [`DATAGRAM_BYTES_MAX`](crate::DATAGRAM_BYTES_MAX).
+    /// If the fleet is empty or `out` is shorter than
+    /// [`DATAGRAM_BYTES_MAX`](crate::DATAGRAM_BYTES_MAX).
     pub fn datagram(&mut self, now_ns: u64, out: &mut [u8]) -> (usize, Datagram) {
         let index = self.next;
         self.next = if index + 1 == self.routers.len() { 0 } else { index + 1 };

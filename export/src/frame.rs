@@ -21,8 +21,8 @@ fn link_bytes(flow: &Flow) -> usize {
     if flow.has(Field::VlanId) { ETHERNET_BYTES + TAG_BYTES } else { ETHERNET_BYTES }
 }
 
-/// The length on the wire of a frame that carries an IP packet of about `ip_bytes`: at least all its headers, at most
-/// what Ethernet carries.
+/// The length on the wire of a frame that carries an IP packet of about `ip_bytes`: at least all
+/// its headers, at most what Ethernet carries.
 pub(crate) fn frame_bytes(flow: &Flow, ip_bytes: u64) -> usize {
     let network_bytes = if is_ipv6(flow) { IPV6_BYTES } else { IPV4_BYTES };
     let transport_bytes = match flow.word_or_zero(Field::Proto) {
@@ -45,7 +45,8 @@ pub(crate) fn ports_offset(flow: &Flow) -> usize {
     link_bytes(flow) + if is_ipv6(flow) { IPV6_BYTES } else { IPV4_BYTES }
 }
 
-/// Writes the sampled bytes of the frame that `flow` describes; `frame_bytes` is its length on the wire.
+/// Writes the sampled bytes of the frame that `flow` describes; `frame_bytes` is its length on the
+/// wire.
 pub(crate) fn write(flow: &Flow, frame_bytes: usize, out: &mut Writer<'_>) {
     let end = out.len() + sampled_bytes(frame_bytes);
     let mac = |field| flow.word_or_zero(field);
@@ -86,7 +87,8 @@ fn write_ipv4(flow: &Flow, ip_bytes: usize, out: &mut Writer<'_>) {
     out.bytes(&header);
 }
 
-/// "The 16-bit one's complement of the one's complement sum of all 16 bit words in the header" (RFC 791, 3.1).
+/// "The 16-bit one's complement of the one's complement sum of all 16 bit words in the header" (RFC
+/// 791, 3.1).
 fn checksum(header: &[u8]) -> u16 {
     let words =
         header.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));

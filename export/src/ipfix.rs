@@ -1,4 +1,5 @@
-//! IPFIX (RFC 7011): header, template and options sets, and the fields of NetFlow v9's layouts with absolute times.
+//! IPFIX (RFC 7011): header, template and options sets, and the fields of NetFlow v9's layouts with
+//! absolute times.
 
 use crate::template::{Element, Template, Value, element};
 use crate::writer::Writer;
@@ -26,8 +27,9 @@ const IPV6_ELEMENTS: [Element; 25] = absolute(crate::netflow9::IPV6.elements);
 
 const _: () = assert!(IPV4.record_bytes() == 81 && IPV6.record_bytes() == 125);
 
-/// A NetFlow v9 layout with what IANA has put in the place of its obsolete fields: uptimes (21, 22) mean nothing
-/// without the uptime that IPFIX's header lacks, samplerId (48) "is deprecated in favor of 302 selectorId".
+/// A NetFlow v9 layout with what IANA has put in the place of its obsolete fields: uptimes (21, 22)
+/// mean nothing without the uptime that IPFIX's header lacks, samplerId (48) "is deprecated in
+/// favor of 302 selectorId".
 const fn absolute<const N: usize>(elements: &[Element]) -> [Element; N] {
     let mut out = [element(0, 0, Value::Constant(0)); N];
     let mut index = 0;
@@ -50,7 +52,8 @@ pub struct Header {
     pub bytes: u16,
     /// Export time, Unix seconds.
     pub unix_s: u32,
-    /// "Total number of IPFIX Data Records sent" in this domain before this message, options data included.
+    /// "Total number of IPFIX Data Records sent" in this domain before this message, options data
+    /// included.
     pub sequence: u32,
     /// Observation domain.
     pub domain: u32,
@@ -75,8 +78,8 @@ pub fn write_template_set(templates: &[Template], out: &mut Writer<'_>) {
 /// Data records that [`write_sampling`] adds to the sequence.
 pub const SAMPLING_RECORDS: u32 = 1;
 
-/// Options template (RFC 7011, 3.4.2.2) and options data that say which rate selector [`SELECTOR_ID`] has: of
-/// `rate` packets one is taken and the others are left (RFC 5477, 8.2).
+/// Options template (RFC 7011, 3.4.2.2) and options data that say which rate selector
+/// [`SELECTOR_ID`] has: of `rate` packets one is taken and the others are left (RFC 5477, 8.2).
 pub fn write_sampling(rate: u32, out: &mut Writer<'_>) {
     const SYSTEMATIC_COUNT: u16 = 1;
     out.u16(OPTIONS_TEMPLATE_SET).u16(4 + 6 + 4 * 4 + 2);

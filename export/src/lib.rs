@@ -1,13 +1,15 @@
 //! Flows in, NetFlow v5, v9, IPFIX and sFlow v5 datagrams out.
 //!
-//! * [`Router`] is a synthetic exporter: each call makes its next datagram, with templates, options data, counters and
-//!   sequence numbers as a real one sends them, and it knows exactly what it has sent ([`Totals`]). [`Fleet`] is many of
-//!   them in turn. They are the load source of `neckar generate`, `neckard demo`, tests and benches.
-//! * [`netflow5`], [`netflow9`], [`ipfix`] and [`sflow`] are the wire forms below: headers, template sets, and records
-//!   made of a [`Flow`](neckar_proto::Flow), whatever its source.
+//! * [`Router`] is a synthetic exporter: each call makes its next datagram, with templates, options
+//!   data, counters and sequence numbers as a real one sends them, and it knows exactly what it has
+//!   sent ([`Totals`]). [`Fleet`] is many of them in turn. They are the load source of `neckar
+//!   generate`, `neckard demo`, tests and benches.
+//! * [`netflow5`], [`netflow9`], [`ipfix`] and [`sflow`] are the wire forms below: headers,
+//!   template sets, and records made of a [`Flow`](neckar_proto::Flow), whatever its source.
 //!
-//! Everything costly happens when a [`Router`] is made: bodies of some hundred datagrams are encoded ahead, and a
-//! datagram is a copy of one with header, times and client ports written over it (see `router.rs` for the figure).
+//! Everything costly happens when a [`Router`] is made: bodies of some hundred datagrams are
+//! encoded ahead, and a datagram is a copy of one with header, times and client ports written over
+//! it (see `router.rs` for the figure).
 //!
 //! Deliberately absent: sockets, clocks (time is an argument), allocation once warm, `unsafe`.
 #![forbid(unsafe_code)]
@@ -35,7 +37,8 @@ pub use router::{Datagram, Router};
 pub use totals::{Sum, Totals};
 pub use writer::Writer;
 
-/// A UDP payload is never longer than this: it crosses any path of 1,500 bytes, tunnels included, in one piece.
+/// A UDP payload is never longer than this: it crosses any path of 1,500 bytes, tunnels included,
+/// in one piece.
 pub const DATAGRAM_BYTES_MAX: usize = 1400;
 
 /// What a router exports by.

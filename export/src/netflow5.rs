@@ -55,8 +55,8 @@ impl Header {
     }
 }
 
-/// The record of an IPv4 flow. Numbers too big for their place are cut to its largest value, AS numbers to
-/// [`AS_TRANS`].
+/// The record of an IPv4 flow. Numbers too big for their place are cut to its largest value, AS
+/// numbers to [`AS_TRANS`].
 pub fn write_record(flow: &Flow, clock: &Clock, out: &mut Writer<'_>) {
     let word = |field| flow.word_or_zero(field);
     let short = |field| word(field).min(u64::from(u16::MAX)) as u16;

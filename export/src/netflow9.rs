@@ -49,7 +49,8 @@ const IPV4_ELEMENTS: [Element; 23] = [
     element(235, 4, Value::Word(Field::EgressVrfID)),
 ];
 
-// First before last, and the destination's mask before the source's: unlike template 260, and so it is on the wire.
+// First before last, and the destination's mask before the source's: unlike template 260, and so it
+// is on the wire.
 const IPV6_ELEMENTS: [Element; 25] = [
     element(2, 8, Value::Word(Field::Packets)),
     element(1, 8, Value::Word(Field::Bytes)),
@@ -130,7 +131,8 @@ pub fn write_data_set(
 /// Records that [`write_sampling`] adds to the header's count.
 pub const SAMPLING_RECORDS: u16 = 2;
 
-/// Options template (RFC 3954, 6.1) and options data (6.2) that say which rate sampler [`SAMPLER_ID`] has.
+/// Options template (RFC 3954, 6.1) and options data (6.2) that say which rate sampler
+/// [`SAMPLER_ID`] has.
 pub fn write_sampling(rate: u32, out: &mut Writer<'_>) {
     const SCOPE_SYSTEM: u16 = 1;
     const RANDOM: u8 = 2;

@@ -1,8 +1,9 @@
 //! Datagram bodies encoded ahead, shared by all routers of a protocol.
 //!
-//! A pool is 256 bodies of nearly [`DATAGRAM_BYTES_MAX`], some 350 KB, read one after the other. What differs from one
-//! sending to the next (times, client ports, sample sequences) is listed in [`Slot`]s. The rows behind a body are not
-//! kept: each body has its own seed and is drawn again when a test asks for them.
+//! A pool is 256 bodies of nearly [`DATAGRAM_BYTES_MAX`], some 350 KB, read one after the other.
+//! What differs from one sending to the next (times, client ports, sample sequences) is listed in
+//! [`Slot`]s. The rows behind a body are not kept: each body has its own seed and is drawn again
+//! when a test asks for them.
 
 use neckar_proto::{Field, Flow};
 
@@ -191,7 +192,8 @@ fn body_bytes(protocol: Protocol, drafts: &[Draft]) -> usize {
     }
 }
 
-/// Makes of a drawn flow what the protocol can say of it; for sFlow, one packet of it. Returns that packet's length.
+/// Makes of a drawn flow what the protocol can say of it; for sFlow, one packet of it. Returns that
+/// packet's length.
 fn limit_to(protocol: Protocol, flow: &mut Flow, random: &mut Random) -> usize {
     flow.set(Field::Type, protocol.flow_type());
     match protocol {

@@ -1,6 +1,6 @@
-//! Pseudo-random numbers that are the same for a seed on every machine and with every compiler: ground truth that tests
-//! and benches quote must not move when a crate changes its algorithm. SplitMix64 (Steele, Lea, Flood 2014), integers
-//! only.
+//! Pseudo-random numbers that are the same for a seed on every machine and with every compiler:
+//! ground truth that tests and benches quote must not move when a crate changes its algorithm.
+//! SplitMix64 (Steele, Lea, Flood 2014), integers only.
 
 /// A stream of numbers.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ impl Random {
         self.below(100) < percent
     }
 
-    /// A rank below `2^bits` whose popularity falls as one over the rank (Zipf, exponent 1): each octave of ranks is
-    /// as likely as every other.
+    /// A rank below `2^bits` whose popularity falls as one over the rank (Zipf, exponent 1): each
+    /// octave of ranks is as likely as every other.
     pub(crate) fn zipf(&mut self, bits: u32) -> u64 {
         let octave = self.below(u64::from(bits) + 1);
         if octave == 0 {
@@ -46,8 +46,8 @@ impl Random {
         low + self.below(low)
     }
 
-    /// A size from 1 to `2^bits_max - 1` with a heavy tail (Pareto, exponent 1): each octave is half as likely as the
-    /// one below.
+    /// A size from 1 to `2^bits_max - 1` with a heavy tail (Pareto, exponent 1): each octave is
+    /// half as likely as the one below.
     pub(crate) fn pareto(&mut self, bits_max: u32) -> u64 {
         let octave = self.next().trailing_zeros().min(bits_max - 1);
         (1 << octave) + self.below(1 << octave)

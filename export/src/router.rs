@@ -1,7 +1,8 @@
 //! A synthetic exporter: one observation domain of one router, datagram by datagram.
 //!
-//! In: the time. Out: the bytes of the next UDP payload, and on request what all of them have said. Cost: a copy of a
-//! body that was encoded ahead, and three stores a record: 40 to 65 ns a datagram, 3 ns a flow (8 for sFlow's samples).
+//! In: the time. Out: the bytes of the next UDP payload, and on request what all of them have said.
+//! Cost: a copy of a body that was encoded ahead, and three stores a record: 40 to 65 ns a
+//! datagram, 3 ns a flow (8 for sFlow's samples).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -52,8 +53,9 @@ pub struct Router {
 }
 
 impl Router {
-    /// Router `id` with traffic of its own. Encodes its pool, which takes some milliseconds; many routers share one in
-    /// a [`Fleet`](crate::Fleet). The same arguments give the same datagrams, bit for bit.
+    /// Router `id` with traffic of its own. Encodes its pool, which takes some milliseconds; many
+    /// routers share one in a [`Fleet`](crate::Fleet). The same arguments give the same
+    /// datagrams, bit for bit.
     #[must_use]
     pub fn new(protocol: Protocol, id: u32, seed: u64) -> Self {
         Self::with_pool(Arc::new(Pool::new(protocol, seed)), id)
@@ -78,16 +80,16 @@ impl Router {
         }
     }
 
-    /// Sends templates and options (NetFlow v9, IPFIX) or counters (sFlow) again after this many datagrams or
-    /// nanoseconds, instead of 200 and 20 s.
+    /// Sends templates and options (NetFlow v9, IPFIX) or counters (sFlow) again after this many
+    /// datagrams or nanoseconds, instead of 200 and 20 s.
     #[must_use]
     pub fn with_refresh(mut self, datagrams: u32, interval_ns: u64) -> Self {
         (self.refresh_datagrams, self.refresh_ns) = (datagrams, interval_ns);
         self
     }
 
-    /// Samples one of `rate` packets, instead of a rate that depends on the id. At least 1; in NetFlow v5, which has 14
-    /// bits for it, at most [`netflow5::SAMPLING_RATE_MAX`].
+    /// Samples one of `rate` packets, instead of a rate that depends on the id. At least 1; in
+    /// NetFlow v5, which has 14 bits for it, at most [`netflow5::SAMPLING_RATE_MAX`].
     #[must_use]
     pub fn with_sampling_rate(mut self, rate: u32) -> Self {
         let rate_max = match self.protocol() {
@@ -104,7 +106,8 @@ impl Router {
         self.pool.protocol
     }
 
-    /// Its number: source id (NetFlow v9), observation domain (IPFIX), engine (v5, 16 bits), sub-agent (sFlow).
+    /// Its number: source id (NetFlow v9), observation domain (IPFIX), engine (v5, 16 bits),
+    /// sub-agent (sFlow).
     #[must_use]
     pub fn id(&self) -> u32 {
         self.stream.id
@@ -153,9 +156,10 @@ impl Router {
         totals
     }
 
-    /// Appends the flows of the last datagram that had some, in wire order, with what that datagram says of them, as
-    /// `semantics.md` reads it. Receive time and, except for sFlow, the exporter's address are not in the datagram.
-    /// Draws the rows anew, which takes some microseconds a row: for tests.
+    /// Appends the flows of the last datagram that had some, in wire order, with what that datagram
+    /// says of them, as `semantics.md` reads it. Receive time and, except for sFlow, the
+    /// exporter's address are not in the datagram. Draws the rows anew, which takes some
+    /// microseconds a row: for tests.
     pub fn last_rows(&self, rows: &mut Rows) {
         let Some((now_ns, sequence)) = self.last else { return };
         let turn = self.sent - 1;
@@ -190,7 +194,8 @@ impl Router {
 
     /// The instants that a reader makes of start and end of a flow.
     fn times_ns(&self, now_ns: u64, draft: &Draft) -> Option<(u64, u64)> {
-        // Header clocks: NetFlow v5's is exact, v9's has whole seconds; IPFIX says the time itself, in milliseconds.
+        // Header clocks: NetFlow v5's is exact, v9's has whole seconds; IPFIX says the time itself,
+        // in milliseconds.
         let tick_ns = match self.protocol() {
             Protocol::V5 => 1,
             Protocol::V9 => 1_000_000_000,
@@ -217,7 +222,8 @@ impl Router {
         (self.first_block + turn as usize) % BLOCKS
     }
 
-    /// How far client ports have moved: another step each time round, so that conversations do not repeat.
+    /// How far client ports have moved: another step each time round, so that conversations do not
+    /// repeat.
     fn port_shift(&self, turn: u64) -> u16 {
         ((turn / BLOCKS as u64) as u16).wrapping_mul(7919).wrapping_add(self.id() as u16)
     }

@@ -1,4 +1,5 @@
-//! sFlow version 5 (sflow.org, 2004): datagram header, flow samples of raw packet headers, counter samples.
+//! sFlow version 5 (sflow.org, 2004): datagram header, flow samples of raw packet headers, counter
+//! samples.
 
 use std::net::IpAddr;
 
@@ -9,7 +10,8 @@ use crate::writer::Writer;
 
 /// Length of the header of an agent with an IPv4 address.
 pub const HEADER_IPV4_BYTES: usize = 28;
-/// What a flow sample says first, [`SampleHeader::write`]: sequence, source, rate, pool, drops, behind type and length.
+/// What a flow sample says first, [`SampleHeader::write`]: sequence, source, rate, pool, drops,
+/// behind type and length.
 pub const SAMPLE_HEADER_OFFSET: usize = 8;
 /// Length of a counter sample of one interface.
 pub const COUNTER_SAMPLE_BYTES: usize = 8 + 12 + 8 + INTERFACE_COUNTERS_BYTES;

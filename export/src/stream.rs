@@ -1,7 +1,8 @@
-//! The state of one export stream and the headers that it writes: sequence numbers, uptime, sample counts.
+//! The state of one export stream and the headers that it writes: sequence numbers, uptime, sample
+//! counts.
 //!
-//! Apart from `router.rs` so that the shared pool can be read while this is written to, without touching the pool's
-//! reference count: routers of several threads share it.
+//! Apart from `router.rs` so that the shared pool can be read while this is written to, without
+//! touching the pool's reference count: routers of several threads share it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -53,7 +54,8 @@ impl Stream {
         (self.uptime_start_ms + now_ns.saturating_sub(started_ns) / 1_000_000) as u32
     }
 
-    /// Writes header, times and sequences over a body with flows. Returns the header's sequence number.
+    /// Writes header, times and sequences over a body with flows. Returns the header's sequence
+    /// number.
     pub(crate) fn finish(
         &mut self,
         protocol: Protocol,
@@ -124,7 +126,8 @@ impl Stream {
             domain: self.id,
         };
         header.write(&mut Writer::new(out));
-        // "Incremental sequence counter modulo 2^32 of all IPFIX Data Records" (RFC 7011, 3.1), options data included.
+        // "Incremental sequence counter modulo 2^32 of all IPFIX Data Records" (RFC 7011, 3.1),
+        // options data included.
         self.sequence = sequence.wrapping_add(records);
         sequence
     }

@@ -1,14 +1,17 @@
-//! Templates of NetFlow v9 and IPFIX: which fields a record has, and records made of a [`Flow`] by them.
+//! Templates of NetFlow v9 and IPFIX: which fields a record has, and records made of a [`Flow`] by
+//! them.
 //!
-//! The layouts 260 (IPv4) and 266 (IPv6) of NetFlow v9 are those of bwNetFlow's converter, byte for byte; IPFIX has the
-//! same fields with absolute times and the selector id that replaced the sampler id. A record is written field by field
-//! (some 60 ns); the synthetic routers do that once and copy ever after.
+//! The layouts 260 (IPv4) and 266 (IPv6) of NetFlow v9 are those of bwNetFlow's converter, byte for
+//! byte; IPFIX has the same fields with absolute times and the selector id that replaced the
+//! sampler id. A record is written field by field (some 60 ns); the synthetic routers do that once
+//! and copy ever after.
 
 use neckar_proto::{Field, Flow};
 
 use crate::writer::Writer;
 
-/// Where the bytes of a field come from. Absent fields are written as zero: the formats know no absence.
+/// Where the bytes of a field come from. Absent fields are written as zero: the formats know no
+/// absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A number of the row, its low bytes where the template has fewer.
@@ -92,7 +95,8 @@ impl Template {
         self.elements.iter().position(|element| element.value == value).map(|at| self.offset_of(at))
     }
 
-    /// The template record, which is the same in NetFlow v9 (RFC 3954, 5.2) and IPFIX (RFC 7011, 3.4.1).
+    /// The template record, which is the same in NetFlow v9 (RFC 3954, 5.2) and IPFIX (RFC 7011,
+    /// 3.4.1).
     pub fn write_definition(&self, out: &mut Writer<'_>) {
         out.u16(self.id).u16(self.elements.len() as u16);
         for element in self.elements {

@@ -42,7 +42,8 @@ pub struct Totals {
     pub udp: Sum,
     /// Those of ICMP and ICMPv6.
     pub icmp: Sum,
-    /// By customer, in the order of [`customer_prefixes`](crate::customer_prefixes); a flow has at most one.
+    /// By customer, in the order of [`customer_prefixes`](crate::customer_prefixes); a flow has at
+    /// most one.
     pub customers: [Sum; CUSTOMERS],
 }
 

@@ -1,9 +1,10 @@
-//! What happens on the network that the synthetic routers watch: a border with sixteen customers behind it.
+//! What happens on the network that the synthetic routers watch: a border with sixteen customers
+//! behind it.
 //!
-//! Popularity of customers, hosts and remote networks is Zipf's, sizes have a heavy tail, services and packet lengths
-//! come in the proportions usual on an access network. Remote networks are spread over the whole unicast space, since
-//! prefix tables are measured with this traffic and documentation prefixes would all lie in one cache line; nothing is
-//! ever sent to those addresses.
+//! Popularity of customers, hosts and remote networks is Zipf's, sizes have a heavy tail, services
+//! and packet lengths come in the proportions usual on an access network. Remote networks are
+//! spread over the whole unicast space, since prefix tables are measured with this traffic and
+//! documentation prefixes would all lie in one cache line; nothing is ever sent to those addresses.
 
 use neckar_proto::{Field, Flow};
 

@@ -1,4 +1,5 @@
-//! Big-endian output into a slice of fixed size: all four protocols are big-endian, and none needs more.
+//! Big-endian output into a slice of fixed size: all four protocols are big-endian, and none needs
+//! more.
 
 /// Writes numbers and bytes one behind the other.
 ///

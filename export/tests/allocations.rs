@@ -1,5 +1,5 @@
-//! A warm router makes datagrams without touching the allocator. In a program of its own, since the counter replaces the
-//! allocator.
+//! A warm router makes datagrams without touching the allocator. In a program of its own, since the
+//! counter replaces the allocator.
 #![allow(missing_docs, reason = "a test")]
 
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};

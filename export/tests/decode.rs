@@ -1,4 +1,5 @@
-//! What `neckar-decode` makes of the datagrams is what the router says it has sent: value by value, and in sum.
+//! What `neckar-decode` makes of the datagrams is what the router says it has sent: value by value,
+//! and in sum.
 #![allow(missing_docs, reason = "a test")]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,7 +12,8 @@ use neckar_proto::{Field, Flow, Rows};
 const NOW_NS: u64 = 1_700_000_000_123_456_789;
 const STEP_NS: u64 = 10_000_000;
 
-/// What the decoder reads so far; sFlow comes with the next issue, and then this is [`Protocol::ALL`].
+/// What the decoder reads so far; sFlow comes with the next issue, and then this is
+/// [`Protocol::ALL`].
 const DECODED: [Protocol; 3] = [Protocol::V5, Protocol::V9, Protocol::Ipfix];
 
 fn decoder() -> Decoder {

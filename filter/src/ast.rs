@@ -1,7 +1,7 @@
 //! A filter as a tree: what the parser makes, the compiler takes and `Display` prints.
 //!
-//! Canonical in structure: no `And` directly in an `And`, no `Or` in an `Or`, both of at least two. Depth is at most
-//! [`DEPTH_MAX`](crate::DEPTH_MAX), so recursion over a tree is safe.
+//! Canonical in structure: no `And` directly in an `And`, no `Or` in an `Or`, both of at least two.
+//! Depth is at most [`DEPTH_MAX`](crate::DEPTH_MAX), so recursion over a tree is safe.
 
 use ipnet::IpNet;
 

@@ -1,8 +1,9 @@
 //! A tree into tests in a row.
 //!
-//! Steps are made from the back: when one is made, both its targets are known, and `and`, `or` and `not` cost nothing but
-//! the choice of targets. Before that, what a hand-written filter says in many terms (`address A or address B or …`) becomes
-//! one list, hence one search, and among the operands of `and` and `or` the cheap ones come first.
+//! Steps are made from the back: when one is made, both its targets are known, and `and`, `or` and
+//! `not` cost nothing but the choice of targets. Before that, what a hand-written filter says in
+//! many terms (`address A or address B or …`) becomes one list, hence one search, and among the
+//! operands of `and` and `or` the cheap ones come first.
 
 use std::borrow::Cow;
 
@@ -50,8 +51,8 @@ struct Builder {
 }
 
 impl Builder {
-    /// Makes the steps of `expr` that go to `then` or `otherwise`, and returns the first of them. Recursion is as deep as
-    /// the tree, which is bounded.
+    /// Makes the steps of `expr` that go to `then` or `otherwise`, and returns the first of them.
+    /// Recursion is as deep as the tree, which is bounded.
     fn expr(&mut self, expr: &Expr, then: Target, otherwise: Target) -> Target {
         match expr {
             Expr::All => then,
@@ -292,17 +293,20 @@ fn keep<T>(table: &mut Vec<T>, item: T) -> Index {
 /// The numbers that, divided by `unit` and rounded down, are in the ranges.
 fn multiplied(ranges: &[(u64, u64)], unit: u64) -> Intervals<u64> {
     let multiplied = ranges.iter().map(|(low, high)| {
-        // What overflows is above everything: no number divided reaches it, and none is above a high end there.
+        // What overflows is above everything: no number divided reaches it, and none is above a
+        // high end there.
         let low = low.checked_mul(unit);
         low.map(|low| (low, high.saturating_mul(unit).saturating_add(unit - 1)))
     });
     Intervals::new(multiplied.flatten().collect())
 }
 
-/// Operands of `and`, or of `or`: terms that ask the same thing of other values made one, the cheap ones first.
+/// Operands of `and`, or of `or`: terms that ask the same thing of other values made one, the cheap
+/// ones first.
 fn arranged(operands: &[Expr], and: bool) -> Vec<Cow<'_, Expr>> {
     let mut arranged: Vec<Cow<'_, Expr>> = Vec::with_capacity(operands.len());
-    // Where the first term of each kind is: a list that is searched for every operand, but has few kinds.
+    // Where the first term of each kind is: a list that is searched for every operand, but has few
+    // kinds.
     let mut firsts: Vec<(&Term, usize)> = Vec::new();
     for operand in operands {
         // `not (a or b)` is `not a and not b`: under `and` it is the negated terms that are lists.

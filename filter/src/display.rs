@@ -1,6 +1,7 @@
 //! Canonical text: one blank between words, decimal numbers, the old language wherever it suffices.
 //!
-//! `and` inside `or` gets parentheses although it needs none, so that the text reads the same under either precedence.
+//! `and` inside `or` gets parentheses although it needs none, so that the text reads the same under
+//! either precedence.
 
 use std::fmt::{Display, Formatter, Result, Write as _};
 

@@ -101,7 +101,8 @@ const LISTED_MAX: usize = 12;
 
 /// A text that is no filter: where it goes wrong, why, and what might be meant.
 ///
-/// `Display` gives several lines: the place and message, the text, a caret under the place, and what would be right there.
+/// `Display` gives several lines: the place and message, the text, a caret under the place, and
+/// what would be right there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError(Box<Details>);
 

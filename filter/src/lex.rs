@@ -1,8 +1,9 @@
 //! Text into words, texts and signs.
 //!
-//! A word is a run of letters, digits, `_`, `.` and `:`, so keywords, numbers, addresses and MAC addresses are all words,
-//! and what a word has to be is known where it is expected: `::1`, `0.0.0.0` and `ab::1` need no care here. White space is
-//! blank, tab and newline, and `#` up to the end of its line.
+//! A word is a run of letters, digits, `_`, `.` and `:`, so keywords, numbers, addresses and MAC
+//! addresses are all words, and what a word has to be is known where it is expected: `::1`,
+//! `0.0.0.0` and `ab::1` need no care here. White space is blank, tab and newline, and `#` up to
+//! the end of its line.
 
 use crate::error::{Fault, Span};
 
@@ -32,7 +33,8 @@ const FOREIGN: [(&str, &str); 6] =
 pub(crate) struct Lexer<'t> {
     text: &'t str,
     at: usize,
-    /// Where the last lexeme ended: what is missing at the end is missing there, not behind a comment.
+    /// Where the last lexeme ended: what is missing at the end is missing there, not behind a
+    /// comment.
     last_end: usize,
 }
 
@@ -77,12 +79,14 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// Letters of all languages, though no keyword has them: a text without its quotes is to be one word in the message about it.
+/// Letters of all languages, though no keyword has them: a text without its quotes is to be one
+/// word in the message about it.
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | ':')
 }
 
-/// Length of the word at the front of `rest`. A hyphen joins letters (`passes-through`), not numbers (`0xa-0xf`).
+/// Length of the word at the front of `rest`. A hyphen joins letters (`passes-through`), not
+/// numbers (`0xa-0xf`).
 fn word_len(rest: &str) -> usize {
     let bytes = rest.as_bytes();
     let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
@@ -92,7 +96,8 @@ fn word_len(rest: &str) -> usize {
     end.map_or(rest.len(), |(at, _)| at)
 }
 
-/// What stands between the quotes at the front of `rest`. On one line: a forgotten quote is noticed where it is.
+/// What stands between the quotes at the front of `rest`. On one line: a forgotten quote is noticed
+/// where it is.
 fn quoted(rest: &str, quote: char, start: usize) -> Result<&str, Fault> {
     let inside = &rest[1..];
     let end = inside.find([quote, '\n']).filter(|end| !inside[*end..].starts_with('\n'));

@@ -1,9 +1,10 @@
 //! The flowfilter language, compiled to a predicate over a flow.
 //!
-//! Text goes in through [`Filter::parse`], which says where and why if it cannot be read; [`Filter::matches`] then answers
-//! for one row. A filter is a list of tests, each naming the test to go to when it holds and when it does not: no tree is
-//! walked, nothing is allocated or written, the first test that decides ends it. So one filter serves all threads. The
-//! usual test costs one or two nanoseconds; a list of thousands of values or prefixes costs one binary search.
+//! Text goes in through [`Filter::parse`], which says where and why if it cannot be read;
+//! [`Filter::matches`] then answers for one row. A filter is a list of tests, each naming the test
+//! to go to when it holds and when it does not: no tree is walked, nothing is allocated or written,
+//! the first test that decides ends it. So one filter serves all threads. The usual test costs one
+//! or two nanoseconds; a list of thousands of values or prefixes costs one binary search.
 //!
 //! Deliberately absent: names that need a lookup (DNS, SNMP), state between flows, and I/O.
 //!
@@ -56,8 +57,8 @@ pub enum Precedence {
     /// `and` above `or`: `a or b and c` is `a or (b and c)`, `a and b or c` is `(a and b) or c`.
     #[default]
     Standard,
-    /// As the suite had it: equal, from the right, so that `a and b or c` is `a and (b or c)`. An operator with nothing
-    /// behind it is taken, as if "everything" stood there.
+    /// As the suite had it: equal, from the right, so that `a and b or c` is `a and (b or c)`. An
+    /// operator with nothing behind it is taken, as if "everything" stood there.
     Legacy,
 }
 
@@ -67,17 +68,20 @@ pub enum Meaning {
     /// As the RFCs and registries have it.
     #[default]
     Standard,
-    /// As the suite had it; the grammar's last section lists the differences. All that was added since works here too.
+    /// As the suite had it; the grammar's last section lists the differences. All that was added
+    /// since works here too.
     Legacy,
 }
 
 /// What `incoming` says of a flow without `FlowDirection`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AbsentDirection {
-    /// It is neither incoming nor outgoing. Right for rows that decode and enrich made: "absent is not zero".
+    /// It is neither incoming nor outgoing. Right for rows that decode and enrich made: "absent is
+    /// not zero".
     #[default]
     Unknown,
-    /// It is incoming. Right for rows read back from protobuf, which does not write a zero, and what the suite did.
+    /// It is incoming. Right for rows read back from protobuf, which does not write a zero, and
+    /// what the suite did.
     Incoming,
 }
 
@@ -107,8 +111,8 @@ impl Options {
     };
 }
 
-/// A filter, ready to be asked. Shown by `Display` as canonical text, which parses to the same filter under the same
-/// [`Options`], whichever [`Precedence`].
+/// A filter, ready to be asked. Shown by `Display` as canonical text, which parses to the same
+/// filter under the same [`Options`], whichever [`Precedence`].
 #[derive(Clone, Debug)]
 pub struct Filter {
     expr: Expr,
@@ -120,15 +124,17 @@ impl Filter {
     /// Reads a filter. Empty text matches everything.
     ///
     /// # Errors
-    /// Text that is not of the language, is longer than [`TEXT_BYTES_MAX`] or nested deeper than [`DEPTH_MAX`].
+    /// Text that is not of the language, is longer than [`TEXT_BYTES_MAX`] or nested deeper than
+    /// [`DEPTH_MAX`].
     pub fn parse(text: &str, options: &Options) -> Result<Self, ParseError> {
         let expr = parse::parse(text, options)?;
         let program = compile::compile(&expr, options);
         Ok(Self { expr, program, options: *options })
     }
 
-    /// Does `flow` match? `texts` finds its texts: the [`Rows`](neckar_proto::Rows) it stands in, [`Labelled`] where the
-    /// texts of enrichment are still encoded labels, `()` where it has none.
+    /// Does `flow` match? `texts` finds its texts: the [`Rows`](neckar_proto::Rows) it stands in,
+    /// [`Labelled`] where the texts of enrichment are still encoded labels, `()` where it has
+    /// none.
     #[inline]
     #[must_use]
     pub fn matches<T: Texts + ?Sized>(&self, flow: &Flow, texts: &T) -> bool {
@@ -141,7 +147,8 @@ impl Filter {
         self.program.is_always()
     }
 
-    /// The fields that the answer may depend on: what a reader of messages has to decode, and whether texts are needed.
+    /// The fields that the answer may depend on: what a reader of messages has to decode, and
+    /// whether texts are needed.
     #[must_use]
     pub fn reads(&self) -> Presence {
         self.program.reads()

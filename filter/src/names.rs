@@ -1,4 +1,5 @@
-//! The words of the language and the fields they stand for: one table for the parser, the compiler and `Display`.
+//! The words of the language and the fields they stand for: one table for the parser, the compiler
+//! and `Display`.
 
 use neckar_proto::Field;
 
@@ -80,7 +81,8 @@ pub(crate) struct QuantityInfo {
     /// The largest value that makes sense.
     pub(crate) max: u64,
     pub(crate) reading: Reading,
-    /// Fields without a side. With one: the last but one is the source's, the last the destination's.
+    /// Fields without a side. With one: the last but one is the source's, the last the
+    /// destination's.
     pub(crate) fields: &'static [Field],
     pub(crate) names: &'static [Name],
 }

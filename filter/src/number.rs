@@ -33,7 +33,8 @@ fn decimal(word: &str, meaning: Meaning) -> Result<u64, Wrong> {
     parse(digits, 10, word)?.checked_mul(times).ok_or_else(|| too_large(word))
 }
 
-/// "a leading zero means octal" in the suite, and hardly ever to the one who writes it: refused unless it makes no difference.
+/// "a leading zero means octal" in the suite, and hardly ever to the one who writes it: refused
+/// unless it makes no difference.
 fn leading_zero(word: &str, meaning: Meaning) -> Result<u64, Wrong> {
     let octal = parse(word, 8, word);
     if meaning == Meaning::Legacy {
@@ -54,7 +55,8 @@ fn leading_zero(word: &str, meaning: Meaning) -> Result<u64, Wrong> {
 }
 
 fn parse(digits: &str, radix: u32, word: &str) -> Result<u64, Wrong> {
-    // `from_str_radix` takes a sign, which no word has in front, but `0x+1` must not pass either way.
+    // `from_str_radix` takes a sign, which no word has in front, but `0x+1` must not pass either
+    // way.
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
         return Err(Wrong { message: format!("`{word}` is no number"), help: None });
     }

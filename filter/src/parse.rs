@@ -1,7 +1,8 @@
-//! Words into a tree: `and`, `or`, `not`, parentheses, and which keyword begins what. Values are read in [`crate::values`].
+//! Words into a tree: `and`, `or`, `not`, parentheses, and which keyword begins what. Values are
+//! read in [`crate::values`].
 //!
-//! Recursive descent with bounded depth. Chains of operators are loops, under either precedence: a filter of 10,000 terms is
-//! as deep as one of two.
+//! Recursive descent with bounded depth. Chains of operators are loops, under either precedence: a
+//! filter of 10,000 terms is as deep as one of two.
 
 use crate::ast::{Expr, Fact, Side, Term};
 use crate::error::{Fault, ParseError, Span};
@@ -311,11 +312,12 @@ fn and_above_or(operands: Vec<Parsed>, operators: &[Operator]) -> Parsed {
     join(Operator::Or, alternatives)
 }
 
-/// "equal precedence and associate right": `a and b or c` as `a and (b or c)`. `None` if that nests too deep, before there is a
-/// tree that could not even be dropped.
+/// "equal precedence and associate right": `a and b or c` as `a and (b or c)`. `None` if that nests
+/// too deep, before there is a tree that could not even be dropped.
 fn from_the_right(mut operands: Vec<Parsed>, operators: &[Operator]) -> Option<Parsed> {
     let last = operands.pop().expect("an expression has a first statement");
-    // Equal operators in a row are one join: kept in reverse until another operator, or the front, ends it.
+    // Equal operators in a row are one join: kept in reverse until another operator, or the front,
+    // ends it.
     let mut row = vec![last];
     for (index, operand) in operands.into_iter().enumerate().rev() {
         row.push(operand);

@@ -1,8 +1,9 @@
 //! A compiled filter: tests in a row, each naming where to go from here.
 //!
-//! Targets lie strictly ahead, so a run ends. A test reads one or two fields of the row; the sets, texts and paths that do
-//! not fit into a test stand beside it in tables. An absent number is 0, as the message's consumers see it (proto3); the
-//! compiler asks [`Test::Has`] first where that is wrong.
+//! Targets lie strictly ahead, so a run ends. A test reads one or two fields of the row; the sets,
+//! texts and paths that do not fit into a test stand beside it in tables. An absent number is 0, as
+//! the message's consumers see it (proto3); the compiler asks [`Test::Has`] first where that is
+//! wrong.
 
 use neckar_proto::{Field, Flow, Presence};
 
@@ -258,15 +259,15 @@ impl Derived {
     }
 }
 
-/// "TimeFlowEnd − TimeFlowStart (s)": each in whole seconds, as consumers of the message see them. A flow that ends before it
-/// starts took no time.
+/// "TimeFlowEnd − TimeFlowStart (s)": each in whole seconds, as consumers of the message see them.
+/// A flow that ends before it starts took no time.
 fn duration_s(flow: &Flow) -> u64 {
     let second = |field| flow.word_or_zero(field) / SECOND_NS;
     second(Field::TimeFlowEndNs).saturating_sub(second(Field::TimeFlowStartNs))
 }
 
-/// Type and code. From the port, where routers put them, if the row has neither; zeros are not told from nothing, so that
-/// the answer is the same for the row and for the message made of it.
+/// Type and code. From the port, where routers put them, if the row has neither; zeros are not told
+/// from nothing, so that the answer is the same for the row and for the message made of it.
 fn icmp(flow: &Flow) -> (u64, u64) {
     let of_its_own = (flow.word_or_zero(Field::IcmpType), flow.word_or_zero(Field::IcmpCode));
     if of_its_own != (0, 0) {

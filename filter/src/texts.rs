@@ -2,7 +2,8 @@
 
 use neckar_proto::{Field, Flow, Rows};
 
-/// Finds the texts of a flow. A row has its texts outside of itself, and not always in the same place.
+/// Finds the texts of a flow. A row has its texts outside of itself, and not always in the same
+/// place.
 pub trait Texts {
     /// The text, bytes or list in `field` of `flow`; `None` if absent.
     fn text<'a>(&'a self, flow: &'a Flow, field: Field) -> Option<&'a [u8]>;
@@ -22,10 +23,11 @@ impl Texts for () {
     }
 }
 
-/// A flow's own texts, and those that enrichment keeps ready as encoded fields for the encoder. The labels win, as they do
-/// when a message is read in which they stand behind the rest.
+/// A flow's own texts, and those that enrichment keeps ready as encoded fields for the encoder. The
+/// labels win, as they do when a message is read in which they stand behind the rest.
 ///
-/// Only for labels encoded for [`neckar_proto::encode::BWNETFLOW`]; other profiles number them differently, or leave them out.
+/// Only for labels encoded for [`neckar_proto::encode::BWNETFLOW`]; other profiles number them
+/// differently, or leave them out.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled<'r> {
     /// The rows that the flow is one of.
@@ -49,7 +51,8 @@ impl Texts for Labelled<'_> {
     }
 }
 
-/// The first label: its number, its text, and what follows. `None` at the end, and at what is no label.
+/// The first label: its number, its text, and what follows. `None` at the end, and at what is no
+/// label.
 fn split_label(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     const WIRE_LEN: u32 = 2;
     let (key, rest) = split_varint(bytes)?;

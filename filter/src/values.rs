@@ -1,4 +1,5 @@
-//! The values behind a keyword: lists of numbers, names, prefixes, MAC addresses, texts and AS paths.
+//! The values behind a keyword: lists of numbers, names, prefixes, MAC addresses, texts and AS
+//! paths.
 
 use std::net::IpAddr;
 
@@ -93,7 +94,8 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A number that the quantity can have. The suite's own filters may hold others, which never match.
+    /// A number that the quantity can have. The suite's own filters may hold others, which never
+    /// match.
     fn number_up_to(&mut self, quantity: Quantity) -> Result<(u64, Span), Fault> {
         let (number, span) = self.number()?;
         let info = quantity.info();

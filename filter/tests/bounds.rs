@@ -3,7 +3,8 @@
 use neckar_filter::{DEPTH_MAX, Filter, Options, TEXT_BYTES_MAX};
 use neckar_proto::{Field, Rows};
 
-/// What `parse` says of `text` on a thread with little stack: 512 KiB, a quarter of what threads have.
+/// What `parse` says of `text` on a thread with little stack: 512 KiB, a quarter of what threads
+/// have.
 fn parse_on_small_stack(text: String, options: Options) -> Result<String, usize> {
     let work = move || {
         let filter = Filter::parse(&text, &options).map_err(|error| error.offset())?;

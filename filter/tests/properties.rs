@@ -1,5 +1,5 @@
-//! Random expressions on random flows: the compiled filter says what the twin says, whatever way it was written; its canonical
-//! text is the same filter; and no text does harm.
+//! Random expressions on random flows: the compiled filter says what the twin says, whatever way it
+//! was written; its canonical text is the same filter; and no text does harm.
 
 mod twin;
 

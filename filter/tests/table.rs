@@ -1,4 +1,5 @@
-//! The table of answers: expression and flow, and what the documented semantics say, here and as the suite had it.
+//! The table of answers: expression and flow, and what the documented semantics say, here and as
+//! the suite had it.
 
 mod flows;
 

@@ -121,8 +121,8 @@ impl Consumer {
         self.client.subscribe(topics)
     }
 
-    /// The next record, waited for at most `timeout`; `None` also at the present end of a partition.
-    /// A broker that is away is waited for too.
+    /// The next record, waited for at most `timeout`; `None` also at the present end of a
+    /// partition. A broker that is away is waited for too.
     ///
     /// # Errors
     /// Nothing more will come: no such topic, not allowed, or librdkafka gave up.

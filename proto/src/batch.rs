@@ -1,4 +1,5 @@
-//! Encoded flows back to back: what a worker hands to Kafka, to files and to the splitter, shared and never copied.
+//! Encoded flows back to back: what a worker hands to Kafka, to files and to the splitter, shared
+//! and never copied.
 
 use crate::encode::{self, Profile, ROW_BYTES_MAX};
 use crate::field::Field;
@@ -15,7 +16,8 @@ pub struct Facts {
     pub dst_cid: u32,
 }
 
-/// A batch of encoded flows of bounded size. Filled by one worker, then read-only behind an `Arc`, then filled again.
+/// A batch of encoded flows of bounded size. Filled by one worker, then read-only behind an `Arc`,
+/// then filled again.
 #[derive(Debug)]
 pub struct Batch {
     bytes: Box<[u8]>,

@@ -1,7 +1,7 @@
 //! The message's fields as columns of text output, and what a row has in them.
 //!
-//! A column is a field of `flow.proto`. That is a field of the row, except for the times in whole seconds, which are
-//! read from their nanoseconds.
+//! A column is a field of `flow.proto`. That is a field of the row, except for the times in whole
+//! seconds, which are read from their nanoseconds.
 
 use crate::field::{COLUMNS, Field, Kind};
 use crate::flow::Flow;

@@ -42,7 +42,8 @@ impl Columns {
         self.write_line(out, |out, column| out.extend_from_slice(column.name.as_bytes()));
     }
 
-    /// Appends the line of `flow`, one of `rows`. Absent fields are empty, lists have blanks between their numbers.
+    /// Appends the line of `flow`, one of `rows`. Absent fields are empty, lists have blanks
+    /// between their numbers.
     pub fn write(&self, out: &mut Vec<u8>, rows: &Rows, flow: &Flow) {
         self.write_line(out, |out, column| {
             if let Some(value) = column.value(rows, flow) {
@@ -84,8 +85,9 @@ fn write_value(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-/// "Fields containing line breaks (CRLF), double quotes, and commas should be enclosed in double-quotes"; a quote inside
-/// is "escaped by preceding it with another double quote" (RFC 4180, 2).
+/// "Fields containing line breaks (CRLF), double quotes, and commas should be enclosed in
+/// double-quotes"; a quote inside is "escaped by preceding it with another double quote" (RFC 4180,
+/// 2).
 fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     if !text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
         out.extend_from_slice(text);

@@ -1,7 +1,8 @@
 //! Protobuf back into a row: for output other than Kafka, for tools and for consumers.
 //!
-//! Reads the bwNetFlow numbers (the profile that [`crate::encode::BWNETFLOW`] writes). Fields that the row does not know
-//! are skipped by their wire type. Malformed bytes give an error and leave no row behind.
+//! Reads the bwNetFlow numbers (the profile that [`crate::encode::BWNETFLOW`] writes). Fields that
+//! the row does not know are skipped by their wire type. Malformed bytes give an error and leave no
+//! row behind.
 
 use crate::field::{Field, Kind, TABLE};
 use crate::rows::Rows;

@@ -1,12 +1,13 @@
 //! A row as protobuf, in one pass.
 //!
-//! Words are taken in blocks of 16. Tag and varint of each are worked out for the whole block at once, without branches,
-//! which the compiler vectorises; then the presence bits are walked, eight bytes are stored per field, and the position
-//! advances by as many as count. Zero values are stored and then overwritten by what follows, since proto3 leaves them
-//! out. Field order on the wire is the row's, not the numbers'; protobuf does not mind.
+//! Words are taken in blocks of 16. Tag and varint of each are worked out for the whole block at
+//! once, without branches, which the compiler vectorises; then the presence bits are walked, eight
+//! bytes are stored per field, and the position advances by as many as count. Zero values are
+//! stored and then overwritten by what follows, since proto3 leaves them out. Field order on the
+//! wire is the row's, not the numbers'; protobuf does not mind.
 //!
-//! Labels that enrichment keeps ready as encoded bytes are appended as they are: two messages one behind the other are
-//! their merge.
+//! Labels that enrichment keeps ready as encoded bytes are appended as they are: two messages one
+//! behind the other are their merge.
 
 use crate::field::{ADDRESS_SLOTS, ADDRESSES, Field, Kind, TEXTS, WORD_SLOTS, WORDS};
 use crate::flow::Flow;
@@ -50,9 +51,11 @@ pub struct Profile {
     mpls_lists: bool,
 }
 
-/// The bwNetFlow enriched message: what the suite's consumers read. Times in whole seconds, rounded down.
+/// The bwNetFlow enriched message: what the suite's consumers read. Times in whole seconds, rounded
+/// down.
 pub static BWNETFLOW: Profile = Profile::new(false);
-/// goflow2's message (v2 numbering): times in nanoseconds, the MPLS stack as lists, what it has no number for left out.
+/// goflow2's message (v2 numbering): times in nanoseconds, the MPLS stack as lists, what it has no
+/// number for left out.
 pub static GOFLOW2: Profile = Profile::new(true);
 
 /// The first of the three times, which stand side by side in one block (`build.rs`).
@@ -63,7 +66,8 @@ const _: () = assert!(
         && TIMES / BLOCK == (TIMES + 2) / BLOCK
 );
 
-/// An upper bound on what one row encodes to, labels apart: every word, address and text at its longest.
+/// An upper bound on what one row encodes to, labels apart: every word, address and text at its
+/// longest.
 pub const ROW_BYTES_MAX: usize =
     WORDS * (3 + 10) + ADDRESSES * (3 + 1 + 16) + TEXTS * (3 + 2 + 2 * TEXT_BYTES_MAX) + SLACK;
 /// Stores are eight or sixteen bytes wide whatever counts of them.
@@ -110,8 +114,8 @@ impl Profile {
     }
 }
 
-/// goflow2's number for ours, 0 if its message has no such field: it dropped VRFs, directions and the fixed MPLS slots
-/// (39 to 62), and never had enrichment.
+/// goflow2's number for ours, 0 if its message has no such field: it dropped VRFs, directions and
+/// the fixed MPLS slots (39 to 62), and never had enrichment.
 const fn goflow2_number(number: u32) -> u32 {
     match number {
         39..=62 | 1000..1171 | 1172.. => 0,
@@ -131,8 +135,8 @@ const fn tag(number: u32, wire_type: u32) -> Tag {
     }
 }
 
-/// Writes `flow` to the front of `out` and returns its length in bytes. `texts` is the buffer of the row's
-/// [`Rows`](crate::Rows); `labels` are encoded fields to append.
+/// Writes `flow` to the front of `out` and returns its length in bytes. `texts` is the buffer of
+/// the row's [`Rows`](crate::Rows); `labels` are encoded fields to append.
 ///
 /// # Panics
 /// If `out` is shorter than [`ROW_BYTES_MAX`] plus the labels.
@@ -159,8 +163,9 @@ pub fn encode(
     at
 }
 
-/// Appends one text field to `out`, encoded as [`encode()`] would: nothing if the profile has no number for it or the text is
-/// empty, at most [`TEXT_BYTES_MAX`] bytes of it. What labels are made of.
+/// Appends one text field to `out`, encoded as [`encode()`] would: nothing if the profile has no
+/// number for it or the text is empty, at most [`TEXT_BYTES_MAX`] bytes of it. What labels are made
+/// of.
 pub fn encode_text(profile: &Profile, field: Field, text: &[u8], out: &mut Vec<u8>) {
     debug_assert!(!field.is_word() && !field.is_address());
     let tag = profile.texts[field.slot()];
@@ -177,7 +182,8 @@ pub fn encode_text(profile: &Profile, field: Field, text: &[u8], out: &mut Vec<u
     out.extend_from_slice(text);
 }
 
-/// Words are encoded in blocks: the arithmetic of a whole block is vectorised, then each present word is one store.
+/// Words are encoded in blocks: the arithmetic of a whole block is vectorised, then each present
+/// word is one store.
 const BLOCK: usize = 16;
 /// Values up to here fit, tag included, into one store of eight bytes.
 const SHORT_BITS: u32 = 35;
@@ -215,8 +221,8 @@ fn encode_words(profile: &Profile, flow: &Flow, out: &mut [u8]) -> usize {
     at
 }
 
-/// For each word, tag and varint as the bytes to store and how many of them count: none for zero, [`LONG`] if they are
-/// too many for a store.
+/// For each word, tag and varint as the bytes to store and how many of them count: none for zero,
+/// [`LONG`] if they are too many for a store.
 #[inline(always)]
 fn short_varints(words: &[u64; BLOCK], tags: &WordTags) -> ([u64; BLOCK], [u64; BLOCK]) {
     let (mut stores, mut lens) = ([0; BLOCK], [0; BLOCK]);

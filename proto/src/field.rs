@@ -112,7 +112,8 @@ impl Field {
     }
 }
 
-/// Slots for words in the row: a power of two, so that a slot is checked by a mask; one bit of a `u128` each.
+/// Slots for words in the row: a power of two, so that a slot is checked by a mask; one bit of a
+/// `u128` each.
 pub(crate) const WORD_SLOTS: usize = 128;
 /// Slots for addresses in the row; one bit of a `u16` each.
 pub(crate) const ADDRESS_SLOTS: usize = 16;

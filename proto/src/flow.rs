@@ -1,7 +1,8 @@
 //! One flow as a plain row.
 //!
-//! Presence is a set of bits beside the values, so a row is emptied by clearing three words however many fields it has,
-//! and "absent" never looks like "zero". Values of absent fields are stale: read through the accessors, which check.
+//! Presence is a set of bits beside the values, so a row is emptied by clearing three words however
+//! many fields it has, and "absent" never looks like "zero". Values of absent fields are stale:
+//! read through the accessors, which check.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -128,7 +129,8 @@ impl Flow {
         self.has(field).then(|| self.words[field.slot()])
     }
 
-    /// The number in `field`, or 0: what proto3 makes of an absent field. Only for output; decisions use [`Flow::word`].
+    /// The number in `field`, or 0: what proto3 makes of an absent field. Only for output;
+    /// decisions use [`Flow::word`].
     #[inline]
     #[must_use]
     pub fn word_or_zero(&self, field: Field) -> u64 {
@@ -151,7 +153,8 @@ impl Flow {
         }
     }
 
-    /// Stores a value without marking it present: for callers that [`restart`](Flow::restart)ed with the field set.
+    /// Stores a value without marking it present: for callers that [`restart`](Flow::restart)ed
+    /// with the field set.
     #[inline(always)]
     pub fn store_word(&mut self, field: Field, value: u64) {
         debug_assert!(field.is_word());
@@ -217,7 +220,8 @@ impl Flow {
         self.address_len[slot] = 16;
     }
 
-    /// Stores an address of either family, `len` (4 or 16) of the `address` bytes, without marking it present.
+    /// Stores an address of either family, `len` (4 or 16) of the `address` bytes, without marking
+    /// it present.
     #[inline(always)]
     pub fn store_address(&mut self, field: Field, address: [u8; 16], len: u8) {
         let slot = field.slot() % ADDRESS_SLOTS;
@@ -231,7 +235,8 @@ impl Flow {
         self.present.remove(field);
     }
 
-    /// Makes a field what it is in `other`, a row of the same [`Rows`](crate::Rows): value and presence. Texts are shared.
+    /// Makes a field what it is in `other`, a row of the same [`Rows`](crate::Rows): value and
+    /// presence. Texts are shared.
     pub fn copy_field(&mut self, field: Field, other: &Self) {
         let slot = field.slot();
         if field.is_word() {
@@ -245,7 +250,8 @@ impl Flow {
         if other.has(field) { self.present.insert(field) } else { self.present.remove(field) }
     }
 
-    /// Exchanges two fields of the same store, presence included: what a reverse flow does (RFC 5103).
+    /// Exchanges two fields of the same store, presence included: what a reverse flow does (RFC
+    /// 5103).
     pub fn swap(&mut self, one: Field, other: Field) {
         debug_assert!(one.is_word() == other.is_word() && one.is_address() == other.is_address());
         let (a, b) = (one.slot(), other.slot());

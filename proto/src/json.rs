@@ -1,8 +1,8 @@
 //! Rows as JSON, one object a line.
 //!
-//! [`write()`] is for people and scripts: what the row has, readable. [`write_protojson`] is what flowpipeline's JSON
-//! consumers read: the protobuf JSON mapping of its version 1 message. Neither allocates beyond the caller's buffer,
-//! except for texts that are no UTF-8.
+//! [`write()`] is for people and scripts: what the row has, readable. [`write_protojson`] is what
+//! flowpipeline's JSON consumers read: the protobuf JSON mapping of its version 1 message. Neither
+//! allocates beyond the caller's buffer, except for texts that are no UTF-8.
 
 use std::ops::RangeInclusive;
 
@@ -18,9 +18,9 @@ const V1_NUMBERS: [RangeInclusive<u32>; 2] = [1..=62, 1000..=1295];
 
 /// Appends `flow`, one of `rows`, to `out`, with a newline.
 ///
-/// Keys are the names of `flow.proto`, in its order; absent fields are left out, zeros that the exporter said are not.
-/// Numbers are numbers, addresses text, MACs `aa:bb:cc:dd:ee:ff`, enums names, bytes hexadecimal; times stand both in
-/// whole seconds and in nanoseconds.
+/// Keys are the names of `flow.proto`, in its order; absent fields are left out, zeros that the
+/// exporter said are not. Numbers are numbers, addresses text, MACs `aa:bb:cc:dd:ee:ff`, enums
+/// names, bytes hexadecimal; times stand both in whole seconds and in nanoseconds.
 pub fn write(out: &mut Vec<u8>, rows: &Rows, flow: &Flow) {
     let columns = Column::all().iter();
     write_object(
@@ -30,9 +30,11 @@ pub fn write(out: &mut Vec<u8>, rows: &Rows, flow: &Flow) {
     );
 }
 
-/// Appends `flow`, one of `rows`, to `out`, with a newline, as protojson of flowpipeline's version 1 message.
+/// Appends `flow`, one of `rows`, to `out`, with a newline, as protojson of flowpipeline's version
+/// 1 message.
 ///
-/// Names as in the schema, zero values left out, 64-bit integers as strings, bytes in base64, enums by name.
+/// Names as in the schema, zero values left out, 64-bit integers as strings, bytes in base64, enums
+/// by name.
 pub fn write_protojson(out: &mut Vec<u8>, rows: &Rows, flow: &Flow) {
     let columns = Column::all()
         .iter()

@@ -1,15 +1,16 @@
 //! The flow record of Neckar and its wire forms.
 //!
-//! * [`Flow`] is one plain row with presence; [`Rows`] is a reusable batch of them. `decode` fills rows, `enrich` adds to
-//!   them, nobody in between sees protobuf.
-//! * [`encode`] writes a row as protobuf in one pass, straight into a batch buffer: no message object, no allocation.
+//! * [`Flow`] is one plain row with presence; [`Rows`] is a reusable batch of them. `decode` fills
+//!   rows, `enrich` adds to them, nobody in between sees protobuf.
+//! * [`encode`] writes a row as protobuf in one pass, straight into a batch buffer: no message
+//!   object, no allocation.
 //! * [`decode`] reads it back into a row.
-//! * [`Message`] is prost's own type for the same `flow.proto`: the twin that tests compare the encoder with, and the
-//!   convenient type for consumers written in Rust.
+//! * [`Message`] is prost's own type for the same `flow.proto`: the twin that tests compare the
+//!   encoder with, and the convenient type for consumers written in Rust.
 //! * [`json`], [`csv`] and [`line`] print a row for people and scripts.
 //!
-//! Names and numbers come from `flow.proto` alone (see `build.rs`). Deliberately absent: I/O, clocks, Kafka, and every
-//! other crate of ours.
+//! Names and numbers come from `flow.proto` alone (see `build.rs`). Deliberately absent: I/O,
+//! clocks, Kafka, and every other crate of ours.
 #![forbid(unsafe_code)]
 
 mod batch;

@@ -1,7 +1,7 @@
 //! Rows as one line of text each, for people: the line of flowpipeline's `printflowdump`.
 //!
-//! `HH:MM:SS: src:port → dst:port [inDesc|inIf → STATUS@router → outDesc|outIf], proto, Ns, X bps, Y pps`. The time is
-//! the flow's end, in UTC: time zones are not the business of this crate.
+//! `HH:MM:SS: src:port → dst:port [inDesc|inIf → STATUS@router → outDesc|outIf], proto, Ns, X bps,
+//! Y pps`. The time is the flow's end, in UTC: time zones are not the business of this crate.
 
 use crate::column::{push_address, push_decimal};
 use crate::field::Field;
@@ -83,7 +83,8 @@ fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend(text.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }));
 }
 
-/// The upper two bits are the status, the lower six the reason (IE 89, RFC 7270). Plain forwarding goes without saying.
+/// The upper two bits are the status, the lower six the reason (IE 89, RFC 7270). Plain forwarding
+/// goes without saying.
 fn push_status(out: &mut Vec<u8>, status: u64) {
     const FORWARDED: u64 = 64;
     if status == FORWARDED {

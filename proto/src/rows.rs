@@ -44,8 +44,8 @@ impl Rows {
         self.len == 0
     }
 
-    /// Appends `count` rows that have exactly the fields in `present`, with whatever values stood there before, and
-    /// returns them to be filled.
+    /// Appends `count` rows that have exactly the fields in `present`, with whatever values stood
+    /// there before, and returns them to be filled.
     #[inline]
     pub fn extend(&mut self, count: usize, present: Presence) -> &mut [Flow] {
         let start = self.len;
@@ -98,9 +98,11 @@ impl Rows {
         text_of(flow, field, &self.texts)
     }
 
-    /// Sets a text, bytes or list field of row `index`, cut to [`TEXT_BYTES_MAX`]. The last value wins.
+    /// Sets a text, bytes or list field of row `index`, cut to [`TEXT_BYTES_MAX`]. The last value
+    /// wins.
     ///
-    /// Texts are made UTF-8, characters kept whole: protobuf readers refuse a message with a `string` that is not.
+    /// Texts are made UTF-8, characters kept whole: protobuf readers refuse a message with a
+    /// `string` that is not.
     pub fn set_text(&mut self, index: usize, field: Field, text: &[u8]) {
         let offset = self.texts.len();
         match field.info().kind {

@@ -1,5 +1,6 @@
-//! For tests: random rows, and the same rows as dynamic messages, which prost-reflect builds from `flow.proto` by the
-//! names of its fields. Slow, obvious, and without a line in common with the encoder.
+//! For tests: random rows, and the same rows as dynamic messages, which prost-reflect builds from
+//! `flow.proto` by the names of its fields. Slow, obvious, and without a line in common with the
+//! encoder.
 
 use std::sync::LazyLock;
 
@@ -25,8 +26,8 @@ pub(crate) fn flow_message() -> &'static MessageDescriptor {
     &MESSAGE
 }
 
-/// The first row as a message: a field of the message is the row's field of the same name, the times in seconds are
-/// their nanoseconds divided.
+/// The first row as a message: a field of the message is the row's field of the same name, the
+/// times in seconds are their nanoseconds divided.
 pub(crate) fn message(rows: &Rows, descriptor: &MessageDescriptor) -> DynamicMessage {
     let flow = &rows.as_slice()[0];
     let mut message = DynamicMessage::new(descriptor.clone());

@@ -9,8 +9,9 @@ use crate::capture::CaptureError;
 /// What the process says when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything asked for is done. So it is when whoever reads our output has closed the pipe (`neckar decode x | head`),
-    /// and when Ctrl-C ends a `replay` or `generate`: it says what it has sent until then.
+    /// Everything asked for is done. So it is when whoever reads our output has closed the pipe
+    /// (`neckar decode x | head`), and when Ctrl-C ends a `replay` or `generate`: it says what
+    /// it has sent until then.
     Done = 0,
     /// It failed while running: a damaged file, a network that is not there. One line said why.
     Failed = 1,

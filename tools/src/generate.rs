@@ -1,4 +1,5 @@
-//! `neckar generate`: made-up flows of many synthetic routers, sent to a collector and counted exactly.
+//! `neckar generate`: made-up flows of many synthetic routers, sent to a collector and counted
+//! exactly.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,8 +13,8 @@ use crate::replay::positive;
 use crate::stop::Stop;
 use crate::target::{self, Target};
 
-/// Datagrams without flows (templates, counters) a second: they are apart from the rate of flows, but all routers' first
-/// templates at once would overrun the receiver.
+/// Datagrams without flows (templates, counters) a second: they are apart from the rate of flows,
+/// but all routers' first templates at once would overrun the receiver.
 const TEMPLATES_PER_S: f64 = 20_000.0;
 
 /// What to make up, where to send it, and how fast.
@@ -116,8 +117,8 @@ impl Sent {
         self.flows.iter().sum()
     }
 
-    /// When flows and templates sent so far have had their time at this many flows a second. The two are added up: the
-    /// clock of the flows stands still while templates go out.
+    /// When flows and templates sent so far have had their time at this many flows a second. The
+    /// two are added up: the clock of the flows stands still while templates go out.
     fn due(&self, rate: f64) -> (Duration, Duration) {
         (due_at(self.flows(), rate), due_at(self.templates, TEMPLATES_PER_S))
     }
@@ -131,7 +132,8 @@ impl Generator {
         let mut datagram = [0; DATAGRAM_BYTES_MAX];
         while self.sent.flows() < flows_max {
             let (flows_due, templates_due) = self.sent.due(args.rate);
-            // What is due after the end is not sent: a run that keeps up sends rate x seconds, to the datagram.
+            // What is due after the end is not sent: a run that keeps up sends rate x seconds, to
+            // the datagram.
             if flows_due >= end || pace.elapsed() >= end.saturating_add(templates_due) {
                 return Ok(());
             }

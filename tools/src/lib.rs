@@ -10,8 +10,8 @@
 //! progress, stop      a bar on a terminal, Ctrl-C
 //! ```
 //!
-//! Deliberately absent: decoding and printing of flows (`neckar_decode`, `neckar_proto`), making them up
-//! (`neckar_export`), and whatever needs a daemon.
+//! Deliberately absent: decoding and printing of flows (`neckar_decode`, `neckar_proto`), making
+//! them up (`neckar_export`), and whatever needs a daemon.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test"))]
 

@@ -10,10 +10,12 @@ use rustix::io::Errno;
 use crate::exit::Failure;
 use crate::stop::Stop;
 
-/// How often the network may refuse one datagram for lack of buffers, with [`BUFFER_NAP`] in between: ten seconds.
+/// How often the network may refuse one datagram for lack of buffers, with [`BUFFER_NAP`] in
+/// between: ten seconds.
 const BUFFER_RETRIES_MAX: u32 = 50_000;
 const BUFFER_NAP: Duration = Duration::from_micros(200);
-/// How often sending one datagram may meet the answer to an earlier one. It meets one at a time, and there is rarely more.
+/// How often sending one datagram may meet the answer to an earlier one. It meets one at a time,
+/// and there is rarely more.
 const ANSWERS_MAX: u32 = 16;
 
 /// What was sent.
@@ -75,8 +77,8 @@ impl Outlet {
         Self(socket)
     }
 
-    /// Sends one datagram, again and again if need be; `false` if it was not sent because it is too long or somebody asked
-    /// to stop.
+    /// Sends one datagram, again and again if need be; `false` if it was not sent because it is too
+    /// long or somebody asked to stop.
     pub(crate) fn send(
         &self,
         payload: &[u8],

@@ -1,8 +1,9 @@
 //! When the next datagram is due: a schedule that is kept on the average, with short sleeps.
 //!
-//! A sleep on Linux is some 60 µs too long, so at more than 10,000 datagrams a second several are overdue when it ends;
-//! they go out back to back and the average holds. What is overdue by more than [`LAG_MAX`] (the machine was busy, the
-//! program was suspended) is forgiven: catching up at full speed would only overrun the receiver.
+//! A sleep on Linux is some 60 µs too long, so at more than 10,000 datagrams a second several are
+//! overdue when it ends; they go out back to back and the average holds. What is overdue by more
+//! than [`LAG_MAX`] (the machine was busy, the program was suspended) is forgiven: catching up at
+//! full speed would only overrun the receiver.
 
 use std::time::{Duration, Instant};
 

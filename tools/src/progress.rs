@@ -12,11 +12,12 @@ use crate::capture::Watch;
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// `rounds`: how often the files are read. `prints`: does the program write flows to standard output? If that is the
-    /// same terminal, a bar would stand among them.
+    /// `rounds`: how often the files are read. `prints`: does the program write flows to standard
+    /// output? If that is the same terminal, a bar would stand among them.
     pub(crate) fn over(files: &[PathBuf], rounds: u64, prints: bool) -> Self {
         let shown = stderr().is_terminal() && !(prints && stdout().is_terminal());
-        // What has no length, standard input or a pipe, would only give a bar that is full from the start.
+        // What has no length, standard input or a pipe, would only give a bar that is full from the
+        // start.
         let lengths = files.iter().map(|file| file.metadata().ok().filter(|m| m.is_file()));
         let total: Option<u64> = lengths.map(|metadata| metadata.map(|m| m.len())).sum();
         let Some(total) = total.filter(|_| shown) else { return Self(ProgressBar::hidden()) };

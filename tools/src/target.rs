@@ -47,8 +47,8 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Its address. Of several the first, except that IPv4 loopback goes before IPv6's: only there can every exporter
-    /// have an address of its own.
+    /// Its address. Of several the first, except that IPv4 loopback goes before IPv6's: only there
+    /// can every exporter have an address of its own.
     pub(crate) fn resolve(&self) -> Result<SocketAddr, Failure> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let addresses: Vec<SocketAddr> = found
@@ -60,8 +60,8 @@ impl Target {
     }
 }
 
-/// A socket to `target` for exporter `index`: from an address of its own where `target` is IPv4 loopback, else from a port
-/// of its own.
+/// A socket to `target` for exporter `index`: from an address of its own where `target` is IPv4
+/// loopback, else from a port of its own.
 pub(crate) fn outlet(target: SocketAddr, index: usize) -> Result<Outlet, Failure> {
     let failure = |error: io::Error| {
         let fix = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
@@ -91,7 +91,8 @@ fn source(target: SocketAddr, index: usize) -> IpAddr {
     }
 }
 
-/// Asks for as many open files as the system allows this user: a socket per exporter goes beyond the usual 1,024.
+/// Asks for as many open files as the system allows this user: a socket per exporter goes beyond
+/// the usual 1,024.
 pub(crate) fn allow_many_sockets() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // If that is refused, opening the socket that is too many says so.

@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::board::Snapshot;
 use crate::cli::{DemoArgs, Exit};
-use crate::config::{Config, Listen, OutputKind};
+use crate::config::{Config, Http, Listen, OutputKind};
 use crate::pipeline::Pipeline;
 use far_end::FarEnd;
 use routers::{Routers, Sent};
@@ -94,17 +94,20 @@ impl Drop for Customers {
 }
 
 fn config(brokers: &str, customers: &Customers) -> Config {
-    let mut config = Config::default();
-    config.listen = vec![Listen { address: "127.0.0.1:0".into() }];
+    let http = match TcpListener::bind(PAGE) {
+        Ok(_) => PAGE,
+        Err(_) => "127.0.0.1:0",
+    };
+    let mut config = Config {
+        listen: vec![Listen { address: "127.0.0.1:0".into() }],
+        http: Http { address: http.into() },
+        ..Config::default()
+    };
     config.output.kind = OutputKind::Kafka;
     config.kafka.brokers = brokers.split(',').map(str::to_string).collect();
     config.kafka.topic = TOPIC.into();
     config.enrich.customers.clone_from(&customers.0);
     config.batch.memory_bytes = 128 << 20;
-    config.http.address = match TcpListener::bind(PAGE) {
-        Ok(_) => PAGE.into(),
-        Err(_) => "127.0.0.1:0".into(),
-    };
     config
 }
 

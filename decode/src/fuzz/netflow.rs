@@ -1,8 +1,8 @@
-//! What must hold for any bytes that claim to be NetFlow or IPFIX: the bodies of the targets `netflow5`, `netflow9`,
-//! `ipfix` and `stateful`.
+//! What must hold for any bytes that claim to be NetFlow or IPFIX: the bodies of the targets
+//! `netflow5`, `netflow9`, `ipfix` and `stateful`.
 //!
-//! No panic, no endless loop, no unbounded memory, and the sums of the counters at every step. Against wrong values the
-//! plan has a twin of its own (`tests/conformance/twin.rs`).
+//! No panic, no endless loop, no unbounded memory, and the sums of the counters at every step.
+//! Against wrong values the plan has a twin of its own (`tests/conformance/twin.rs`).
 
 use std::sync::Arc;
 
@@ -99,7 +99,8 @@ impl Bench {
     }
 }
 
-/// "`records + reverse_flows = flows + dropped records`, always"; and each record took at least one byte.
+/// "`records + reverse_flows = flows + dropped records`, always"; and each record took at least one
+/// byte.
 fn hold(counters: &Counters, bytes: u64) {
     let dropped: u64 = Cause::ALL
         .iter()
@@ -112,7 +113,8 @@ fn hold(counters: &Counters, bytes: u64) {
     assert_eq!(counters.bytes, bytes);
 }
 
-/// `bytes` behind the version, twice: the second time what is in front of its template the first time is not.
+/// `bytes` behind the version, twice: the second time what is in front of its template the first
+/// time is not.
 fn of_version(version: u16, bytes: &[u8]) {
     let mut whole = version.to_be_bytes().to_vec();
     whole.extend(bytes);
@@ -139,10 +141,11 @@ pub fn ipfix(bytes: &[u8]) {
     of_version(10, bytes);
 }
 
-/// A story: steps of an action, a length and so many bytes, played by two workers with tight bounds.
+/// A story: steps of an action, a length and so many bytes, played by two workers with tight
+/// bounds.
 ///
-/// Bits of the action: 0 worker, 1 and 2 exporter, 3 domain, 4 to 6 what to do: sets of v9, sets of IPFIX, a bare
-/// datagram, time goes on, or a restart.
+/// Bits of the action: 0 worker, 1 and 2 exporter, 3 domain, 4 to 6 what to do: sets of v9, sets of
+/// IPFIX, a bare datagram, time goes on, or a restart.
 pub fn stateful(bytes: &[u8]) {
     let mut bench = Bench::new(tight(), 2);
     let mut rest = bytes;
@@ -190,4 +193,5 @@ fn message(version: u16, domain: u8, sequence: u32, sets: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 mod tests;

@@ -1,4 +1,5 @@
-//! What must hold for any bytes: the body of the fuzz target `packet`, and of the tests that replay its corpus.
+//! What must hold for any bytes: the body of the fuzz target `packet`, and of the tests that replay
+//! its corpus.
 
 use neckar_proto::{Field, Flow};
 

@@ -43,7 +43,8 @@ pub(crate) fn ipv4_with(proto: u8, options: &[u8], fragment: u16) -> Vec<u8> {
     out
 }
 
-/// 2001:db8::1 to 2001:db8::2, hop limit 61, traffic class 0x2e, flow label 0xabcde, payload length 960.
+/// 2001:db8::1 to 2001:db8::2, hop limit 61, traffic class 0x2e, flow label 0xabcde, payload length
+/// 960.
 pub(crate) fn ipv6(next: u8) -> Vec<u8> {
     let mut out = vec![0x62, 0xea, 0xbc, 0xde, 0x03, 0xc0, next, 61];
     out.extend(V6_SRC);

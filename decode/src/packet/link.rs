@@ -128,7 +128,8 @@ impl<'b> Frame<'b> {
         self
     }
 
-    /// "MPLS (0x8847, 0x8848) to the bottom of stack", then IP by its first nibble, or an Ethernet pseudowire.
+    /// "MPLS (0x8847, 0x8848) to the bottom of stack", then IP by its first nibble, or an Ethernet
+    /// pseudowire.
     #[cold]
     fn behind_labels(mut self, pseudowires: bool) -> Self {
         let bytes = self.carried;
@@ -153,9 +154,9 @@ impl<'b> Frame<'b> {
         }
     }
 
-    /// An Ethernet frame behind the labels (RFC 4448), with a control word or without: nothing in the packet tells, so
-    /// it is taken for one only where an IP packet comes to light. What carries MPLS stays the link of the flow unless
-    /// tunnels are to be opened.
+    /// An Ethernet frame behind the labels (RFC 4448), with a control word or without: nothing in
+    /// the packet tells, so it is taken for one only where an IP packet comes to light. What
+    /// carries MPLS stays the link of the flow unless tunnels are to be opened.
     fn behind_pseudowire(self, replaces_link: bool) -> Self {
         // "The first nibble of the control word is 0" (RFC 4385 section 3).
         let with_control_word = match self.carried.split_first_chunk::<4>() {
@@ -246,8 +247,8 @@ fn etype_of_ip(bytes: &[u8]) -> u16 {
     }
 }
 
-/// "4 slots: first three and last; MPLSCount = entries present". As everywhere in this message, the last has a slot of
-/// its own only from the fourth entry on.
+/// "4 slots: first three and last; MPLSCount = entries present". As everywhere in this message, the
+/// last has a slot of its own only from the fourth entry on.
 #[cold]
 fn write_labels(stack: &[u8], row: &mut Flow) -> Presence {
     const LAST: (Field, Field) = (Field::MPLSLastLabel, Field::MPLSLastTTL);

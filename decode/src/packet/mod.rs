@@ -1,13 +1,15 @@
 //! The header dissector: the first bytes of a sampled packet in, fields of a row out.
 //!
-//! sFlow's raw headers (protocols 1, 11, 12) and the sampled packets inside IPFIX records (IEs 104, 313, 314, 315) come
-//! through [`dissect`]. It works in two steps: [`Frame::read`] and [`Packet::read`] find where the headers lie (no field
-//! is looked at that does not lead further), then [`write`] stores what they say. So a tunnel costs nothing but another
-//! look, and a row never mixes two packets. What is rare (MPLS, LLC, extension headers, headers that are cut) is out of
+//! sFlow's raw headers (protocols 1, 11, 12) and the sampled packets inside IPFIX records (IEs 104,
+//! 313, 314, 315) come through [`dissect`]. It works in two steps: [`Frame::read`] and
+//! [`Packet::read`] find where the headers lie (no field is looked at that does not lead further),
+//! then [`write`] stores what they say. So a tunnel costs nothing but another look, and a row never
+//! mixes two packets. What is rare (MPLS, LLC, extension headers, headers that are cut) is out of
 //! line and returns the same plain values, which keeps them in registers where it is not.
 //!
-//! Deliberately absent: reassembly, checksums, payload, and any memory between two packets. "A cut header yields what
-//! was there": nothing here fails. One compare per read, and every loop shrinks its slice, so no input hangs it.
+//! Deliberately absent: reassembly, checksums, payload, and any memory between two packets. "A cut
+//! header yields what was there": nothing here fails. One compare per read, and every loop shrinks
+//! its slice, so no input hangs it.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -44,15 +46,19 @@ pub(crate) enum Link {
     Mpls,
 }
 
-/// Stores in `row` what the packet that starts with `bytes` says, and returns how long its (outermost) IP header says
-/// it is, header included: absent if there is none or it says 0, as packets do that a network card has yet to segment.
+/// Stores in `row` what the packet that starts with `bytes` says, and returns how long its
+/// (outermost) IP header says it is, header included: absent if there is none or it says 0, as
+/// packets do that a network card has yet to segment.
 ///
-/// * Fields found replace what `row` had; fields not found are left as they are. [`FIELDS`] are those it may touch:
-///   link, network and transport, never Bytes, Packets, times or interfaces, which the caller knows better.
-/// * A caller with rules of its own about what replaces what ("zero never replaces non-zero", element order) dissects
-///   into a row that it [`restart`](Flow::restart)ed empty and merges from there.
-/// * `decapsulate`: "GRE, IPIP, 6in4, VXLAN: outer fields by default; `decapsulate = true` takes the inner ones", of
-///   the innermost packet with a whole IP header. Where there is none the outer fields stand.
+/// * Fields found replace what `row` had; fields not found are left as they are. [`FIELDS`] are
+///   those it may touch: link, network and transport, never Bytes, Packets, times or interfaces,
+///   which the caller knows better.
+/// * A caller with rules of its own about what replaces what ("zero never replaces non-zero",
+///   element order) dissects into a row that it [`restart`](Flow::restart)ed empty and merges from
+///   there.
+/// * `decapsulate`: "GRE, IPIP, 6in4, VXLAN: outer fields by default; `decapsulate = true` takes
+///   the inner ones", of the innermost packet with a whole IP header. Where there is none the outer
+///   fields stand.
 /// * `bytes` end where the sample ends; padding is the caller's to cut off.
 pub(crate) fn dissect(link: Link, bytes: &[u8], decapsulate: bool, row: &mut Flow) -> Option<u64> {
     let frame = Frame::read(link, bytes, decapsulate);
@@ -66,7 +72,8 @@ pub(crate) fn dissect(link: Link, bytes: &[u8], decapsulate: bool, row: &mut Flo
     total_bytes
 }
 
-/// Stores what the headers say, and marks it present all at once: one update of the row's presence instead of one each.
+/// Stores what the headers say, and marks it present all at once: one update of the row's presence
+/// instead of one each.
 #[inline(always)]
 fn write(frame: &Frame<'_>, packet: &Packet<'_>, row: &mut Flow) {
     let said = frame.write(row).union(packet.write(row)).union(transport::write(packet, row));

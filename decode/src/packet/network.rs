@@ -77,8 +77,9 @@ impl<'b> Packet<'b> {
             let proto = bytes.get(9).copied();
             return Self { network: Network::CutV4(bytes), proto, transport: &[] };
         };
-        // "IPv4 with IHL honoured": options stand between the addresses and what the packet carries. A length shorter
-        // than the header itself says nothing about where that begins. "No ports from a non-first fragment."
+        // "IPv4 with IHL honoured": options stand between the addresses and what the packet
+        // carries. A length shorter than the header itself says nothing about where that
+        // begins. "No ports from a non-first fragment."
         let transport = match (usize::from(header[0] & 0x0f) * 4).checked_sub(IPV4_BYTES) {
             Some(options) if offset_v4(header) == 0 => rest.get(options..).unwrap_or_default(),
             _ => &[],
@@ -98,7 +99,8 @@ impl<'b> Packet<'b> {
         Self { network: Network::V6(header, None), proto: Some(header[6]), transport: rest }
     }
 
-    /// "IPv6 with hop-by-hop, routing, fragment and destination headers", and authentication headers.
+    /// "IPv6 with hop-by-hop, routing, fragment and destination headers", and authentication
+    /// headers.
     #[cold]
     fn read_extensions(header: &'b [u8; IPV6_BYTES], mut rest: &'b [u8]) -> Self {
         let mut next = header[6];

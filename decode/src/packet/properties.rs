@@ -70,7 +70,8 @@ proptest! {
     }
 }
 
-/// Sensible packets, their every truncation, and each of their bytes set to values that mean something somewhere.
+/// Sensible packets, their every truncation, and each of their bytes set to values that mean
+/// something somewhere.
 #[test]
 fn corpus_of_mutations() {
     let packets = corpus();

@@ -109,7 +109,8 @@ fn a_frame_with_a_length_in_place_of_a_type() {
     expect(Link::Ethernet, &stack([ethernet(60), snap]), &format!("{MACS} Etype=0806"));
 }
 
-/// "MPLS (0x8847, 0x8848) to the bottom of stack"; "first three and last; MPLSCount = entries present".
+/// "MPLS (0x8847, 0x8848) to the bottom of stack"; "first three and last; MPLSCount = entries
+/// present".
 #[test]
 fn mpls_stacks() {
     let one = stack([ethernet(MPLS), label(100, 60, true), ipv4(132), tcp()]);
@@ -156,7 +157,8 @@ fn label_stacks_that_end_early() {
     expect(Link::Mpls, &two[14..18], "Etype=8847 HasMPLS=1 MPLSCount=1 MPLS1TTL=1 MPLS1Label=7");
 }
 
-/// RFC 4448: Ethernet behind the labels, with a control word or without. The frame that was sampled stays the link.
+/// RFC 4448: Ethernet behind the labels, with a control word or without. The frame that was sampled
+/// stays the link.
 #[test]
 fn ethernet_over_mpls() {
     let other = vec![0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x06, 0x11, 0x22, 0x33, 0x44, 0x66];
@@ -356,7 +358,8 @@ fn tunnels_are_left_closed_by_default() {
     expect(Link::Ipv4, &packet, &format!("{V4} Proto=17 SrcPort=4444 DstPort=4789 {rest}"));
 }
 
-/// "`decapsulate = true` takes the inner ones." The sampled frame stays the link, since GRE carries none.
+/// "`decapsulate = true` takes the inner ones." The sampled frame stays the link, since GRE carries
+/// none.
 #[test]
 fn inner_packet_of_ip_and_gre() {
     let link = format!("{MACS} Etype=0800 FragmentId=7 FragmentOffset=0");

@@ -17,7 +17,8 @@ const GRE_PPP: u16 = 0x880b;
 const VXLAN_PORT: u16 = 4789;
 const VXLAN_HAS_NETWORK: u8 = 0x08;
 
-/// The innermost packet whose IP header is whole, and the frame it is in; `None` if there is only the outer one.
+/// The innermost packet whose IP header is whole, and the frame it is in; `None` if there is only
+/// the outer one.
 #[cold]
 pub(super) fn innermost<'b>(
     frame: &Frame<'b>,
@@ -30,8 +31,8 @@ pub(super) fn innermost<'b>(
     Some(found)
 }
 
-/// The packet that a packet carries. What it has no link of its own for stays the outer packet's: the frame that was
-/// sampled carried it.
+/// The packet that a packet carries. What it has no link of its own for stays the outer packet's:
+/// the frame that was sampled carried it.
 fn inner<'b>(outer: &Frame<'b>, packet: &Packet<'b>) -> Option<(Frame<'b>, Packet<'b>)> {
     let (link, bytes) = carried(packet.proto?, packet.transport)?;
     let mut frame = Frame::read(link, bytes, true);
@@ -60,7 +61,8 @@ fn carried(proto: u8, bytes: &[u8]) -> Option<(Link, &[u8])> {
     }
 }
 
-/// RFC 2784 with key and sequence number (RFC 2890), and version 1 with its acknowledgement (RFC 2637).
+/// RFC 2784 with key and sequence number (RFC 2890), and version 1 with its acknowledgement (RFC
+/// 2637).
 fn gre(bytes: &[u8]) -> Option<(Link, &[u8])> {
     const CHECKSUM: u8 = 0x80;
     const ROUTING: u8 = 0x40;
@@ -73,7 +75,8 @@ fn gre(bytes: &[u8]) -> Option<(Link, &[u8])> {
         1 => true,
         _ => return None,
     };
-    // "If the Routing bit is set, … discard" (RFC 2784 section 2.3): nobody knows where the packet begins.
+    // "If the Routing bit is set, … discard" (RFC 2784 section 2.3): nobody knows where the packet
+    // begins.
     if flags & ROUTING != 0 {
         return None;
     }
@@ -90,7 +93,8 @@ fn gre(bytes: &[u8]) -> Option<(Link, &[u8])> {
     }
 }
 
-/// PPP (RFC 1661), with address and control (RFC 1662) or without, its protocol compressed to one byte or not.
+/// PPP (RFC 1661), with address and control (RFC 1662) or without, its protocol compressed to one
+/// byte or not.
 fn ppp(bytes: &[u8]) -> Option<(Link, &[u8])> {
     let bytes = bytes.strip_prefix(&[0xff, 0x03]).unwrap_or(bytes);
     let bytes = bytes.strip_prefix(&[0x00]).unwrap_or(bytes);

@@ -1,5 +1,6 @@
-//! The slow obvious twin of the dissector: byte numbers, one optional byte at a time, fields into a map. Written from
-//! semantics.md section 6 and the RFCs, sharing nothing with the fast one but the names of fields.
+//! The slow obvious twin of the dissector: byte numbers, one optional byte at a time, fields into a
+//! map. Written from semantics.md section 6 and the RFCs, sharing nothing with the fast one but the
+//! names of fields.
 
 use std::collections::BTreeMap;
 

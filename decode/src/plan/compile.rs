@@ -41,7 +41,8 @@ struct Found {
     boot: Option<Place>,
 }
 
-/// Compiles the fields of a template record. `scope` of them come first and are scope (options templates only).
+/// Compiles the fields of a template record. `scope` of them come first and are scope (options
+/// templates only).
 pub(crate) fn compile(
     protocol: Protocol,
     specs: &[FieldSpec],
@@ -141,7 +142,8 @@ fn find(
     }
 }
 
-/// RFC 5103 section 6.2: keys and identifiers have no reverse. What the reverse flow has of them is swapped.
+/// RFC 5103 section 6.2: keys and identifiers have no reverse. What the reverse flow has of them is
+/// swapped.
 fn is_reversible(field: Field) -> bool {
     !matches!(
         field,
@@ -161,8 +163,8 @@ fn has_delta(specs: &[FieldSpec]) -> bool {
         .any(|spec| spec.enterprise == 0 && matches!(spec.element, 1 | 2) && spec.length != 0)
 }
 
-/// A VRF name (236) belongs to the VRF number before it: 234 is ingress, 235 egress. One name for both numbers is
-/// the ingress one.
+/// A VRF name (236) belongs to the VRF number before it: 234 is ingress, 235 egress. One name for
+/// both numbers is the ingress one.
 fn vrf_name(specs: &[FieldSpec], index: usize) -> Field {
     let is = |spec: &FieldSpec, id| spec.enterprise == 0 && spec.element == id;
     let before = &specs[..index];
@@ -289,7 +291,8 @@ impl Emitter {
             .filter(|source| source.field == field && fits(source))
             .copied()
             .collect();
-        // Last one wins: so fallbacks (higher ranks) go first, and within a rank the order of the record stands.
+        // Last one wins: so fallbacks (higher ranks) go first, and within a rank the order of the
+        // record stands.
         group.sort_by_key(|source| u8::MAX - source.rank);
         let dynamic = group.iter().any(|source| source.place.is_variable());
         let mut first = true;
@@ -319,7 +322,8 @@ impl Emitter {
             self.present.insert(field);
         }
         let step = Step { op, place, field, merge, shift, mask };
-        // "Truncated to the destination only when they do not fit its type (never an error, counted)."
+        // "Truncated to the destination only when they do not fit its type (never an error,
+        // counted)."
         let cut = low_bits(width * 8) & !low_bits(field_bits(field));
         if op == Op::Word && convert == Convert::Number && cut != 0 {
             self.steps.push(Step { op: Op::CountCut, mask: cut, shift: 0, ..step });
@@ -327,7 +331,8 @@ impl Emitter {
         self.steps.push(step);
     }
 
-    /// "Etype follows the address kept; IE 60 (4, 6) only when there is no address; IE 256 ethernetType when neither."
+    /// "Etype follows the address kept; IE 60 (4, 6) only when there is no address; IE 256
+    /// ethernetType when neither."
     fn etype(&mut self, sources: &[Source]) -> u64 {
         let families = Families::of_flow(sources);
         if !families.any() {

@@ -1,7 +1,7 @@
 //! Sampled packets inside records (104, 313, 314, 315), parsed like an sFlow header.
 //!
-//! The packet is dissected into a row of its own and merged from there, so that "last one wins, but zero never replaces
-//! non-zero" holds between elements and packet as it does among elements.
+//! The packet is dissected into a row of its own and merged from there, so that "last one wins, but
+//! zero never replaces non-zero" holds between elements and packet as it does among elements.
 
 use neckar_proto::{Field, Flow};
 
@@ -41,8 +41,8 @@ pub(super) fn merge<L: Layout>(
         if row.has(Field::SrcAddr) || row.has(Field::DstAddr) {
             settle_family(row);
         }
-        // "IE counters beat the frame's. Bytes = 312, else the IP total length; Packets = 1 when the record has no
-        // packet counter." 312 fills Bytes as an element does.
+        // "IE counters beat the frame's. Bytes = 312, else the IP total length; Packets = 1 when
+        // the record has no packet counter." 312 fills Bytes as an element does.
         if let Some(ip_bytes) = ip_bytes
             && row.word_or_zero(Field::Bytes) == 0
         {
@@ -54,7 +54,8 @@ pub(super) fn merge<L: Layout>(
     }
 }
 
-/// One field of the packet: an element that stands after the packet in the record beats it, unless it says zero.
+/// One field of the packet: an element that stands after the packet in the record beats it, unless
+/// it says zero.
 fn merge_field(frame: &Frame, field: Field, packet: &Flow, row: &mut Flow) {
     let element_later = frame.later.contains(field);
     if let Some(address) = field.is_address().then(|| packet.address(field)).flatten() {

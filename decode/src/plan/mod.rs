@@ -1,9 +1,9 @@
 //! A template, compiled: typed steps that carry bytes of a record to slots of a row.
 //!
-//! The compiler resolves once per template what semantics.md rule 2 asks of every record: a field with one source is
-//! stored unconditionally, several sources merge, fallbacks run first. The runner then executes step by step over up
-//! to [`ROWS_MAX`](crate::ROWS_MAX) records at a time, so choosing what to do costs once per step and set instead of
-//! once per field.
+//! The compiler resolves once per template what semantics.md rule 2 asks of every record: a field
+//! with one source is stored unconditionally, several sources merge, fallbacks run first. The
+//! runner then executes step by step over up to [`ROWS_MAX`](crate::ROWS_MAX) records at a time, so
+//! choosing what to do costs once per step and set instead of once per field.
 
 mod compile;
 mod frame;
@@ -24,8 +24,8 @@ use crate::elements::{Convert, Section, Unit};
 use crate::sampling::RateUse;
 use crate::template::VARIABLE;
 
-/// Where a field lies in a record: behind the `anchor`th fixed point of the record, the first being its start. Each
-/// variable-length field adds two: where its value starts and where it ends.
+/// Where a field lies in a record: behind the `anchor`th fixed point of the record, the first being
+/// its start. Each variable-length field adds two: where its value starts and where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) anchor: u16,

@@ -47,8 +47,8 @@ impl Out<'_> {
     }
 }
 
-/// Decodes the records of a set: `bytes[start..end]`, with at least eight bytes before `start`. Returns how many whole
-/// records there were.
+/// Decodes the records of a set: `bytes[start..end]`, with at least eight bytes before `start`.
+/// Returns how many whole records there were.
 pub(crate) fn run(
     plan: &Plan,
     context: Context<'_>,
@@ -124,14 +124,16 @@ fn variable(
     total
 }
 
-/// Is what is left of a set of variable-length records padding? "Any padding (zero or not) shorter than a record";
-/// and up to three zeros, which would pass as records of empty values where every field is of variable length.
+/// Is what is left of a set of variable-length records padding? "Any padding (zero or not) shorter
+/// than a record"; and up to three zeros, which would pass as records of empty values where every
+/// field is of variable length.
 fn is_padding(plan: &Plan, bytes: &[u8], at: usize, end: usize) -> bool {
     let rest = &bytes[at..end];
     rest.len() < plan.shape.min || (rest.len() < 4 && rest.iter().all(|byte| *byte == 0))
 }
 
-/// Records to take at once: a reverse flow stands right behind its forward one, so those go one by one.
+/// Records to take at once: a reverse flow stands right behind its forward one, so those go one by
+/// one.
 fn chunk_max(plan: &Plan, out: &mut Out<'_>) -> usize {
     if plan.reverse.is_some() {
         out.room(2);
@@ -289,7 +291,8 @@ impl<L: Layout> Run<'_, L> {
         }
     }
 
-    /// Stores what `instant` makes of each value; a zero does not replace what an earlier element said.
+    /// Stores what `instant` makes of each value; a zero does not replace what an earlier element
+    /// said.
     #[inline(always)]
     fn instants(&self, step: &Step, rows: &mut [Flow], mut instant: impl FnMut(u64) -> u64) {
         let (field, mask, merge) = (step.field, step.mask, step.merge);
@@ -420,8 +423,9 @@ impl<L: Layout> Run<'_, L> {
         unknown
     }
 
-    /// "70-79: label = the top 20 bits of a 3-byte entry"; "4 slots: first three and last; MPLSCount = entries present".
-    /// Templates have room for the deepest stack, so zeros behind the last entry are no entries.
+    /// "70-79: label = the top 20 bits of a 3-byte entry"; "4 slots: first three and last;
+    /// MPLSCount = entries present". Templates have room for the deepest stack, so zeros behind
+    /// the last entry are no entries.
     fn labels(&self, rows: &mut [Flow]) {
         const SLOTS: [Field; 3] = [Field::MPLS1Label, Field::MPLS2Label, Field::MPLS3Label];
         for (record, row) in rows.iter_mut().enumerate() {
@@ -455,7 +459,8 @@ impl<L: Layout> Run<'_, L> {
             from + 1,
             "plans with a reverse side run record by record"
         );
-        // What the reverse elements say is found on a row of its own, then laid over the turned copy.
+        // What the reverse elements say is found on a row of its own, then laid over the turned
+        // copy.
         let turned = out.rows.push_copy(from);
         turn(turned);
         let instants = [Field::TimeFlowStartNs, Field::TimeFlowEndNs]
@@ -492,8 +497,8 @@ impl<L: Layout> Run<'_, L> {
     }
 }
 
-/// Turns a row round. What was counted or is true in one direction only goes: the way back has counters of its own
-/// and another next hop.
+/// Turns a row round. What was counted or is true in one direction only goes: the way back has
+/// counters of its own and another next hop.
 fn turn(row: &mut Flow) {
     for (one, other) in [
         (Field::SrcAddr, Field::DstAddr),
@@ -520,7 +525,8 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
-/// "Last one wins, but zero never replaces non-zero": an all-zero address replaces only another such.
+/// "Last one wins, but zero never replaces non-zero": an all-zero address replaces only another
+/// such.
 pub(super) fn merge_address(row: &mut Flow, field: Field, bytes: &[u8]) {
     if is_zero(bytes) && row.address(field).is_some_and(|kept| !is_zero(kept)) {
         return;
@@ -532,8 +538,8 @@ pub(super) fn merge_address(row: &mut Flow, field: Field, bytes: &[u8]) {
     }
 }
 
-/// Both families have a place in the template. "Etype follows the address kept"; and where one end is all zero and
-/// the other is not, the zero is of the other's family: a flow has one.
+/// Both families have a place in the template. "Etype follows the address kept"; and where one end
+/// is all zero and the other is not, the zero is of the other's family: a flow has one.
 pub(super) fn settle_family(row: &mut Flow) {
     let family = |row: &Flow, field| row.address(field).map(|kept| (kept.len(), is_zero(kept)));
     let kept = match (family(row, Field::SrcAddr), family(row, Field::DstAddr)) {

@@ -35,7 +35,8 @@ pub(crate) trait Layout: Copy {
     /// Offset of anchor `anchor` of record `record` in the bytes.
     fn start(self, record: usize, anchor: u16) -> usize;
 
-    /// Calls `store` for each row with the eight bytes of its record that end at `end` behind the anchor.
+    /// Calls `store` for each row with the eight bytes of its record that end at `end` behind the
+    /// anchor.
     #[inline(always)]
     fn each(
         self,
@@ -61,7 +62,8 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    /// The records as slices of one length, `back` bytes before where they start. `None` if they are not all there.
+    /// The records as slices of one length, `back` bytes before where they start. `None` if they
+    /// are not all there.
     #[inline(always)]
     fn slices(self, bytes: &[u8], back: usize, count: usize) -> Option<&[u8]> {
         let start = self.first.checked_sub(back)?;
@@ -75,8 +77,8 @@ impl Layout for Fixed {
         self.first + record * self.stride
     }
 
-    /// Without a check per record: the eight bytes lie in the record, or, for the first fields, in the record seen
-    /// from eight bytes before it. Both hold for records of 16 bytes and more.
+    /// Without a check per record: the eight bytes lie in the record, or, for the first fields, in
+    /// the record seen from eight bytes before it. Both hold for records of 16 bytes and more.
     #[inline(always)]
     fn each(
         self,
@@ -172,7 +174,8 @@ impl Anchors {
         self.list.push(at as u32);
         for skip in &shape.skips {
             at += *skip as usize;
-            // RFC 7011 section 7: one byte of length, or 255 and two more; "3-byte length prefix for short values".
+            // RFC 7011 section 7: one byte of length, or 255 and two more; "3-byte length prefix
+            // for short values".
             let short = *bytes.get(..end)?.get(at)?;
             let length = if short < 255 {
                 at += 1;

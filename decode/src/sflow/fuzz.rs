@@ -1,4 +1,5 @@
-//! What must hold for any bytes: the body of the fuzz target `sflow`, and of the tests that replay its corpus.
+//! What must hold for any bytes: the body of the fuzz target `sflow`, and of the tests that replay
+//! its corpus.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use super::twin;
 use crate::packet::twin::Said;
 use crate::{Cause, Config, Counters, Datagram, Decoder, ROWS_MAX, Shared};
 
-/// The first byte says whether the rest is a datagram or what follows the header of one, and whether tunnels are
-/// opened.
+/// The first byte says whether the rest is a datagram or what follows the header of one, and
+/// whether tunnels are opened.
 pub fn sflow(bytes: &[u8]) {
     let Some((choice, bytes)) = bytes.split_first() else { return };
     let decapsulate = choice & 1 == 1;

@@ -1,24 +1,30 @@
 //! sFlow version 5 (sflow.org, July 2004): datagram bytes in, one row per flow sample out.
 //!
-//! [`decode`] takes a datagram whose first 32 bits are 5: reads the header, accounts it under its agent and sub-agent
-//! ("datagrams, sequence gaps, reorders, resets"; the sequence counts datagrams), and makes rows of its flow samples.
+//! [`decode`] takes a datagram whose first 32 bits are 5: reads the header, accounts it under its
+//! agent and sub-agent ("datagrams, sequence gaps, reorders, resets"; the sequence counts
+//! datagrams), and makes rows of its flow samples.
 //!
 //! Decisions that the specification leaves open:
-//! * The exporter is the **agent**, not the UDP source: it is `SamplerAddress`, as consumers of the suite know it, so
-//!   accounts, configured rates and prefixes go by it too. The source stands in where the agent says "unknown" or
-//!   all zero.
-//! * "Counter samples and discard notifications are counted, never an error; unknown samples and records are skipped
-//!   by length." Every flow sample becomes a flow, with Packets 1, even if none of its records is of use.
-//! * One sample is one packet: its raw header (record 1) beats the sampled Ethernet record (2), that the sampled IPv4
-//!   and IPv6 records (3, 4), in whatever order they come; of two of a kind the first counts. Bytes likewise.
-//! * An interface is written only where the wire says one index: not for `0x3fffffff` (the device itself), several
-//!   interfaces or a discard. A discarded packet has ForwardingStatus 128 instead (RFC 7270 section 4.12: dropped).
+//! * The exporter is the **agent**, not the UDP source: it is `SamplerAddress`, as consumers of the
+//!   suite know it, so accounts, configured rates and prefixes go by it too. The source stands in
+//!   where the agent says "unknown" or all zero.
+//! * "Counter samples and discard notifications are counted, never an error; unknown samples and
+//!   records are skipped by length." Every flow sample becomes a flow, with Packets 1, even if none
+//!   of its records is of use.
+//! * One sample is one packet: its raw header (record 1) beats the sampled Ethernet record (2),
+//!   that the sampled IPv4 and IPv6 records (3, 4), in whatever order they come; of two of a kind
+//!   the first counts. Bytes likewise.
+//! * An interface is written only where the wire says one index: not for `0x3fffffff` (the device
+//!   itself), several interfaces or a discard. A discarded packet has ForwardingStatus 128 instead
+//!   (RFC 7270 section 4.12: dropped).
 //! * Times are the receive time: sFlow has no clock. ObservationDomainID is absent.
-//! * A sample that does not parse costs that sample (`record_sample_malformed`); a record that is shorter than its
-//!   format costs that record ([`Counters::parts_malformed`]) and the flow does without it.
+//! * A sample that does not parse costs that sample (`record_sample_malformed`); a record that is
+//!   shorter than its format costs that record ([`Counters::parts_malformed`]) and the flow does
+//!   without it.
 //!
-//! No count in the bytes is believed: walking stops where the bytes do. Nothing allocates once the rows have grown.
-//! Deliberately absent: interface and host counters as output, sFlow versions 2 and 4.
+//! No count in the bytes is believed: walking stops where the bytes do. Nothing allocates once the
+//! rows have grown. Deliberately absent: interface and host counters as output, sFlow versions 2
+//! and 4.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -85,8 +91,9 @@ impl Header {
         Some(Self { agent, sub_agent, sequence, uptime_ms, samples })
     }
 
-    /// About when the agent started, which is what tells a restart from a datagram that comes late: later after the
-    /// one, the same for the other. Coarse, so that the time on the way makes no difference.
+    /// About when the agent started, which is what tells a restart from a datagram that comes late:
+    /// later after the one, the same for the other. Coarse, so that the time on the way makes
+    /// no difference.
     fn boot_ns(&self, received_ns: u64) -> u64 {
         const COARSE_NS: u64 = 10_000_000_000;
         received_ns.saturating_sub(u64::from(self.uptime_ms) * 1_000_000) / COARSE_NS * COARSE_NS
@@ -175,7 +182,8 @@ const ADDRESS_UNKNOWN: u32 = 0;
 const ADDRESS_IPV4: u32 = 1;
 const ADDRESS_IPV6: u32 = 2;
 
-/// Reads XDR (RFC 4506) off the front of a slice. `None` leaves the slice as it was or shorter, never longer.
+/// Reads XDR (RFC 4506) off the front of a slice. `None` leaves the slice as it was or shorter,
+/// never longer.
 #[derive(Clone, Copy, Debug)]
 struct Reader<'b>(&'b [u8]);
 
@@ -208,8 +216,8 @@ impl<'b> Reader<'b> {
         let [format, length] = reader.words()?;
         let length = length as usize;
         let body = reader.0.get(..length)?;
-        // "The n bytes are followed by enough residual zero bytes to make the total byte count a multiple of four"
-        // (RFC 4506 section 4.10). The last ones may be missing.
+        // "The n bytes are followed by enough residual zero bytes to make the total byte count a
+        // multiple of four" (RFC 4506 section 4.10). The last ones may be missing.
         self.0 = reader.0.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((format, body))
     }

@@ -87,7 +87,8 @@ proptest! {
     }
 }
 
-/// Datagrams that reach every branch, their every truncation, and each of their bytes set to values that mean something.
+/// Datagrams that reach every branch, their every truncation, and each of their bytes set to values
+/// that mean something.
 #[test]
 fn corpus_of_mutations() {
     for bytes in corpus() {

@@ -23,11 +23,13 @@ const ETYPE_IPV6: u64 = 0x86dd;
 const VLAN_MASK: u32 = 0x0fff;
 /// XDR's way to say that a number is not known.
 const UNKNOWN: u32 = u32::MAX;
-/// Numbers of an AS path that the row has room for; longer ones do not occur in the Internet's tables.
+/// Numbers of an AS path that the row has room for; longer ones do not occur in the Internet's
+/// tables.
 const PATH_MAX: usize = TEXT_BYTES_MAX / size_of::<u32>();
 
-/// What the records of one sample say about its packet, the best first: a raw header is stored as it comes, the others
-/// wait until all have been seen and then fill in what is absent, so the order of records makes no difference.
+/// What the records of one sample say about its packet, the best first: a raw header is stored as
+/// it comes, the others wait until all have been seen and then fill in what is absent, so the order
+/// of records makes no difference.
 #[derive(Debug, Default)]
 pub(super) struct Packet {
     has_header: bool,
@@ -35,7 +37,8 @@ pub(super) struct Packet {
     ip: Option<SampledIp>,
 }
 
-/// Adds what a record says to row `index`. `None` if it is shorter than its format; then it has said nothing.
+/// Adds what a record says to row `index`. `None` if it is shorter than its format; then it has
+/// said nothing.
 #[inline(always)]
 pub(super) fn decode(
     format: u32,
@@ -139,7 +142,8 @@ struct SampledEthernet {
 impl SampledEthernet {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let frame_bytes = reader.word()?;
-        // "opaque mac[6]" is padded to eight bytes (RFC 4506 section 4.9); exporters that forget it write 20 in all.
+        // "opaque mac[6]" is padded to eight bytes (RFC 4506 section 4.9); exporters that forget it
+        // write 20 in all.
         let pad = if reader.0.len() >= 20 { 2 } else { 0 };
         let mut mac = || {
             let [a, b, c, d, e, f] = *reader.chunk::<6>()?;

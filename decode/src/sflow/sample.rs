@@ -14,8 +14,8 @@ const FLOW_EXPANDED: u32 = 3;
 const COUNTERS_EXPANDED: u32 = 4;
 const DISCARD: u32 = 5;
 
-/// "The maximum value, 0x3FFFFFFF, indicates that there is no input or output interface": the packet starts or ends in
-/// the device itself.
+/// "The maximum value, 0x3FFFFFFF, indicates that there is no input or output interface": the
+/// packet starts or ends in the device itself.
 const INTERFACE_LOCAL: u32 = 0x3fff_ffff;
 const INTERFACE_SINGLE: u32 = 0;
 const INTERFACE_DISCARD: u32 = 1;
@@ -77,7 +77,8 @@ impl Common {
         row.store_word(Field::Packets, 1);
     }
 
-    /// "Sampling rate, first that applies", of the steps that sFlow has: configured, in the record, default, unknown.
+    /// "Sampling rate, first that applies", of the steps that sFlow has: configured, in the record,
+    /// default, unknown.
     #[inline(always)]
     fn rate(&self, said: u32) -> u64 {
         match (self.configured_rate, said) {

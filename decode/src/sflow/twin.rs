@@ -1,5 +1,6 @@
-//! The slow obvious twin of the decoder: a datagram into maps of fields, written from the specification's structures
-//! and semantics.md, sharing nothing with the fast one but the names of fields and the twin of the dissector.
+//! The slow obvious twin of the decoder: a datagram into maps of fields, written from the
+//! specification's structures and semantics.md, sharing nothing with the fast one but the names of
+//! fields and the twin of the dissector.
 
 use neckar_proto::Field;
 
@@ -63,7 +64,8 @@ pub(crate) fn decode(bytes: &[u8], decapsulate: bool) -> Option<Account> {
     Some(account)
 }
 
-/// A sample in two passes: what is in it, then what it says. Also gives how many records were too short.
+/// A sample in two passes: what is in it, then what it says. Also gives how many records were too
+/// short.
 fn flow(is_expanded: bool, body: &[u8], decapsulate: bool) -> Option<(Said, u64)> {
     let word = |index: usize| number(body, index * 4, 4);
     let (rate, input, output, mut at) = if is_expanded {

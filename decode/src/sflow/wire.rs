@@ -40,7 +40,8 @@ pub(super) fn expanded(input: [u32; 2], output: [u32; 2], records: &[Vec<u8>]) -
     opaque(3, &[head, words(&[records.len() as u32]), records.concat()].concat())
 }
 
-/// Header protocol, frame length, and the bytes that were sampled of it, in a frame four bytes longer on the wire.
+/// Header protocol, frame length, and the bytes that were sampled of it, in a frame four bytes
+/// longer on the wire.
 pub(super) fn raw(protocol: u32, frame_bytes: u32, header: &[u8]) -> Vec<u8> {
     let mut body = words(&[protocol, frame_bytes, 4, header.len() as u32]);
     body.extend(header);

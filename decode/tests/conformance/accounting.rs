@@ -181,7 +181,8 @@ fn exporters_silent_for_long_give_way_when_the_table_is_full() {
     assert_eq!(at(&mut bench, 3, start_ns + HOUR_NS, &data), 1);
     assert_eq!(at(&mut bench, 2, start_ns + HOUR_NS, &data), 1);
     assert_eq!((bench.shared.exporter_count(), bench.shared.template_count()), (2, 2));
-    // It comes back an hour later, when the others have gone silent: admitted anew, without its template.
+    // It comes back an hour later, when the others have gone silent: admitted anew, without its
+    // template.
     assert_eq!(at(&mut bench, 1, start_ns + 3 * HOUR_NS, &data), 0);
     assert_eq!(bench.counters().held, 1);
     assert_eq!(at(&mut bench, 1, start_ns + 3 * HOUR_NS, &template), 1);

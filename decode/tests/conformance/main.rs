@@ -19,8 +19,8 @@ use std::sync::Arc;
 use neckar_decode::{Config, Counters, Datagram, Decoder, Shared};
 use neckar_proto::Rows;
 
-/// The folder beside the repository with vectors and captures; `None` (said loudly) where it is missing. Under CI that
-/// is a failure.
+/// The folder beside the repository with vectors and captures; `None` (said loudly) where it is
+/// missing. Under CI that is a failure.
 pub(crate) fn shared_folder(name: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
     if folder.is_dir() {

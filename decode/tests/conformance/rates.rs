@@ -1,4 +1,5 @@
-//! Sampling rates end to end: the eight steps of semantics.md section 4, and what IPFIX needs to place uptimes.
+//! Sampling rates end to end: the eight steps of semantics.md section 4, and what IPFIX needs to
+//! place uptimes.
 
 use neckar_decode::Config;
 use neckar_proto::{Field, Rows};
@@ -86,7 +87,8 @@ fn domain_zero_stands_in_for_the_others_of_its_exporter() {
     // Told after domain 5 was seen: it must hear of it.
     rates(&mut bench, 0, &[general(1000), named(3, 1, 30)]);
     assert_eq!(rates(&mut bench, 5, &[plain(), by(3)]), [Some(1000), Some(30)]);
-    // Its own row beats that of domain 0, but for a sampler that only domain 0 knows nothing is general.
+    // Its own row beats that of domain 0, but for a sampler that only domain 0 knows nothing is
+    // general.
     rates(&mut bench, 5, &[general(64)]);
     assert_eq!(rates(&mut bench, 5, &[plain()]), [Some(64)]);
     bench.exporter = [192, 0, 2, 2].into();

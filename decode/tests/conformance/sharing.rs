@@ -17,8 +17,9 @@ fn datagram(exporter: u8, bytes: &[u8]) -> Datagram<'_> {
     Datagram { exporter, port: 1, received_ns: 1_700_000_000_000_000_000, bytes }
 }
 
-/// The layouts that template 300 changes between. A record says which one it is of, so a row made with the wrong layout
-/// shows: the source port is the destination port plus one, in any order of fields.
+/// The layouts that template 300 changes between. A record says which one it is of, so a row made
+/// with the wrong layout shows: the source port is the destination port plus one, in any order of
+/// fields.
 fn layout(which: u32) -> (Vec<u8>, Vec<u8>) {
     let (source, destination) = (spec(7, 2), spec(11, 2));
     let (fields, record) = match which % 3 {
@@ -29,7 +30,8 @@ fn layout(which: u32) -> (Vec<u8>, Vec<u8>) {
     (template(Wire::V9, 300, &fields), set(300, &record))
 }
 
-/// Each message carries the layout that its own data has, so whatever the others announce meanwhile, its rows are right.
+/// Each message carries the layout that its own data has, so whatever the others announce
+/// meanwhile, its rows are right.
 #[test]
 fn layouts_that_change_under_many_workers_never_mix() {
     let config = Config::default();
@@ -82,8 +84,9 @@ fn what_one_worker_learns_the_others_decode_with() {
             let (flows, announced) = (&flows, &announced);
             scope.spawn(move || {
                 let mut decoder = Decoder::new(config, shared);
-                let mut sink =
-                    |rows: &mut Rows| drop(flows.fetch_add(rows.len() as u64, Ordering::Relaxed));
+                let mut sink = |rows: &mut Rows| {
+                    flows.fetch_add(rows.len() as u64, Ordering::Relaxed);
+                };
                 for id in 256..256 + TEMPLATES {
                     let sets = match worker {
                         0 => template(Wire::V9, id, &[spec(7, 2)]),
@@ -111,7 +114,8 @@ fn what_one_worker_learns_the_others_decode_with() {
     assert_eq!(flows.into_inner(), (WORKERS - 1) * u64::from(TEMPLATES));
 }
 
-/// A sampling rate told to one worker is everybody's; exporters come, go silent and come back on all workers at once.
+/// A sampling rate told to one worker is everybody's; exporters come, go silent and come back on
+/// all workers at once.
 #[test]
 fn a_full_table_under_many_workers_keeps_its_sums() {
     const HOUR_NS: u64 = 3_600_000_000_000;

@@ -62,7 +62,7 @@ fn a_changed_template_counts_from_its_place_in_the_message() {
 fn a_refresh_changes_nothing_and_a_new_layout_replaces_at_once() {
     let mut bench = Bench::new();
     let first = template(Wire::V9, 300, &[ADDRESS]);
-    feed(&mut bench, Wire::V9, &[first.clone()]);
+    feed(&mut bench, Wire::V9, std::slice::from_ref(&first));
     let revision = bench.shared.revision();
     feed(&mut bench, Wire::V9, &[first.clone(), first]);
     assert_eq!(bench.shared.revision(), revision, "an identical refresh is no change");

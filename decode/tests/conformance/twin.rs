@@ -1,6 +1,8 @@
-//! The slow obvious twin of the plan: semantics.md read aloud, one record at a time, field by field.
+//! The slow obvious twin of the plan: semantics.md read aloud, one record at a time, field by
+//! field.
 //!
-//! Shares no code with the decoder. Every rule is written where it stands in the page; nothing is fast.
+//! Shares no code with the decoder. Every rule is written where it stands in the page; nothing is
+//! fast.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +94,8 @@ fn merged(said: &[Said]) -> Row {
         of_field.sort_by_key(|one| one.rank);
         let best = of_field.iter().filter(|one| !one.zero).min_by_key(|one| one.rank);
         let rank = best.or(of_field.first()).map(|one| one.rank);
-        // A zero among zeros changes nothing, but for addresses, whose zeros have a family; an instant stays the first.
+        // A zero among zeros changes nothing, but for addresses, whose zeros have a family; an
+        // instant stays the first.
         let is_time = matches!(field, Field::TimeFlowStartNs | Field::TimeFlowEndNs);
         let mut candidates =
             of_field.iter().filter(|one| Some(one.rank) == rank && (best.is_none() || !one.zero));
@@ -296,8 +299,8 @@ fn time(all: &mut Vec<Said>, items: &[Item], index: usize, around: Around, rever
     all.push(Said { field, rank: 0, value, zero });
 }
 
-/// "NTP values that decode to before 2000 or more than a day after the receive time, while the same bits read as Unix
-/// lie within a day of it, are taken as Unix."
+/// "NTP values that decode to before 2000 or more than a day after the receive time, while the same
+/// bits read as Unix lie within a day of it, are taken as Unix."
 fn ntp(raw: u64, unix_ns: u128, around: Around) -> u128 {
     if raw == 0 {
         return 0;
@@ -345,7 +348,7 @@ fn addresses(items: &[Item], row: &mut Row) {
     let etype = match kept {
         Some(kept) if kept.len() == 4 => Some(0x0800),
         Some(_) => Some(0x86dd),
-        None if items.iter().any(|item| is_address_element(item)) => None,
+        None if items.iter().any(is_address_element) => None,
         None => etype_without_address(items),
     };
     if let Some(etype) = etype {
@@ -403,7 +406,7 @@ fn etype_without_address(items: &[Item]) -> Option<u64> {
     let plain = |element| {
         items.iter().filter(move |item| item.spec.enterprise == 0 && item.spec.element == element)
     };
-    let version = plain(60)
+    let mut version = plain(60)
         .filter(|item| item.spec.length != VARIABLE)
         .filter_map(|item| integer(&item.bytes))
         .filter_map(|version| match version {
@@ -413,7 +416,7 @@ fn etype_without_address(items: &[Item]) -> Option<u64> {
         });
     let mut all = Vec::new();
     plain(256).for_each(|item| numbers(&mut all, item, &[(Field::Etype, 0)]));
-    version.last().or_else(|| match merged(&all).remove(&Field::Etype) {
+    version.next_back().or_else(|| match merged(&all).remove(&Field::Etype) {
         Some(Value::Number(etype)) => Some(etype),
         _ => None,
     })
@@ -436,7 +439,8 @@ fn icmp_from_port(items: &[Item], row: &mut Row) {
     }
 }
 
-/// "70-79: label = the top 20 bits of a 3-byte entry; 4 slots: first three and last; MPLSCount = entries present."
+/// "70-79: label = the top 20 bits of a 3-byte entry; 4 slots: first three and last; MPLSCount =
+/// entries present."
 fn labels(items: &[Item], row: &mut Row) {
     let mut stack: Vec<(u16, &[u8])> = items
         .iter()
@@ -490,7 +494,8 @@ fn rate(items: &[Item]) -> u64 {
     positive(305).unwrap_or(0)
 }
 
-/// "A reverse direction with a non-zero counter gives a second flow with endpoints, ports and interfaces swapped."
+/// "A reverse direction with a non-zero counter gives a second flow with endpoints, ports and
+/// interfaces swapped."
 fn reverse(items: &[Item], around: Around, forward: &Row) -> Option<Row> {
     if around.wire == Wire::V9 && !items.iter().any(|item| matches!(item.spec.element, 232 | 299)) {
         return None;

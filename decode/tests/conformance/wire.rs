@@ -16,6 +16,7 @@ pub(crate) fn spec(element: u16, length: u16) -> Spec {
     Spec { element, enterprise: 0, length }
 }
 
+#[allow(dead_code, reason = "each test binary uses a part of this room")]
 pub(crate) fn reverse(element: u16, length: u16) -> Spec {
     Spec { element, enterprise: 29305, length }
 }
@@ -133,6 +134,7 @@ pub(crate) fn record(fields: &[Spec], values: &[Vec<u8>], long: bool) -> Vec<u8>
 }
 
 /// Big-endian bytes of a number.
+#[allow(dead_code, reason = "each test binary uses a part of this room")]
 pub(crate) fn be(value: u64, width: usize) -> Vec<u8> {
     value.to_be_bytes()[8 - width..].to_vec()
 }

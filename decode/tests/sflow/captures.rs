@@ -1,4 +1,5 @@
-//! Real agents' datagrams: counts as the captures' README has them, and values where a capture is about them.
+//! Real agents' datagrams: counts as the captures' README has them, and values where a capture is
+//! about them.
 
 use std::path::Path;
 

@@ -19,8 +19,8 @@ use neckar_proto::{Field, Flow, Kind, Rows};
 
 const RECEIVED_NS: u64 = 1_700_000_000_000_000_005;
 
-/// The folder beside the repository with vectors or captures; `None` (said loudly) where it is missing. Under CI that
-/// is a failure.
+/// The folder beside the repository with vectors or captures; `None` (said loudly) where it is
+/// missing. Under CI that is a failure.
 fn shared_folder(name: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
     if folder.is_dir() {
@@ -52,7 +52,8 @@ fn decode<'b>(
     (lines, counters)
 }
 
-/// Every present field but type and times, which are the same in all rows: `Name=value` in the order of `flow.proto`.
+/// Every present field but type and times, which are the same in all rows: `Name=value` in the
+/// order of `flow.proto`.
 fn text(rows: &Rows, row: &Flow) -> String {
     assert_eq!(row.word(Field::Type), Some(1));
     for time in [Field::TimeReceivedNs, Field::TimeFlowStartNs, Field::TimeFlowEndNs] {

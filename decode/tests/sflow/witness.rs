@@ -15,8 +15,8 @@ use crate::{captures, decode, pcap, shared_folder};
 /// The fields that are compared, by name.
 type Said = BTreeMap<&'static str, String>;
 
-/// What tshark says about the flow samples in these datagrams; `None` (said loudly) where it is not installed. Under CI
-/// that is a failure.
+/// What tshark says about the flow samples in these datagrams; `None` (said loudly) where it is not
+/// installed. Under CI that is a failure.
 fn tshark(name: &str, datagrams: &[Vec<u8>]) -> Option<Vec<Vec<Said>>> {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pcap"));
     fs::write(&path, capture(datagrams)).unwrap();

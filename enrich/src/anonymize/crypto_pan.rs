@@ -50,7 +50,8 @@ impl CryptoPan {
         }
     }
 
-    /// Which bits of `address`, left-aligned, are flipped: the known first 16, and the `REST` behind them.
+    /// Which bits of `address`, left-aligned, are flipped: the known first 16, and the `REST`
+    /// behind them.
     fn flips<const REST: usize>(&self, address: u128) -> u128 {
         let mut blocks = [Block::default(); REST];
         for (position, block) in (KNOWN_BITS..).zip(&mut blocks) {
@@ -69,8 +70,8 @@ impl CryptoPan {
         (address & !behind | self.pad & behind).to_be_bytes().into()
     }
 
-    /// The flips of every first 16 bits. Those of a position depend on the bits before it only, so 65535 blocks are
-    /// enough.
+    /// The flips of every first 16 bits. Those of a position depend on the bits before it only, so
+    /// 65535 blocks are enough.
     fn known_flips(&self) -> Box<[u16]> {
         let mut flips: Vec<u16> = vec![0; 1 << KNOWN_BITS];
         for position in 0..KNOWN_BITS {

@@ -57,8 +57,8 @@ impl Key {
         }
     }
 
-    /// 32 bytes as they are; 64 hexadecimal digits; or a longer text, of which the suite has always taken the first 32
-    /// bytes. `place` is for the error.
+    /// 32 bytes as they are; 64 hexadecimal digits; or a longer text, of which the suite has always
+    /// taken the first 32 bytes. `place` is for the error.
     ///
     /// # Errors
     /// There are fewer than 32 bytes.

@@ -12,8 +12,8 @@ pub fn application(src_port: u16, dst_port: u16) -> &'static str {
     })
 }
 
-/// The name in `flow_number_total`, `flow_packets` and `flow_bytes` (the older dashboard); empty if no port says
-/// anything.
+/// The name in `flow_number_total`, `flow_packets` and `flow_bytes` (the older dashboard); empty if
+/// no port says anything.
 #[must_use]
 pub fn application_of_dashboard(src_port: u16, dst_port: u16) -> &'static str {
     either(src_port, dst_port, |port| match port {

@@ -1,4 +1,5 @@
-//! ICMP and ICMPv6 types and codes: IANA's parameters, what is neither deprecated nor experimental, in short form.
+//! ICMP and ICMPv6 types and codes: IANA's parameters, what is neither deprecated nor experimental,
+//! in short form.
 
 /// The name of an ICMP type (RFC 792 and others).
 #[must_use]

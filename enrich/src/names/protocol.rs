@@ -1,5 +1,6 @@
-//! IP protocol numbers: the keywords of IANA's "Assigned Internet Protocol Numbers". Numbers that the registry
-//! describes without a keyword (61, 63, 68, 99, 114, 253, 254) or has not assigned have no name.
+//! IP protocol numbers: the keywords of IANA's "Assigned Internet Protocol Numbers". Numbers that
+//! the registry describes without a keyword (61, 63, 68, 99, 114, 253, 254) or has not assigned
+//! have no name.
 
 /// The keyword of `number`.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Origin AS by prefix, and names of ASes, from CSV.
 //!
-//! Prefixes: `prefix,asn[,name]` or `asn,prefix[,name]`. Names: `asn,name`. An AS number may be written `AS553` or
-//! `553`.
+//! Prefixes: `prefix,asn[,name]` or `asn,prefix[,name]`. Names: `asn,name`. An AS number may be
+//! written `AS553` or `553`.
 
 use std::path::Path;
 

@@ -1,11 +1,12 @@
 //! Customer lists: which prefixes belong to whom.
 //!
-//! Three layouts, told apart row by row: `prefix,cid`, `cid,prefix`, and `cid,v4,v6` with either prefix left out. In
-//! the last two a cell may hold several prefixes, separated by blanks, `;` or `|`. Behind `prefix,cid` anything may
-//! follow. A first row without a prefix whose cells are known column names is a header.
+//! Three layouts, told apart row by row: `prefix,cid`, `cid,prefix`, and `cid,v4,v6` with either
+//! prefix left out. In the last two a cell may hold several prefixes, separated by blanks, `;` or
+//! `|`. Behind `prefix,cid` anything may follow. A first row without a prefix whose cells are known
+//! column names is a header.
 //!
-//! A cid that is a number fills the numeric fields, any other the string ones. The number 0 is no customer: a prefix
-//! with it undoes a shorter one.
+//! A cid that is a number fills the numeric fields, any other the string ones. The number 0 is no
+//! customer: a prefix with it undoes a shorter one.
 
 use std::path::Path;
 

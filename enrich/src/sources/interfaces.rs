@@ -1,5 +1,5 @@
-//! Interface names from a file: `exporter,ifindex,name,description,speed` with the speed in Mbit/s; the last two may be
-//! left out.
+//! Interface names from a file: `exporter,ifindex,name,description,speed` with the speed in Mbit/s;
+//! the last two may be left out.
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! Lists of prefixes or addresses: blacklists, command-and-control addresses, bogons. An address on a list gets the
-//! list's name.
+//! Lists of prefixes or addresses: blacklists, command-and-control addresses, bogons. An address on
+//! a list gets the list's name.
 //!
-//! One entry a line; what follows it after a blank, `,`, `;` or `#` is a remark, as is a line that begins with `#`, `;`
-//! or `//`.
+//! One entry a line; what follows it after a blank, `,`, `;` or `#` is a remark, as is a line that
+//! begins with `#`, `;` or `//`.
 
 use std::path::Path;
 
@@ -41,8 +41,9 @@ pub fn parse(file: &Path, name: &str, bytes: &[u8]) -> Result<Source, LoadError>
     builder.finish()
 }
 
-/// Addresses that no flow between networks should have: IANA's special-purpose registries (RFC 6890), what is not
-/// globally reachable. Multicast is not among them: as a destination it is no mistake.
+/// Addresses that no flow between networks should have: IANA's special-purpose registries (RFC
+/// 6890), what is not globally reachable. Multicast is not among them: as a destination it is no
+/// mistake.
 pub const BOGONS: &str = "\
 0.0.0.0/8 # this network (RFC 791)
 10.0.0.0/8 # private (RFC 1918)

@@ -1,9 +1,10 @@
-//! MaxMind DB files: country, city and AS databases of MaxMind, DB-IP, IPinfo and whoever uses their layouts.
+//! MaxMind DB files: country, city and AS databases of MaxMind, DB-IP, IPinfo and whoever uses
+//! their layouts.
 //!
-//! What a record has is taken, by any of the names that the vendors use: `country.iso_code`, `country_code` or a
-//! two-letter `country`; `city.names.en` or `city`; `autonomous_system_number` or `asn`;
-//! `autonomous_system_organization`, `as_name` or `name`. What it lacks is absent. A record that many networks share is
-//! decoded once.
+//! What a record has is taken, by any of the names that the vendors use: `country.iso_code`,
+//! `country_code` or a two-letter `country`; `city.names.en` or `city`; `autonomous_system_number`
+//! or `asn`; `autonomous_system_organization`, `as_name` or `name`. What it lacks is absent. A
+//! record that many networks share is decoded once.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,9 +1,9 @@
 //! Where labels come from: files read into [`Source`]s, one after the other, off the flow path.
 //!
-//! Each kind of file has its module, with a `parse` that takes bytes and a `read` that takes a path. All or nothing:
-//! one bad row and the file does not load ([`LoadError`] names it), so that the table in force stays. What a prefix
-//! that stands twice in a file means is the same everywhere: the same thing said twice counts as a duplicate, two
-//! different things are an error.
+//! Each kind of file has its module, with a `parse` that takes bytes and a `read` that takes a
+//! path. All or nothing: one bad row and the file does not load ([`LoadError`] names it), so that
+//! the table in force stays. What a prefix that stands twice in a file means is the same
+//! everywhere: the same thing said twice counts as a duplicate, two different things are an error.
 
 pub mod asn;
 pub mod customers;
@@ -25,7 +25,8 @@ use crate::ranges::{Address, Prefix};
 use crate::values::{Texts, Value, Values};
 use open::read_file;
 
-/// Rows that a source may have: what bounds the memory of a load (about 100 bytes a prefix while it runs).
+/// Rows that a source may have: what bounds the memory of a load (about 100 bytes a prefix while it
+/// runs).
 pub const PREFIXES_MAX: usize = 20_000_000;
 
 /// The prefixes of one file and what it says of them.

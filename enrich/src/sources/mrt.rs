@@ -1,8 +1,9 @@
-//! Origin AS by prefix, from RIB dumps in MRT format (RFC 6396), as route servers and collectors publish them.
+//! Origin AS by prefix, from RIB dumps in MRT format (RFC 6396), as route servers and collectors
+//! publish them.
 //!
-//! TABLE_DUMP_V2 only, read as a stream, gzip and bzip2 opened. Peers see a prefix with different origins now and then:
-//! the one most of them see is taken, of several equals the lowest. A default route says nothing of an origin and is
-//! skipped.
+//! TABLE_DUMP_V2 only, read as a stream, gzip and bzip2 opened. Peers see a prefix with different
+//! origins now and then: the one most of them see is taken, of several equals the lowest. A default
+//! route says nothing of an origin and is skipped.
 
 use std::io::Read;
 use std::path::Path;
@@ -165,7 +166,8 @@ enum Origin {
     Unknown,
 }
 
-/// RFC 4271, 4.3: finds AS_PATH (type 2) among the attributes; in TABLE_DUMP_V2 its numbers have four bytes.
+/// RFC 4271, 4.3: finds AS_PATH (type 2) among the attributes; in TABLE_DUMP_V2 its numbers have
+/// four bytes.
 fn read_origin(mut attributes: Cursor<'_>) -> Option<Origin> {
     const EXTENDED_LENGTH: u8 = 0x10;
     while !attributes.0.is_empty() {
@@ -183,8 +185,8 @@ fn read_origin(mut attributes: Cursor<'_>) -> Option<Origin> {
     Some(Origin::Unknown)
 }
 
-/// The last AS of the last sequence. A set of several behind it is what an aggregator has put together: its own number
-/// comes before.
+/// The last AS of the last sequence. A set of several behind it is what an aggregator has put
+/// together: its own number comes before.
 fn origin_of_path(mut path: Cursor<'_>) -> Option<Origin> {
     const AS_SET: u8 = 1;
     const AS_SEQUENCE: u8 = 2;

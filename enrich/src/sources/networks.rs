@@ -1,8 +1,8 @@
 //! The operator's own networks with what is to be said of them.
 //!
-//! CSV with a header that names the columns: `prefix` (or `network`, `cidr`) and any of `name`, `role`, `site`,
-//! `region`, `tenant`, `country`, `city`, `asn`, `cid`. Networks nest: what a row leaves empty is what the network
-//! around it says.
+//! CSV with a header that names the columns: `prefix` (or `network`, `cidr`) and any of `name`,
+//! `role`, `site`, `region`, `tenant`, `country`, `city`, `asn`, `cid`. Networks nest: what a row
+//! leaves empty is what the network around it says.
 
 use std::path::Path;
 

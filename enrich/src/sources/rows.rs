@@ -1,8 +1,8 @@
 //! Lines and cells of the text formats: what all of them have in common.
 //!
-//! CSV with `,`, quoted where need be (RFC 4180, but a cell ends with its line); `#` begins a comment line; blank
-//! lines, blanks around cells, CRLF and a byte order mark are of no consequence. A first line that names columns is a
-//! header.
+//! CSV with `,`, quoted where need be (RFC 4180, but a cell ends with its line); `#` begins a
+//! comment line; blank lines, blanks around cells, CRLF and a byte order mark are of no
+//! consequence. A first line that names columns is a header.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -92,7 +92,8 @@ fn split_cells(line: &str, cells: &mut Vec<String>) -> bool {
     false
 }
 
-/// Reads a cell up to its closing quote; `""` stands for one quote. Returns what follows; `None` if it does not close.
+/// Reads a cell up to its closing quote; `""` stands for one quote. Returns what follows; `None` if
+/// it does not close.
 fn take_quoted<'a>(mut rest: &'a str, cell: &mut String) -> Option<&'a str> {
     loop {
         let (text, after) = rest.split_once('"')?;

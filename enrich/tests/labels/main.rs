@@ -1,4 +1,5 @@
-//! Labelling against a straightforward twin written from the documentation, over random tables and flows.
+//! Labelling against a straightforward twin written from the documentation, over random tables and
+//! flows.
 
 #![allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 
@@ -169,7 +170,8 @@ fn any_world() -> impl Strategy<Value = World> {
     })
 }
 
-/// A flow with what matters to labelling, present or not, and with left-overs of an earlier labelling.
+/// A flow with what matters to labelling, present or not, and with left-overs of an earlier
+/// labelling.
 fn any_row() -> impl Strategy<Value = Row> {
     let address = || prop::option::weighted(0.9, prop::sample::select(&ADDRESSES[..]));
     let addresses =

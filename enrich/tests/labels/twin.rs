@@ -1,4 +1,5 @@
-//! What labelling means, said as simply as possible: every table searched from end to end, every field written by name.
+//! What labelling means, said as simply as possible: every table searched from end to end, every
+//! field written by name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

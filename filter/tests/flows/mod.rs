@@ -1,4 +1,5 @@
-//! Flows written as text: `Proto=6; SrcAddr=192.0.2.1; TimeFlowEndNs=10s; SrcIfName=xe-0/0/0; ASPath=1 2 3`.
+//! Flows written as text: `Proto=6; SrcAddr=192.0.2.1; TimeFlowEndNs=10s; SrcIfName=xe-0/0/0;
+//! ASPath=1 2 3`.
 
 use neckar_proto::{Field, Kind, Rows};
 

@@ -1,5 +1,6 @@
-//! The slow obvious twin: trees of its own, written out as text in many ways ([`write`]), and asked by walking them, term by
-//! term as the reference documents it. It shares nothing with the crate but the row.
+//! The slow obvious twin: trees of its own, written out as text in many ways ([`write`]), and asked
+//! by walking them, term by term as the reference documents it. It shares nothing with the crate
+//! but the row.
 
 mod write;
 

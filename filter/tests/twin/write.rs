@@ -4,8 +4,8 @@ use neckar_filter::Precedence;
 
 use super::{Number, Side, Term, Tree};
 
-/// Writes a tree as text in one of many ways, which `seed` chooses: white space, comments, forms of numbers, quotes, and
-/// parentheses that need not be.
+/// Writes a tree as text in one of many ways, which `seed` chooses: white space, comments, forms of
+/// numbers, quotes, and parentheses that need not be.
 pub(crate) fn write(tree: &Tree, precedence: Precedence, seed: u64) -> String {
     let mut writer = Writer { out: String::new(), precedence, seed: seed | 1 };
     writer.tree(tree);

@@ -93,7 +93,8 @@ fn goflow2_twin(rows: &Rows) -> DynamicMessage {
     twin
 }
 
-/// A list has as many entries as the stack, at most four, or none if the row has no entry of its kind.
+/// A list has as many entries as the stack, at most four, or none if the row has no entry of its
+/// kind.
 fn mpls_lists(flow: &Flow) -> (Vec<Value>, Vec<Value>) {
     let depth = flow.word(Field::MPLSCount).unwrap_or(0).min(4) as usize;
     let list = |fields: [Field; 4]| {

@@ -1,5 +1,6 @@
-//! Big-endian integers at an offset, and the rest of a slice: `None` where the bytes end. Everything in this room that
-//! looks into a packet does so through these, so that no length can make it panic.
+//! Big-endian integers at an offset, and the rest of a slice: `None` where the bytes end.
+//! Everything in this room that looks into a packet does so through these, so that no length can
+//! make it panic.
 
 pub(super) fn u8_at(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at).copied()

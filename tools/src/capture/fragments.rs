@@ -1,11 +1,13 @@
 //! IP fragments put together again, IPv4 and IPv6.
 //!
-//! In: pieces with the time of their capture. Out: the payload of the packet when its last piece has come, in whatever
-//! order. Overlaps are not resolved but refused: "If any of the fragments being reassembled overlap with any other
-//! fragments being reassembled for the same packet, reassembly of that packet must be abandoned" (RFC 8200, 4.5; for IPv4
-//! the same is the only safe choice), "except an exact duplicate", which captures of two interfaces do hold.
+//! In: pieces with the time of their capture. Out: the payload of the packet when its last piece
+//! has come, in whatever order. Overlaps are not resolved but refused: "If any of the fragments
+//! being reassembled overlap with any other fragments being reassembled for the same packet,
+//! reassembly of that packet must be abandoned" (RFC 8200, 4.5; for IPv4 the same is the only safe
+//! choice), "except an exact duplicate", which captures of two interfaces do hold.
 //!
-//! Costs at most [`PACKETS_MAX`] x 64 KiB; what does not become whole within [`AGE_MAX_NS`] is given up and counted.
+//! Costs at most [`PACKETS_MAX`] x 64 KiB; what does not become whole within [`AGE_MAX_NS`] is
+//! given up and counted.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -37,7 +39,8 @@ struct Partial {
     ranges: Vec<Range<usize>>,
     /// The packet's length, known from its last piece.
     end: Option<usize>,
-    /// It overlapped or was cut. Kept until it is too old, so that its later pieces do not start a new packet.
+    /// It overlapped or was cut. Kept until it is too old, so that its later pieces do not start a
+    /// new packet.
     refused: bool,
 }
 
@@ -47,7 +50,8 @@ impl Fragments {
         self.abandoned + self.open.len() as u64
     }
 
-    /// Adds a piece captured at `now_ns`; the payload of the whole packet if this was the last one missing.
+    /// Adds a piece captured at `now_ns`; the payload of the whole packet if this was the last one
+    /// missing.
     pub(super) fn add(
         &mut self,
         key: FragmentKey,
@@ -116,8 +120,8 @@ impl Partial {
     /// `None` if this piece cannot belong to a packet that is what its sender sent.
     fn add(&mut self, piece: &Piece<'_>) -> Option<()> {
         let range = piece.offset..piece.offset + piece.bytes.len();
-        // "If the length of a fragment ... is not a multiple of 8 octets and the M flag of that fragment is 1, then that
-        // fragment must be discarded" (RFC 8200, 4.5).
+        // "If the length of a fragment ... is not a multiple of 8 octets and the M flag of that
+        // fragment is 1, then that fragment must be discarded" (RFC 8200, 4.5).
         let odd = piece.more && !piece.bytes.len().is_multiple_of(8);
         if piece.cut || odd || range.is_empty() || range.end > PACKET_BYTES_MAX {
             return None;
@@ -149,7 +153,8 @@ impl Partial {
         Some(())
     }
 
-    /// Puts `range` in front of the range at `next`, grown together with neighbours that it touches.
+    /// Puts `range` in front of the range at `next`, grown together with neighbours that it
+    /// touches.
     fn join(&mut self, next: usize, mut range: Range<usize>) {
         let mut replaced = next..next;
         if let Some(before) = next.checked_sub(1).and_then(|index| self.ranges.get(index))

@@ -29,8 +29,9 @@ impl Frames {
         self.fragments.abandoned()
     }
 
-    /// Puts the UDP datagram that this frame holds or completes into `found`, whose time is already set; `false` if
-    /// there is none. What the capture cut off shows in the lengths that IP and UDP give.
+    /// Puts the UDP datagram that this frame holds or completes into `found`, whose time is already
+    /// set; `false` if there is none. What the capture cut off shows in the lengths that IP and
+    /// UDP give.
     pub(super) fn find(&mut self, link: i32, frame: &[u8], found: &mut Found) -> bool {
         self.frames += 1;
         if !link::is_known(link) {

@@ -1,4 +1,5 @@
-//! A file or standard input as one stream of plain bytes: opened, counted, decompressed, with its first bytes on view.
+//! A file or standard input as one stream of plain bytes: opened, counted, decompressed, with its
+//! first bytes on view.
 //!
 //! Compression is told by content, not by name. Decompression is a stream with a window of at most
 //! 2^[`WINDOW_LOG_MAX`] bytes, so a bomb costs time, never memory.
@@ -12,7 +13,8 @@ use flate2::read::MultiGzDecoder;
 
 /// 128 MiB: what `zstd` itself accepts without being asked for more.
 const WINDOW_LOG_MAX: u32 = 27;
-/// How much of the start is on view: one byte more than a UDP payload can have, so that "longer than a datagram" shows.
+/// How much of the start is on view: one byte more than a UDP payload can have, so that "longer
+/// than a datagram" shows.
 pub(super) const PREFIX_BYTES: usize = 65_536;
 
 type Plain = Box<dyn Read + Send>;
@@ -23,7 +25,8 @@ pub(super) struct Input {
     /// How much of `prefix` has been read.
     at: usize,
     rest: Plain,
-    /// What went wrong behind `prefix`: its reader meets it there, after everything that could be read.
+    /// What went wrong behind `prefix`: its reader meets it there, after everything that could be
+    /// read.
     pending: Option<io::Error>,
     last_error: LastError,
 }

@@ -1,7 +1,7 @@
 //! From an IP packet to the UDP datagram in it, or to the fragment that it is.
 //!
-//! Lengths in headers are believed only as far as the capture goes: a frame cut by the snapshot length gives what there
-//! is of the payload, and padding behind the packet is left out.
+//! Lengths in headers are believed only as far as the capture goes: a frame cut by the snapshot
+//! length gives what there is of the payload, and padding behind the packet is left out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,8 @@ use super::bytes::{array_at, rest, u8_at, u16_at, u32_at};
 /// IP protocol number of UDP.
 const UDP: u8 = 17;
 const UDP_HEADER_BYTES: usize = 8;
-/// Extension headers in front of a transport header (RFC 8200 has seven kinds, each at most once or twice).
+/// Extension headers in front of a transport header (RFC 8200 has seven kinds, each at most once or
+/// twice).
 const EXTENSIONS_MAX: usize = 16;
 
 /// What an IP packet holds.
@@ -29,8 +30,8 @@ pub(super) struct Ends {
     pub(super) destination: IpAddr,
 }
 
-/// What fragments of one packet have in common: "the same Source Address, Destination Address, and Fragment
-/// Identification" (RFC 8200, 4.5), in IPv4 the protocol too (RFC 791, 2.3).
+/// What fragments of one packet have in common: "the same Source Address, Destination Address, and
+/// Fragment Identification" (RFC 8200, 4.5), in IPv4 the protocol too (RFC 791, 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FragmentKey {
     pub(super) ends: Ends,
@@ -76,7 +77,8 @@ fn parse_v4(packet: &[u8]) -> Option<Ip<'_>> {
     if header < 20 {
         return None;
     }
-    // 0: the network card was to cut the packet up (segmentation offload), so it ends where the frame ends.
+    // 0: the network card was to cut the packet up (segmentation offload), so it ends where the
+    // frame ends.
     let said = if total == 0 { packet.len() } else { total };
     let bytes = packet.get(header..said.min(packet.len()))?;
     let ends = Ends {
@@ -127,7 +129,8 @@ fn parse_v6(packet: &[u8]) -> Option<Ip<'_>> {
     Some(Ip::Fragment { key: FragmentKey { ends, id: u32_at(bytes, 4)?, next }, piece })
 }
 
-/// The first header that is not hop-by-hop, routing, destination options, authentication or mobility.
+/// The first header that is not hop-by-hop, routing, destination options, authentication or
+/// mobility.
 fn skip_extensions(mut next: u8, mut bytes: &[u8]) -> Option<(u8, &[u8])> {
     for _ in 0..EXTENSIONS_MAX {
         let units = match next {
@@ -142,14 +145,16 @@ fn skip_extensions(mut next: u8, mut bytes: &[u8]) -> Option<(u8, &[u8])> {
     None
 }
 
-/// The UDP datagram in what follows an IP header (of a whole packet); `None` if it is something else.
+/// The UDP datagram in what follows an IP header (of a whole packet); `None` if it is something
+/// else.
 pub(super) fn udp(next: u8, bytes: &[u8]) -> Option<Udp<'_>> {
     let (next, bytes) = skip_extensions(next, bytes)?;
     if next != UDP {
         return None;
     }
     let said = usize::from(u16_at(bytes, 4)?);
-    // 0: "the UDP Length field is set to zero" in jumbograms (RFC 2675, 4) and by segmentation offload.
+    // 0: "the UDP Length field is set to zero" in jumbograms (RFC 2675, 4) and by segmentation
+    // offload.
     let end = match said {
         0 => bytes.len(),
         1..UDP_HEADER_BYTES => return None,

@@ -1,8 +1,8 @@
 //! From a captured frame to the IP packet in it.
 //!
 //! In: the frame and its link type (the numbers of <https://www.tcpdump.org/linktypes.html>). Out: the bytes from the IP
-//! header on, or `None` when there is no IP in the frame. Deliberately absent: link types without UDP (USB, Bluetooth,
-//! ...), tunnels above IP, and frames that only macOS writes (PKTAP).
+//! header on, or `None` when there is no IP in the frame. Deliberately absent: link types without
+//! UDP (USB, Bluetooth, ...), tunnels above IP, and frames that only macOS writes (PKTAP).
 
 use super::bytes::{rest, u8_at, u16_at, u32_at};
 
@@ -24,10 +24,12 @@ pub(super) fn is_known(link: i32) -> bool {
 /// The IP packet in `frame`, header first; `None` if the frame holds something else.
 pub(super) fn ip(link: i32, frame: &[u8]) -> Option<&[u8]> {
     match link {
-        // NULL and LOOP: an address family whose number differs between systems, so IP's own version decides.
+        // NULL and LOOP: an address family whose number differs between systems, so IP's own
+        // version decides.
         0 | 108 => raw(rest(frame, 4)?),
         1 => ethertype(u16_at(frame, 12)?, rest(frame, 14)?),
-        // Token ring: access and frame control, addresses, then LLC. FDDI the same with one byte less in front.
+        // Token ring: access and frame control, addresses, then LLC. FDDI the same with one byte
+        // less in front.
         6 => llc(rest(frame, 14)?),
         10 => llc(rest(frame, 13)?),
         // ATM with RFC 1483 encapsulation, as two numbers.
@@ -69,7 +71,8 @@ fn ethertype(mut kind: u16, mut bytes: &[u8]) -> Option<&[u8]> {
             }
             0x8847 | 0x8848 => return mpls(bytes),
             0x8864 => return pppoe(bytes),
-            // "A value of 1536 or more is a type, below it is a length" (IEEE 802.3, 3.2.6); then comes LLC.
+            // "A value of 1536 or more is a type, below it is a length" (IEEE 802.3, 3.2.6); then
+            // comes LLC.
             0..=1500 => return llc(bytes),
             _ => return None,
         }
@@ -77,7 +80,8 @@ fn ethertype(mut kind: u16, mut bytes: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Labels to the bottom of the stack (RFC 3032, 2.1); below it only a first nibble of 4 or 6 is IP (RFC 4928, 3).
+/// Labels to the bottom of the stack (RFC 3032, 2.1); below it only a first nibble of 4 or 6 is IP
+/// (RFC 4928, 3).
 fn mpls(mut bytes: &[u8]) -> Option<&[u8]> {
     const BOTTOM: u32 = 1 << 8;
     for _ in 0..TAGS_MAX {
@@ -90,7 +94,8 @@ fn mpls(mut bytes: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// LLC with SNAP (RFC 1042): an organisation of zero, then an Ethernet type. The type cannot be a length again.
+/// LLC with SNAP (RFC 1042): an organisation of zero, then an Ethernet type. The type cannot be a
+/// length again.
 fn llc(bytes: &[u8]) -> Option<&[u8]> {
     if bytes.get(..6)? != [0xaa, 0xaa, 0x03, 0, 0, 0] {
         return None;
@@ -164,8 +169,8 @@ fn per_packet_information(frame: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Linux's netfilter log: a header of 4 bytes, then attributes, each with length and type in the byte order of the
-/// machine that wrote it. The one that fits decides; attribute 9 is the packet.
+/// Linux's netfilter log: a header of 4 bytes, then attributes, each with length and type in the
+/// byte order of the machine that wrote it. The one that fits decides; attribute 9 is the packet.
 fn nflog(frame: &[u8]) -> Option<&[u8]> {
     const PAYLOAD: u16 = 9;
     let mut attributes = rest(frame, 4)?;

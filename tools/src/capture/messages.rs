@@ -1,12 +1,13 @@
-//! Files without a capture around the datagrams: an IPFIX file (RFC 5655), NetFlow v5 datagrams one after another, or the
-//! payload of one datagram.
+//! Files without a capture around the datagrams: an IPFIX file (RFC 5655), NetFlow v5 datagrams one
+//! after another, or the payload of one datagram.
 //!
-//! Which of them it is, the content decides. IPFIX messages carry their length ("An IPFIX File is a serialized stream of
-//! IPFIX Messages", RFC 5655, 3) and NetFlow v5 datagrams their number of records, so these are cut where they end.
-//! NetFlow v9 and sFlow say nothing of the kind: such a file is one datagram.
+//! Which of them it is, the content decides. IPFIX messages carry their length ("An IPFIX File is a
+//! serialized stream of IPFIX Messages", RFC 5655, 3) and NetFlow v5 datagrams their number of
+//! records, so these are cut where they end. NetFlow v9 and sFlow say nothing of the kind: such a
+//! file is one datagram.
 //!
-//! There is no capture time, so the clock in the header takes its place; for sFlow, which has none, the time the file was
-//! last written.
+//! There is no capture time, so the clock in the header takes its place; for sFlow, which has none,
+//! the time the file was last written.
 
 use std::io::Read;
 
@@ -104,8 +105,8 @@ impl Messages {
 }
 
 impl Protocol {
-    /// Length of the message at the start of `rest`, which reaches to the end of the file if it is shorter than the
-    /// longest message.
+    /// Length of the message at the start of `rest`, which reaches to the end of the file if it is
+    /// shorter than the longest message.
     fn message_bytes(self, rest: &[u8]) -> Result<usize, String> {
         let (version, word) = match (u16_at(rest, 0), u16_at(rest, 2)) {
             (Some(version), Some(word)) => (version, usize::from(word)),
@@ -150,7 +151,8 @@ fn shape(prefix: &[u8]) -> Result<Shape, Fault> {
         }
     }
     match protocol {
-        // One message and then something else is a datagram with trailing bytes; two are a file, broken further on.
+        // One message and then something else is a datagram with trailing bytes; two are a file,
+        // broken further on.
         Some(protocol) if messages > 1 || messages == 1 && (at == prefix.len() || !all) => {
             Ok(Shape::Chain(protocol))
         }

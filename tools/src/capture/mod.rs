@@ -1,6 +1,8 @@
-//! Files in, UDP datagrams out: captures (pcap, pcapng, plain or packed with gzip or zstd), IPFIX files, bare datagrams.
+//! Files in, UDP datagrams out: captures (pcap, pcapng, plain or packed with gzip or zstd), IPFIX
+//! files, bare datagrams.
 //!
-//! Several files are one stream. It is read once, front to back, in memory that does not depend on its length:
+//! Several files are one stream. It is read once, front to back, in memory that does not depend on
+//! its length:
 //!
 //! ```text
 //! input     open, unpack, look at the first bytes
@@ -8,8 +10,9 @@
 //!   messages  IPFIX files and bare datagrams, cut by their own lengths
 //! ```
 //!
-//! What is damaged gives an error that names file and offset, after everything before it; never a panic. Deliberately
-//! absent: writing captures, TCP and SCTP transports, filters (tcpdump has better ones).
+//! What is damaged gives an error that names file and offset, after everything before it; never a
+//! panic. Deliberately absent: writing captures, TCP and SCTP transports, filters (tcpdump has
+//! better ones).
 
 mod bytes;
 mod found;
@@ -149,7 +152,8 @@ impl Captures {
     /// The next datagram, or `None` at the end of the last file.
     ///
     /// # Errors
-    /// A file cannot be read or is damaged. The stream can be read on: it goes on with the next file.
+    /// A file cannot be read or is damaged. The stream can be read on: it goes on with the next
+    /// file.
     #[allow(clippy::should_implement_trait, reason = "it lends what it returns")]
     pub fn next(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
         while !self.advance()? {

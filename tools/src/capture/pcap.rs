@@ -1,7 +1,7 @@
 //! Captures: pcap and pcapng, any byte order, microseconds or nanoseconds.
 //!
-//! The blocks come from the crate pcap-parser, which reads them in place from one buffer of [`BUFFER_BYTES`]; it grows
-//! only for a block that needs it, to [`BLOCK_BYTES_MAX`].
+//! The blocks come from the crate pcap-parser, which reads them in place from one buffer of
+//! [`BUFFER_BYTES`]; it grows only for a block that needs it, to [`BLOCK_BYTES_MAX`].
 
 use pcap_parser::pcapng::{Block, InterfaceDescriptionBlock, OptionCode};
 use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
@@ -253,7 +253,8 @@ impl Section<'_> {
 
 fn legacy_interface(header: &PcapHeader) -> Interface {
     let units = Units::Decimal(if header.is_nanosecond_precision() { 9 } else { 6 });
-    // The upper bits say how long the frame check sequence is, which IP's own lengths leave out anyway.
+    // The upper bits say how long the frame check sequence is, which IP's own lengths leave out
+    // anyway.
     Interface { link: header.network.0 & 0xffff, units, offset_s: 0 }
 }
 

@@ -1,7 +1,7 @@
 //! `neckar decode`: the flows in files, as text or as counts.
 //!
-//! A datagram at a time: memory depends neither on the length of the files nor on the number of flows. Time is the
-//! capture's.
+//! A datagram at a time: memory depends neither on the length of the files nor on the number of
+//! flows. Time is the capture's.
 
 mod printer;
 mod records;
@@ -58,8 +58,8 @@ pub enum Format {
 /// Decodes everything.
 ///
 /// # Errors
-/// Standard output cannot be written. A damaged file is no error of this function: one line says so, the next file is
-/// read, and the exit code is [`Exit::Failed`].
+/// Standard output cannot be written. A damaged file is no error of this function: one line says
+/// so, the next file is read, and the exit code is [`Exit::Failed`].
 pub fn run(args: &DecodeArgs) -> Result<Exit, Failure> {
     let progress = Progress::over(&args.files, 1, args.format != Format::None);
     let mut captures = Captures::watched(&args.files, progress.watch())?;
@@ -102,7 +102,8 @@ impl Session {
         Self { decoder, shared, printer, expire_ns: 0 }
     }
 
-    /// `false` if a file was damaged. `to_the_end`: go on when nobody reads the flows any more, for the counts.
+    /// `false` if a file was damaged. `to_the_end`: go on when nobody reads the flows any more, for
+    /// the counts.
     fn decode(
         &mut self,
         captures: &mut Captures,

@@ -12,7 +12,8 @@ impl RecordCount {
         Self(super::new_decoder().0)
     }
 
-    /// Data and options records in this message. Those of sets whose template has not come yet count when it comes.
+    /// Data and options records in this message. Those of sets whose template has not come yet
+    /// count when it comes.
     pub(crate) fn of(&mut self, packet: &Packet<'_>) -> u32 {
         let before = self.records();
         self.0.decode(super::datagram(packet), &mut |_: &mut neckar_proto::Rows| {});

@@ -6,8 +6,8 @@ use neckar_decode::{Cause, Counters};
 
 use crate::exit::Failure;
 
-/// The object that `--stats` prints. Keys never change; every cause is there, dropped or not, so that scripts need no
-/// defaults.
+/// The object that `--stats` prints. Keys never change; every cause is there, dropped or not, so
+/// that scripts need no defaults.
 pub(super) fn json(counters: &Counters, exporters: usize) -> String {
     let fields = [
         ("datagrams", counters.datagrams),
@@ -38,8 +38,8 @@ fn object(fields: impl IntoIterator<Item = (&'static str, u64)>) -> String {
     format!("{{{}}}", pairs.join(","))
 }
 
-/// Records that did not become flows: "each cause says in its name whether it counts datagrams, sets or records"
-/// (interface.md).
+/// Records that did not become flows: "each cause says in its name whether it counts datagrams,
+/// sets or records" (interface.md).
 fn dropped_records(counters: &Counters) -> u64 {
     let causes = Cause::ALL.iter().filter(|cause| cause.name().starts_with("record_"));
     causes.map(|cause| counters.dropped(*cause)).sum()

@@ -47,13 +47,15 @@ pub struct ReplayArgs {
     pub rounds: u64,
     /// Send every datagram N times, each copy from sources of its own
     ///
-    /// As if N networks had the capture's exporters: N times as many of them, each with all its templates and data.
+    /// As if N networks had the capture's exporters: N times as many of them, each with all its
+    /// templates and data.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub exporters: u64,
     /// Set header clocks to now, and let sequence numbers go on over --loop
     ///
-    /// NetFlow v5's and v9's flow times follow, being relative to the header; absolute times in IPFIX records stay.
+    /// NetFlow v5's and v9's flow times follow, being relative to the header; absolute times in
+    /// IPFIX records stay.
     #[arg(long)]
     pub retime: bool,
     /// Print the summary as one JSON object on standard output
@@ -107,7 +109,8 @@ struct Replay {
 }
 
 impl Replay {
-    /// `false` if a file was damaged; one line said so, and what comes before the damage was sent in every round.
+    /// `false` if a file was damaged; one line said so, and what comes before the damage was sent
+    /// in every round.
     fn rounds(&mut self, args: &ReplayArgs, progress: &Progress) -> Result<bool, Failure> {
         let mut whole = true;
         for round in 1..=args.rounds {

@@ -1,8 +1,8 @@
 //! Header clocks set to now, and sequence numbers that go on from one round to the next.
 //!
-//! The first round is sent with its own sequence numbers, and what each stream (an exporter's domain) comes to in it is
-//! its span; in every later round the stream's numbers are higher by one more span. So a collector sees the gaps that
-//! the capture has, and none between rounds.
+//! The first round is sent with its own sequence numbers, and what each stream (an exporter's
+//! domain) comes to in it is its span; in every later round the stream's numbers are higher by one
+//! more span. So a collector sees the gaps that the capture has, and none between rounds.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -53,7 +53,8 @@ impl Layout {
             5 => (20..22, 16, Some(8), Some(12)),
             9 => (16..20, 12, Some(8), None),
             10 => (12..16, 8, Some(4), None),
-            // sFlow's version has 32 bits, and its agent is an address of either length, then a sub-agent.
+            // sFlow's version has 32 bits, and its agent is an address of either length, then a
+            // sub-agent.
             0 if payload.starts_with(&[0, 0, 0, 5, 0, 0, 0, 1]) => (8..16, 16, None, None),
             0 if payload.starts_with(&[0, 0, 0, 5, 0, 0, 0, 2]) => (8..28, 28, None, None),
             _ => return None,
@@ -85,8 +86,8 @@ impl Rewrite {
         self.round += 1;
     }
 
-    /// The packet's payload as it is to be sent at `now_ns`. `records`: how many units of the sequence an IPFIX message
-    /// takes; asked in the first round only.
+    /// The packet's payload as it is to be sent at `now_ns`. `records`: how many units of the
+    /// sequence an IPFIX message takes; asked in the first round only.
     pub(super) fn payload(
         &mut self,
         packet: &Packet<'_>,
@@ -137,7 +138,8 @@ impl Rewrite {
         };
         let next = sequence.wrapping_add(units);
         if let Some(stream) = self.streams.get_mut(&key) {
-            // Reordered datagrams do not take it back. The difference is signed, since numbers wrap.
+            // Reordered datagrams do not take it back. The difference is signed, since numbers
+            // wrap.
             if next.wrapping_sub(stream.next).cast_signed() > 0 {
                 stream.next = next;
             }
@@ -173,7 +175,8 @@ mod tests {
         Packet { time_ns: 0, source, destination: source, file: 1, payload }
     }
 
-    /// Numbers at `at` that two rounds of these datagrams are sent with; an IPFIX message here has 10 records.
+    /// Numbers at `at` that two rounds of these datagrams are sent with; an IPFIX message here has
+    /// 10 records.
     fn rounds(payloads: &[Vec<u8>], at: usize) -> Vec<u32> {
         let mut rewrite = Rewrite::new();
         let mut sent = Vec::new();

@@ -1,4 +1,5 @@
-//! What real exporters sent, counted as independent counters counted it: the tables of `captures/README.md`.
+//! What real exporters sent, counted as independent counters counted it: the tables of
+//! `captures/README.md`.
 
 use crate::program::{Stats, run};
 use crate::readme::{Row, rows};
@@ -75,8 +76,9 @@ fn counts_of_malformed_files_differ_where_we_know_why() {
     // F: made to be misread, and other counters do.
     let Some((played, found)) = play("F") else { return };
     let known = [
-        // Cut inside their only message. Nobody else counts them; for us it is a datagram of which the end is missing, and
-        // the sets that are whole stand (semantics.md section 5, last rule).
+        // Cut inside their only message. Nobody else counts them; for us it is a datagram of which
+        // the end is missing, and the sets that are whole stand (semantics.md section 5,
+        // last rule).
         "`ipfix_data/bad-length-in-set-very-long.ipfix`: datagrams 1, not 0",
         "`ipfix_data/bad-length-in-set-very-long.ipfix`: templates 16, not 0",
         "`ipfix_data/bad-length-in-set.ipfix`: datagrams 1, not 0",

@@ -25,7 +25,8 @@ fn fleet_capture(protocols: &[Protocol], datagrams: usize) -> (Vec<u8>, Totals) 
     (pcap(LITTLE, 101, &frames), fleet.totals())
 }
 
-/// A NetFlow v5 datagram of one record: 192.0.2.10:1234 to 198.51.100.20:80, TCP, 3 packets, 4500 bytes.
+/// A NetFlow v5 datagram of one record: 192.0.2.10:1234 to 198.51.100.20:80, TCP, 3 packets, 4500
+/// bytes.
 fn v5() -> Vec<u8> {
     let mut out = Vec::new();
     let words: [u32; 6] = [0x0005_0001, 10_000, 1_700_000_000, 0, 7, 0];

@@ -1,4 +1,5 @@
-//! Tests of the toolbox from outside: captures written here byte by byte, and the built program run on them.
+//! Tests of the toolbox from outside: captures written here byte by byte, and the built program run
+//! on them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 mod capture;

@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// What it may have of the machine: 1 GiB of addresses, of which a fraction is touched, and a minute, of which a test
-/// takes a fraction of a second. Beyond is "unbounded memory" and "hangs".
+/// What it may have of the machine: 1 GiB of addresses, of which a fraction is touched, and a
+/// minute, of which a test takes a fraction of a second. Beyond is "unbounded memory" and "hangs".
 const LIMITED: &str = "ulimit -v 1048576; exec timeout --signal=KILL 60 \"$0\" \"$@\"";
 
 /// The program with these arguments, under limits.

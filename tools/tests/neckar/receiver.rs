@@ -23,7 +23,8 @@ impl Receiver {
 
     pub(crate) fn at(address: &str) -> Self {
         let socket = UdpSocket::bind(address).unwrap();
-        // Senders outrun any thread for a moment: room for some thousand datagrams, where the system allows it.
+        // Senders outrun any thread for a moment: room for some thousand datagrams, where the
+        // system allows it.
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
         let address = socket.local_addr().unwrap();
         let done = Arc::new(AtomicBool::new(false));
@@ -32,7 +33,8 @@ impl Receiver {
         Self { address, done, thread }
     }
 
-    /// Everything that has come. To be called when the senders are done: loopback delivers before it returns.
+    /// Everything that has come. To be called when the senders are done: loopback delivers before
+    /// it returns.
     pub(crate) fn stop(self) -> Vec<Got> {
         self.done.store(true, Ordering::SeqCst);
         self.thread.join().unwrap()

@@ -1,5 +1,5 @@
-//! Every capture and every vector there is, and what becomes of them when bytes change: the program ends, within limits,
-//! and its counts add up.
+//! Every capture and every vector there is, and what becomes of them when bytes change: the program
+//! ends, within limits, and its counts add up.
 
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -16,7 +16,8 @@ fn every_file_goes_through_in_every_format() {
     let Some(captures) = shared::folder("captures") else { return };
     let files = shared::files(&captures);
     assert!(files.len() > 150, "only {} files", files.len());
-    // A file at a time, then all as one stream. What is no capture (the README, expectations) must only end.
+    // A file at a time, then all as one stream. What is no capture (the README, expectations) must
+    // only end.
     let names: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
     for (index, name) in names.iter().enumerate() {
         let format = FORMATS[index % FORMATS.len()];

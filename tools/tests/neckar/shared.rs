@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// `../shared/NAME` from the repository's root; `None`, loudly, if it is not there. In CI it has to be.
+/// `../shared/NAME` from the repository's root; `None`, loudly, if it is not there. In CI it has to
+/// be.
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
     if folder.is_dir() {

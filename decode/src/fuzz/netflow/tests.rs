@@ -141,7 +141,8 @@ fn corpus(target: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target)
 }
 
-/// Writes the seeds where the fuzzer looks for them: `cargo test -p neckar-decode -- --ignored seeds`.
+/// Writes the seeds where the fuzzer looks for them: `cargo test -p neckar-decode -- --ignored
+/// seeds`.
 #[test]
 #[ignore = "writes files; only when the seeds changed"]
 fn write_the_seeds() {

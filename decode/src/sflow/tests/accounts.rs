@@ -27,7 +27,8 @@ fn agents() {
     assert_eq!((none.as_str(), counters.dropped(Cause::DatagramVersionUnknown)), ("", 1));
 }
 
-/// Per agent and sub-agent: gaps, reorders, resets; a restart is told from a late datagram by the uptime.
+/// Per agent and sub-agent: gaps, reorders, resets; a restart is told from a late datagram by the
+/// uptime.
 #[test]
 fn sequences() {
     let mut decoder = decoder(&Config::default());
