@@ -9,7 +9,8 @@ use std::process::Command;
 const FILE_LINES_MAX: usize = 500;
 /// Longer for now; may shrink, not grow.
 const FILES_LONGER: [(&str, usize); 1] = [("decode/src/plan/run.rs", 600)];
-const COLUMNS_MAX: usize = 100;
+/// `cargo fmt` keeps code within 100; layouts in comments, macros and tables of cases stand out.
+const COLUMNS_MAX: usize = 160;
 const NAMES_REFUSED: [&str; 4] = ["utils", "common", "manager", "helper"];
 /// Where `unsafe` may stand.
 const UNSAFE_ROOMS: [&str; 2] = ["daemon/src/ingest/", "kafka/src/produce.rs"];
