@@ -3,8 +3,8 @@
 //! Text goes in through [`Filter::parse`], which says where and why if it cannot be read;
 //! [`Filter::matches`] then answers for one row. A filter is a list of tests, each naming the test
 //! to go to when it holds and when it does not: no tree is walked, nothing is allocated or written,
-//! the first test that decides ends it. So one filter serves all threads. The usual test costs one
-//! or two nanoseconds; a list of thousands of values or prefixes costs one binary search.
+//! the first test that decides ends it. So one filter serves all threads. A list of thousands of
+//! values or prefixes costs one binary search.
 //!
 //! Deliberately absent: names that need a lookup (DNS, SNMP), state between flows, and I/O.
 //!
