@@ -443,7 +443,8 @@ impl<L: Layout> Run<'_, L> {
             row.set(Field::MPLSCount, present as u64);
             for label in &labels[..present] {
                 let (value, bits, depth) = entry(label);
-                let top = (value >> bits.saturating_sub(20)) & low_bits(20);
+                // Entries of more than eight bytes hold no number.
+                let top = value.checked_shr(bits.saturating_sub(20)).unwrap_or(0) & low_bits(20);
                 match SLOTS.get(usize::from(depth)) {
                     Some(slot) => row.set(*slot, top),
                     None => row.set(Field::MPLSLastLabel, top),

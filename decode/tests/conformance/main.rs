@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod accounting;
+mod golden;
 mod hold;
+#[path = "../sflow/pcap.rs"]
+#[allow(dead_code, reason = "shared with the sFlow tests, which use more of it")]
+mod pcap;
 mod random;
 mod rates;
 mod sharing;
@@ -11,6 +15,7 @@ mod text;
 mod twin;
 mod vectors;
 mod wire;
+mod witness;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -130,7 +130,7 @@ impl Case {
 }
 
 /// A row of the decoder in the words of the twin.
-fn said(rows: &Rows, flow: &Flow) -> Row {
+pub(crate) fn said(rows: &Rows, flow: &Flow) -> Row {
     let header = [
         Field::Type,
         Field::TimeReceivedNs,

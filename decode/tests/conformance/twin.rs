@@ -459,7 +459,7 @@ fn labels(items: &[Item], row: &mut Row) {
     row.insert(Field::MPLSCount, Value::Number(stack.len() as u64));
     for (depth, bytes) in stack {
         let bits = bytes.len() as u32 * 8;
-        let label = integer(bytes).unwrap_or(0) >> bits.saturating_sub(20) & 0xf_ffff;
+        let label = integer(bytes).map_or(0, |entry| entry >> bits.saturating_sub(20) & 0xf_ffff);
         let slot = match depth {
             0 => Field::MPLS1Label,
             1 => Field::MPLS2Label,
