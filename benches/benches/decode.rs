@@ -3,14 +3,19 @@
 //! The v9 datagram has the layout that Cisco's IOS XR sends (23 fields, 21 records); the values are
 //! ours.
 
+use std::collections::HashMap;
 use std::hint::black_box;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use neckar_decode::{Config, Datagram, Decoder, Shared};
 use neckar_proto::{Field, Rows};
 use netflow_parser::NetflowParser;
+use netgauze_flow_pkt::ipfix::IpfixPacket;
+use netgauze_flow_pkt::netflow::NetFlowV9Packet;
+use netgauze_parse_utils::reader::SliceReader;
+use netgauze_parse_utils::traits::ParseFromWithOneInput;
 
 /// Element and length of each field.
 const XR: [(u16, u16); 23] = [
@@ -79,7 +84,16 @@ fn value(element: u16, record: u32) -> u64 {
 fn record(fields: &[(u16, u16)], record: u32, out: &mut Vec<u8>) {
     for (element, length) in fields {
         let bytes = value(*element, record).to_be_bytes();
-        out.extend(&bytes[8 - usize::from(*length)..]);
+        if *length == VARIABLE {
+            let name = &b"somebody@customer.example"[..10 + record as usize % 16];
+            out.push(name.len() as u8);
+            out.extend(name);
+        } else if *length > 8 {
+            // An address of the other family, all zero.
+            out.resize(out.len() + usize::from(*length), 0);
+        } else {
+            out.extend(&bytes[8 - usize::from(*length)..]);
+        }
     }
 }
 
@@ -232,5 +246,91 @@ fn netflow_parser(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ours, netflow_parser);
+/// The most faithful other decoder, on the same datagrams.
+fn netgauze(c: &mut Criterion) {
+    let mut group = c.benchmark_group("netgauze-flow-pkt");
+    group.throughput(Throughput::Elements(XR_RECORDS as u64));
+    let (template, bytes) = (templates(Wire::V9, &XR), data(Wire::V9, &XR, XR_RECORDS));
+    let mut known = HashMap::new();
+    let mut parse = |bytes: &[u8]| NetFlowV9Packet::parse(&mut SliceReader::new(bytes), &mut known);
+    parse(&template).expect("a template");
+    parse(&bytes).expect("it reads the records");
+    group.bench_function("v9 23 fields", |b| b.iter(|| parse(black_box(&bytes))));
+
+    let (template, bytes) = (templates(Wire::Ipfix, &XR), data(Wire::Ipfix, &XR, XR_RECORDS));
+    let mut known = HashMap::new();
+    let mut parse = |bytes: &[u8]| IpfixPacket::parse(&mut SliceReader::new(bytes), &mut known);
+    parse(&template).expect("a template");
+    parse(&bytes).expect("it reads the records");
+    group.bench_function("ipfix 23 fields", |b| b.iter(|| parse(black_box(&bytes))));
+    group.finish();
+}
+
+/// A length that each record tells.
+const VARIABLE: u16 = u16::MAX;
+
+/// Templates that cannot run straight through: names of variable length, both families, sixty fields.
+fn shapes(c: &mut Criterion) {
+    let variable = vec![(8, 4), (12, 4), (7, 2), (11, 2), (371, VARIABLE), (1, 8), (2, 8)];
+    let families = [(8, 4), (12, 4), (27, 16), (28, 16), (9, 1), (29, 1)];
+    let both = families.into_iter().chain([(7, 2), (11, 2), (4, 1), (1, 8), (2, 8)]).collect();
+    // Every field of the router's layout, and as many that nobody maps.
+    let unmapped = (20_000..20_037).map(|element| (element, 4));
+    let sixty: Vec<(u16, u16)> = XR.into_iter().chain(unmapped).collect();
+    let mut group = c.benchmark_group("shapes");
+    for (name, fields, records) in
+        [("variable length", variable, 30), ("both families", both, 20), ("60 fields", sixty, 6)]
+    {
+        let mut decoder = decoder();
+        let mut flows = 0;
+        let mut sink = |rows: &mut Rows| flows += rows.len();
+        decoder.decode(datagram(&templates(Wire::Ipfix, &fields)), &mut sink);
+        let data = data(Wire::Ipfix, &fields, records);
+        decoder.decode(datagram(&data), &mut sink);
+        assert_eq!(decoder.counters().flows, records as u64, "{name}");
+        group.throughput(Throughput::Elements(records as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| decoder.decode(black_box(datagram(&data)), &mut sink));
+        });
+        black_box(flows);
+    }
+    group.finish();
+}
+
+/// "Cost flat from 1 to 10,000 exporters and 50,000 templates": exporters take turns at random, each with five templates
+/// and a datagram of one of them.
+fn exporters(c: &mut Criterion) {
+    let mut group = c.benchmark_group("exporters");
+    group.throughput(Throughput::Elements(XR_RECORDS as u64));
+    let mut body = Vec::new();
+    for id in TEMPLATE..TEMPLATE + 5 {
+        set(0, &template(id, &XR), &mut body);
+    }
+    let templates = message(Wire::V9, &body);
+    let data = data(Wire::V9, &XR, XR_RECORDS);
+    for exporters in [1_u32, 10, 100, 1000, 10_000] {
+        let mut decoder = decoder();
+        let mut flows = 0;
+        let mut sink = |rows: &mut Rows| flows += rows.len();
+        let from = |bytes, index: u32| Datagram {
+            exporter: Ipv4Addr::from_bits(0x0a00_0000 + index).into(),
+            ..datagram(bytes)
+        };
+        for index in 0..exporters {
+            decoder.decode(from(&templates, index), &mut sink);
+        }
+        let mut turn = 0_u32;
+        group.bench_function(BenchmarkId::from_parameter(exporters), |b| {
+            b.iter(|| {
+                turn = turn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let index = ((u64::from(turn) * u64::from(exporters)) >> 32) as u32;
+                decoder.decode(black_box(from(&data, index)), &mut sink);
+            });
+        });
+        black_box(flows);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, ours, netflow_parser, netgauze, shapes, exporters);
 criterion_main!(benches);
