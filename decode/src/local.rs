@@ -56,7 +56,7 @@ impl Domain {
     }
 
     fn insert(&mut self, template: Arc<Template>) {
-        self.tells_rate |= template.tells_rate();
+        self.tells_rate |= template.design.tells_rate();
         match self.templates.binary_search_by_key(&template.id, |(known, _)| *known) {
             Ok(at) => self.templates[at].1 = template,
             Err(at) => self.templates.insert(at, (template.id, template)),
@@ -228,7 +228,8 @@ impl Local {
             domain.templates.clear();
             let all = state.templates.iter().map(|(id, template)| (*id, Arc::clone(template)));
             domain.templates.extend(all);
-            domain.tells_rate = domain.templates.iter().any(|(_, template)| template.tells_rate());
+            domain.tells_rate =
+                domain.templates.iter().any(|(_, template)| template.design.tells_rate());
             domain.rates.own.clone_from(&state.rates);
         }
         if cell.key.domain != 0 {

@@ -145,7 +145,7 @@ impl Shared {
             self.learn(&exporter, &domain, &saved.facts);
             summary.rates += saved.facts.iter().filter(|fact| fact.rate != 0).count();
             for one in &saved.templates {
-                let template = one.compile(saved.key.protocol, self.config.template_fields_max);
+                let template = one.compile(saved.key.protocol, self);
                 let installed = template.is_some_and(|template| {
                     self.install(&exporter, &domain, &std::sync::Arc::new(template)).is_some()
                 });
@@ -177,10 +177,10 @@ fn write_domain(domain: &DomainCell, out: &mut Vec<u8>) {
     out.extend((state.templates.len() as u32).to_be_bytes());
     for (id, template) in &state.templates {
         out.extend(id.to_be_bytes());
-        out.push(u8::from(template.options));
+        out.push(u8::from(template.design.options));
         out.extend(template.refreshed_ns().to_be_bytes());
-        out.extend((template.definition.len() as u32).to_be_bytes());
-        out.extend(&*template.definition);
+        out.extend((template.design.definition.len() as u32).to_be_bytes());
+        out.extend(&*template.design.definition);
     }
 }
 
@@ -199,16 +199,16 @@ struct SavedTemplate<'a> {
 }
 
 impl SavedTemplate<'_> {
-    fn compile(&self, protocol: Protocol, fields_max: usize) -> Option<Template> {
+    fn compile(&self, protocol: Protocol, shared: &Shared) -> Option<Template> {
         let mut wire = self.id.to_be_bytes().to_vec();
         wire.extend(self.definition);
         let mut records = TemplateSet::new(protocol, self.options, &wire);
         match records.next() {
             Ok(Some(Record::Template(id, definition)))
                 if definition.bytes.len() == self.definition.len()
-                    && definition.fields <= fields_max =>
+                    && definition.fields <= shared.config.template_fields_max =>
             {
-                Template::new(id, &definition, self.refreshed_ns)
+                shared.template(id, &definition, self.refreshed_ns)
             }
             _ => None,
         }

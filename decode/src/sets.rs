@@ -11,7 +11,7 @@ use crate::local::Domain;
 use crate::message::Message;
 use crate::plan::{Anchors, Context, Fixed, Out, Reached, run};
 use crate::sampling::{Fact, OptionsPlan};
-use crate::template::{Definition, Protocol, Reading, Record, Template, TemplateSet};
+use crate::template::{Definition, Protocol, Reading, Record, TemplateSet};
 use crate::{Datagram, RowSink};
 
 const SET_HEADER_BYTES: usize = 4;
@@ -222,7 +222,7 @@ impl Walk<'_, '_> {
         while let Next::Set(set) = next_set(self.bytes, at, self.end) {
             let domain = self.decoder.local.domain(self.domain);
             if let Some(found) = domain.find(set.id)
-                && let Reading::Options(plan) = &domain.template(found).reading
+                && let Reading::Options(plan) = &domain.template(found).design.reading
             {
                 let Memory { facts, anchors, .. } = &mut self.decoder.memory;
                 facts.clear();
@@ -284,7 +284,7 @@ impl Walk<'_, '_> {
     /// Puts a template in place; `true` if it is new or changed. "A refresh that is byte-identical
     /// costs a comparison."
     fn install(&mut self, id: u16, definition: &Definition<'_>) -> Result<bool, Cause> {
-        let Decoder { local, config, .. } = &mut *self.decoder;
+        let Decoder { local, config, shared, .. } = &mut *self.decoder;
         let domain = local.domain(self.domain);
         if let Some(found) = domain.find(id) {
             let known = domain.template(found);
@@ -296,7 +296,8 @@ impl Walk<'_, '_> {
         if definition.fields > config.template_fields_max {
             return Err(Cause::SetTemplateOverLimit);
         }
-        let template = Template::new(id, definition, self.message.received_ns)
+        let template = shared
+            .template(id, definition, self.message.received_ns)
             .ok_or(Cause::SetTemplateZeroLength)?;
         local.install(self.domain, template)?;
         Ok(true)
@@ -305,7 +306,7 @@ impl Walk<'_, '_> {
     /// "Withdrawal (field count 0; set-wide with id 2 or 3) removes; over UDP too."
     fn withdraw(&mut self, id: u16, set_id: u16, options: bool) -> bool {
         if id == set_id {
-            self.decoder.local.remove(self.domain, |template| template.options == options);
+            self.decoder.local.remove(self.domain, |template| template.design.options == options);
         } else if id >= 256 {
             self.decoder.local.remove(self.domain, |template| template.id == id);
         } else {
@@ -343,7 +344,7 @@ fn records(
     let decapsulate = decoder.config.decapsulate;
     let Decoder { local, counters, memory, .. } = &mut *decoder;
     let entry = local.domain(domain);
-    let records = match &entry.template(found).reading {
+    let records = match &entry.template(found).design.reading {
         Reading::Flows(plan) => {
             let context = Context { message, rates: &entry.rates, decapsulate };
             let Memory { rows, anchors, frame, .. } = memory;

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::counters::Cause;
 use crate::sampling::{Fact, RateTable};
 use crate::sequence::Sequence;
-use crate::template::{Protocol, Template};
+use crate::template::{Definition, Designs, Protocol, Template};
 
 /// An exporter: its address, and its port where that is part of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,6 +145,7 @@ pub struct Shared {
     /// How often exporters were forgotten.
     forgotten: AtomicU64,
     pub(crate) table: Mutex<Table>,
+    pub(crate) designs: Mutex<Designs>,
     pub(crate) templates: AtomicUsize,
     template_bytes: AtomicUsize,
 }
@@ -166,6 +167,7 @@ impl Shared {
             revision: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
             table: Mutex::default(),
+            designs: Mutex::default(),
             templates: AtomicUsize::new(0),
             template_bytes: AtomicUsize::new(0),
         }
@@ -269,6 +271,17 @@ impl Shared {
         exporter.templates.fetch_sub(1, Ordering::Relaxed);
         self.templates.fetch_sub(1, Ordering::Relaxed);
         self.template_bytes.fetch_sub(template.cost_bytes(), Ordering::Relaxed);
+    }
+
+    /// A template of `definition`; `None` if a record of it could be empty.
+    pub(crate) fn template(
+        &self,
+        id: u16,
+        definition: &Definition<'_>,
+        now_ns: u64,
+    ) -> Option<Template> {
+        let design = lock(&self.designs).of(definition)?;
+        Some(Template::new(id, design, now_ns))
     }
 
     /// Puts a template in its place; `false` if there is no room for another one. Returns the

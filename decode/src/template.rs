@@ -1,10 +1,13 @@
 //! Template records: what the bytes of a template set define.
 //!
-//! Parsing borrows; a [`Template`] is made only of a definition that is new or changed. Everything
+//! Parsing borrows; a [`Design`] is compiled only of a definition that nobody has announced before. Everything
 //! that RFC 7011 section 3.4 and RFC 3954 section 5.2, 6.1 let a template say is understood here,
 //! and nothing else is trusted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use hashbrown::HashMap;
 
 use crate::bytes::u16_at;
 use crate::plan::{Compiled, Plan, compile};
@@ -175,55 +178,110 @@ pub(crate) enum Reading {
     Options(OptionsPlan),
 }
 
-/// A template that records can be read with.
+/// A definition, compiled. Exporters of one kind announce the same one, so it is shared by all of them: the plans of ten
+/// thousand equal routers are one plan in the cache.
 #[derive(Debug)]
-pub(crate) struct Template {
-    pub(crate) id: u16,
+pub(crate) struct Design {
     pub(crate) options: bool,
-    pub(crate) fields: u16,
+    fields: u16,
     pub(crate) scope: u16,
     /// As on the wire, after the id.
     pub(crate) definition: Box<[u8]>,
     pub(crate) reading: Reading,
-    /// When it was last announced, Unix nanoseconds.
-    refreshed_ns: AtomicU64,
 }
 
-impl Template {
+impl Design {
     /// Compiles `definition`; `None` if a record could take no bytes at all.
-    pub(crate) fn new(id: u16, definition: &Definition<'_>, now_ns: u64) -> Option<Self> {
+    fn new(definition: &Definition<'_>) -> Option<Self> {
+        let Definition { protocol, options, bytes, fields, scope } = *definition;
         let specs: Vec<FieldSpec> = definition.specs().collect();
-        let reading =
-            match compile(definition.protocol, &specs, definition.options, definition.scope) {
-                Compiled::Flows(plan) => Reading::Flows(plan),
-                Compiled::Options(plan) => Reading::Options(plan),
-                Compiled::Empty => return None,
-            };
-        Some(Self {
-            id,
-            options: definition.options,
-            fields: definition.fields as u16,
-            scope: definition.scope as u16,
-            definition: definition.bytes.into(),
-            reading,
-            refreshed_ns: AtomicU64::new(now_ns),
-        })
+        let reading = match compile(protocol, &specs, options, scope) {
+            Compiled::Flows(plan) => Reading::Flows(plan),
+            Compiled::Options(plan) => Reading::Options(plan),
+            Compiled::Empty => return None,
+        };
+        // 64 KiB of datagram hold no more fields than 16 bits count.
+        let (fields, scope) = (fields as u16, scope as u16);
+        Some(Self { options, fields, scope, definition: bytes.into(), reading })
     }
 
-    /// Does it say the same as `definition`? The kind belongs to it: data and options templates
-    /// share the id space.
-    pub(crate) fn is(&self, definition: &Definition<'_>) -> bool {
-        self.options == definition.options && *self.definition == *definition.bytes
-    }
-
-    /// Is the other one the same template?
-    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        self.options == other.options && self.definition == other.definition
+    /// The definition again, for views.
+    pub(crate) fn definition(&self, protocol: Protocol) -> Definition<'_> {
+        Definition {
+            protocol,
+            options: self.options,
+            bytes: &self.definition,
+            fields: usize::from(self.fields),
+            scope: usize::from(self.scope),
+        }
     }
 
     /// Can its records tell a sampling rate to others?
     pub(crate) fn tells_rate(&self) -> bool {
         matches!(&self.reading, Reading::Options(plan) if plan.rate.says_rate())
+    }
+
+    /// Memory it takes, about.
+    pub(crate) fn cost_bytes(&self) -> usize {
+        let steps = match &self.reading {
+            Reading::Flows(plan) => plan.cost_bytes(),
+            Reading::Options(_) => 256,
+        };
+        size_of::<Self>() + self.definition.len() + steps
+    }
+}
+
+/// All designs in use, by protocol, kind and definition.
+#[derive(Debug, Default)]
+pub(crate) struct Designs {
+    known: HashMap<Box<[u8]>, Weak<Design>>,
+    /// How many there may be before those that nobody uses any more are let go.
+    sweep_at: usize,
+}
+
+/// Fewer are not worth a sweep.
+const SWEEP_MIN: usize = 256;
+
+impl Designs {
+    /// The design of `definition`, compiled if it is the first of its kind; `None` if a record of it could be empty.
+    pub(crate) fn of(&mut self, definition: &Definition<'_>) -> Option<Arc<Design>> {
+        let kind = [definition.protocol as u8, u8::from(definition.options)];
+        let key = [&kind[..], definition.bytes].concat();
+        if let Some(design) = self.known.get(&*key).and_then(Weak::upgrade) {
+            return Some(design);
+        }
+        let design = Arc::new(Design::new(definition)?);
+        if self.known.len() >= self.sweep_at.max(SWEEP_MIN) {
+            self.known.retain(|_, design| design.strong_count() > 0);
+            self.sweep_at = 2 * self.known.len();
+        }
+        self.known.insert(key.into(), Arc::downgrade(&design));
+        Some(design)
+    }
+}
+
+/// A template that records can be read with.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(crate) id: u16,
+    pub(crate) design: Arc<Design>,
+    /// When it was last announced, Unix nanoseconds.
+    refreshed_ns: AtomicU64,
+}
+
+impl Template {
+    pub(crate) fn new(id: u16, design: Arc<Design>, now_ns: u64) -> Self {
+        Self { id, design, refreshed_ns: AtomicU64::new(now_ns) }
+    }
+
+    /// Does it say the same as `definition`? The kind belongs to it: data and options templates share the id space.
+    pub(crate) fn is(&self, definition: &Definition<'_>) -> bool {
+        self.design.options == definition.options && *self.design.definition == *definition.bytes
+    }
+
+    /// Is the other one the same template?
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.design, &other.design)
     }
 
     /// Notes that it was announced again.
@@ -241,23 +299,8 @@ impl Template {
         self.refreshed_ns() < oldest_ns
     }
 
-    /// The definition again, for views.
-    pub(crate) fn definition(&self, protocol: Protocol) -> Definition<'_> {
-        Definition {
-            protocol,
-            options: self.options,
-            bytes: &self.definition,
-            fields: usize::from(self.fields),
-            scope: usize::from(self.scope),
-        }
-    }
-
-    /// Memory it takes, about.
+    /// Memory it takes at most, about: as if nobody shared its design.
     pub(crate) fn cost_bytes(&self) -> usize {
-        let steps = match &self.reading {
-            Reading::Flows(plan) => plan.cost_bytes(),
-            Reading::Options(_) => 256,
-        };
-        size_of::<Self>() + self.definition.len() + steps
+        size_of::<Self>() + self.design.cost_bytes()
     }
 }

@@ -148,13 +148,14 @@ impl Shared {
 }
 
 fn view(exporter: IpAddr, protocol: Protocol, domain: u32, template: &Template) -> TemplateView {
-    let scope = usize::from(template.scope);
-    let specs = template.definition(protocol);
+    let scope = usize::from(template.design.scope);
+    let specs = template.design.definition(protocol);
     let fields = specs
         .specs()
         .enumerate()
         .map(|(index, spec)| {
-            field_view(spec, protocol, template.options, template.options && index < scope)
+            let options = template.design.options;
+            field_view(spec, protocol, options, options && index < scope)
         })
         .collect();
     TemplateView {
@@ -162,7 +163,7 @@ fn view(exporter: IpAddr, protocol: Protocol, domain: u32, template: &Template) 
         protocol,
         domain,
         id: template.id,
-        options: template.options,
+        options: template.design.options,
         scope,
         refreshed_ns: template.refreshed_ns(),
         fields,
