@@ -15,25 +15,45 @@ use crate::sequence::Seen;
 use crate::shared::{
     DomainCell, DomainKey, ExporterCell, ExporterKey, MISSING_MAX, Shared, Totals, lock,
 };
-use crate::template::{Protocol, Template};
+use crate::template::{Design, Protocol, Template};
 
-/// A domain as the worker sees it.
+/// A template as a domain has it. The design stands beside it, so that decoding does not look at the template at all.
 #[derive(Debug)]
+struct Known {
+    id: u16,
+    design: Arc<Design>,
+    template: Arc<Template>,
+}
+
+impl Known {
+    fn new(template: &Arc<Template>) -> Self {
+        Self {
+            id: template.id,
+            design: Arc::clone(&template.design),
+            template: Arc::clone(template),
+        }
+    }
+}
+
+/// A domain as the worker sees it. What every datagram touches comes first: of ten thousand exporters none is in the
+/// cache when its turn comes, and each cache line is waited for.
+#[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Domain {
     pub(crate) cell: Arc<DomainCell>,
-    /// Index of its exporter.
-    pub(crate) exporter: u32,
     /// Generation that `templates` and `rates` are a copy of.
     seen: u64,
     /// Sorted by id.
-    templates: Vec<(u16, Arc<Template>)>,
+    templates: Vec<Known>,
     /// Where the last one was found: sets of one template come in runs.
     last: usize,
+    /// Index of its exporter.
+    pub(crate) exporter: u32,
     /// Some options template here can tell a sampling rate.
     tells_rate: bool,
-    pub(crate) rates: Rates,
     /// Counted since the last report.
     pub(crate) totals: Totals,
+    pub(crate) rates: Rates,
     missing: Vec<(u16, u64)>,
 }
 
@@ -41,25 +61,30 @@ impl Domain {
     /// Where the template of this id is.
     #[inline]
     pub(crate) fn find(&mut self, id: u16) -> Option<usize> {
-        if self.templates.get(self.last).is_some_and(|(known, _)| *known == id) {
+        if self.templates.get(self.last).is_some_and(|known| known.id == id) {
             return Some(self.last);
         }
-        let at = self.templates.binary_search_by_key(&id, |(known, _)| *known).ok()?;
+        let at = self.templates.binary_search_by_key(&id, |known| known.id).ok()?;
         self.last = at;
         Some(at)
     }
 
-    /// The template at a place that [`find`](Self::find) gave.
+    /// How to read records of the template at a place that [`find`](Self::find) gave.
     #[inline]
-    pub(crate) fn template(&self, at: usize) -> &Template {
-        &self.templates[at].1
+    pub(crate) fn design(&self, at: usize) -> &Design {
+        &self.templates[at].design
     }
 
-    fn insert(&mut self, template: Arc<Template>) {
+    /// That template itself.
+    pub(crate) fn template(&self, at: usize) -> &Template {
+        &self.templates[at].template
+    }
+
+    fn insert(&mut self, template: &Arc<Template>) {
         self.tells_rate |= template.design.tells_rate();
-        match self.templates.binary_search_by_key(&template.id, |(known, _)| *known) {
-            Ok(at) => self.templates[at].1 = template,
-            Err(at) => self.templates.insert(at, (template.id, template)),
+        match self.templates.binary_search_by_key(&template.id, |known| known.id) {
+            Ok(at) => self.templates[at] = Known::new(template),
+            Err(at) => self.templates.insert(at, Known::new(template)),
         }
     }
 
@@ -70,11 +95,11 @@ impl Domain {
 
     /// Is no rate known here that options records could still tell?
     pub(crate) fn wants_rate(&self) -> bool {
-        self.tells_rate && self.rates.configured == 0 && self.rates.own.is_empty()
+        self.tells_rate && self.rates.are_unsaid()
     }
 
     pub(crate) fn knows(&self, id: u16) -> bool {
-        self.templates.binary_search_by_key(&id, |(known, _)| *known).is_ok()
+        self.templates.binary_search_by_key(&id, |known| known.id).is_ok()
     }
 
     /// Counts a set that was given up because template `id` never came.
@@ -190,11 +215,7 @@ impl Local {
         };
         self.exporter(exporter_at).domains += 1;
         let config = &self.shared.config;
-        let rates = Rates {
-            configured: config.rate_of(datagram.exporter),
-            default: config.default_rate,
-            ..Rates::default()
-        };
+        let rates = Rates::new(config.rate_of(datagram.exporter), config.default_rate);
         let domain = Domain {
             cell,
             exporter: exporter_at,
@@ -226,16 +247,15 @@ impl Local {
         {
             let state = lock(&cell.state);
             domain.templates.clear();
-            let all = state.templates.iter().map(|(id, template)| (*id, Arc::clone(template)));
-            domain.templates.extend(all);
-            domain.tells_rate =
-                domain.templates.iter().any(|(_, template)| template.design.tells_rate());
-            domain.rates.own.clone_from(&state.rates);
+            domain.templates.extend(state.templates.values().map(Known::new));
+            domain.tells_rate = domain.templates.iter().any(|known| known.design.tells_rate());
+            domain.rates.set_own(&state.rates);
         }
         if cell.key.domain != 0 {
             let exporter = domain.exporter;
             let exporter = self.exporters.at(exporter);
-            domain.rates.zero = self.shared.rates_of_zero(&exporter.cell, cell.key.protocol);
+            let zero = self.shared.rates_of_zero(&exporter.cell, cell.key.protocol);
+            domain.rates.set_zero(zero);
         }
         true
     }
@@ -249,7 +269,7 @@ impl Local {
             .shared
             .install(&exporter.cell, &domain.cell, &template)
             .ok_or(Cause::SetTemplateOverLimit)?;
-        domain.insert(template);
+        domain.insert(&template);
         // Only our own change lies between: the copy stays good. Otherwise the next look refreshes.
         if generation == domain.seen + 1 {
             domain.seen = generation;
@@ -262,7 +282,7 @@ impl Local {
         let domain = self.domains.at(at);
         let exporter = self.exporters.at(domain.exporter);
         let generation = self.shared.remove(&exporter.cell, &domain.cell, &gone);
-        domain.templates.retain(|(_, template)| !gone(template));
+        domain.templates.retain(|known| !gone(&known.template));
         if generation == Some(domain.seen + 1) {
             domain.seen += 1;
         }
@@ -272,7 +292,7 @@ impl Local {
     /// Takes in what options records told.
     pub(crate) fn learn(&mut self, at: u32, facts: &[crate::sampling::Fact]) {
         let domain = self.domains.at(at);
-        if facts.iter().all(|fact| domain.rates.own.knows(*fact)) {
+        if facts.iter().all(|fact| domain.rates.own().knows(*fact)) {
             return;
         }
         let exporter = self.exporters.at(domain.exporter);

@@ -202,20 +202,54 @@ impl RateTable {
 
 /// All that a worker needs to find rates in one domain.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Rates {
     /// Step 1; 0 if nothing is configured for the exporter.
     pub(crate) configured: u64,
-    /// Steps 3 and 4.
-    pub(crate) own: RateTable,
-    /// Step 5: the exporter's domain 0.
-    pub(crate) zero: RateTable,
+    /// What the steps come to for records that name no sampler; 0 if unknown.
+    general: u64,
     /// Step 7; 0 if none is configured.
     pub(crate) default: u64,
+    /// Steps 3 and 4.
+    own: RateTable,
+    /// Step 5: the exporter's domain 0.
+    zero: RateTable,
 }
 
 impl Rates {
+    pub(crate) fn new(configured: u64, default: u64) -> Self {
+        let mut rates = Self { configured, default, ..Self::default() };
+        rates.general = rates.find(None);
+        rates
+    }
+
+    /// What the domain's own options records have told.
+    pub(crate) fn own(&self) -> &RateTable {
+        &self.own
+    }
+
+    /// Has nobody said a rate for this domain but the configured default?
+    pub(crate) fn are_unsaid(&self) -> bool {
+        self.configured == 0 && self.own.is_empty()
+    }
+
+    pub(crate) fn set_own(&mut self, own: &RateTable) {
+        self.own.clone_from(own);
+        self.general = self.find(None);
+    }
+
+    pub(crate) fn set_zero(&mut self, zero: RateTable) {
+        self.zero = zero;
+        self.general = self.find(None);
+    }
+
     /// The rate of a record that says none itself and names `sampler`; 0 if unknown.
+    #[inline]
     pub(crate) fn rate(&self, sampler: Option<u64>) -> u64 {
+        if sampler.is_none() { self.general } else { self.find(sampler) }
+    }
+
+    fn find(&self, sampler: Option<u64>) -> u64 {
         let in_table = |table: &RateTable| match sampler.map_or(0, |id| table.of(id)) {
             0 => table.general(),
             rate => rate,

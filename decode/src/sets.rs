@@ -222,7 +222,7 @@ impl Walk<'_, '_> {
         while let Next::Set(set) = next_set(self.bytes, at, self.end) {
             let domain = self.decoder.local.domain(self.domain);
             if let Some(found) = domain.find(set.id)
-                && let Reading::Options(plan) = &domain.template(found).design.reading
+                && let Reading::Options(plan) = &domain.design(found).reading
             {
                 let Memory { facts, anchors, .. } = &mut self.decoder.memory;
                 facts.clear();
@@ -344,7 +344,7 @@ fn records(
     let decapsulate = decoder.config.decapsulate;
     let Decoder { local, counters, memory, .. } = &mut *decoder;
     let entry = local.domain(domain);
-    let records = match &entry.template(found).design.reading {
+    let records = match &entry.design(found).reading {
         Reading::Flows(plan) => {
             let context = Context { message, rates: &entry.rates, decapsulate };
             let Memory { rows, anchors, frame, .. } = memory;

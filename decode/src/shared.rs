@@ -107,15 +107,16 @@ pub(crate) struct DomainState {
     pub(crate) missing: BTreeMap<u16, u64>,
 }
 
-/// One domain of one exporter.
+/// One domain of one exporter. What every datagram touches comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct DomainCell {
-    pub(crate) key: DomainKey,
     /// Changes with `templates` and `rates`, also those of the exporter's domain 0.
     pub(crate) generation: AtomicU64,
+    pub(crate) sequence: Sequence,
     /// The exporter was forgotten: workers that still have this cell ask anew.
     pub(crate) gone: AtomicBool,
-    pub(crate) sequence: Sequence,
+    pub(crate) key: DomainKey,
     pub(crate) state: Mutex<DomainState>,
 }
 

@@ -316,7 +316,7 @@ impl<L: Layout> Run<'_, L> {
             });
             return;
         }
-        let told = self.context.rates.own.boot_ms();
+        let told = self.context.rates.own().boot_ms();
         for (record, row) in rows.iter_mut().enumerate() {
             let in_record =
                 self.plan.boot.and_then(|place| place.number(self.bytes, self.layout, record));

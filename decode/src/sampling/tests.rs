@@ -62,37 +62,48 @@ fn fact(sampler: Option<u64>, rate: u64) -> Fact {
     Fact { sampler, rate, boot_ms: None }
 }
 
+/// Takes a fact in and hands the table on, as a worker does.
+fn tell(rates: &mut Rates, fact: Fact) -> bool {
+    let mut table = rates.own().clone();
+    let news = table.learn(fact);
+    rates.set_own(&table);
+    news
+}
+
 #[test]
 fn a_named_sampler_beats_the_general_row() {
-    let mut rates = Rates { default: 7, ..Rates::default() };
+    let mut rates = Rates::new(0, 7);
     assert_eq!(rates.rate(Some(1)), 7);
-    assert!(rates.own.learn(fact(Some(1), 2000)));
+    assert!(tell(&mut rates, fact(Some(1), 2000)));
     assert_eq!(rates.rate(None), 2000, "the only row");
     assert_eq!(rates.rate(Some(9)), 2000, "a sampler that no row names: the only row");
-    assert!(rates.own.learn(fact(Some(2), 4000)));
+    assert!(tell(&mut rates, fact(Some(2), 4000)));
     assert_eq!(rates.rate(Some(2)), 4000);
     assert_eq!(rates.rate(None), 7, "two rows with ids and none without: the default");
-    assert!(rates.own.learn(fact(None, 100)));
+    assert!(tell(&mut rates, fact(None, 100)));
     assert_eq!(rates.rate(None), 100);
     assert_eq!(rates.rate(Some(1)), 2000);
-    assert!(!rates.own.learn(fact(Some(1), 2000)), "nothing new");
-    assert!(!rates.own.learn(fact(Some(1), 0)), "zero says nothing");
+    assert!(!tell(&mut rates, fact(Some(1), 2000)), "nothing new");
+    assert!(!tell(&mut rates, fact(Some(1), 0)), "zero says nothing");
     assert_eq!(rates.rate(Some(1)), 2000);
 }
 
 #[test]
 fn domain_zero_stands_in_and_configuration_overrides() {
     let mut rates = Rates::default();
-    rates.zero.learn(fact(None, 512));
+    let mut zero = RateTable::default();
+    zero.learn(fact(None, 512));
+    rates.set_zero(zero);
     assert_eq!(rates.rate(None), 512);
-    rates.own.learn(fact(None, 256));
+    tell(&mut rates, fact(None, 256));
     assert_eq!(rates.rate(None), 256);
-    rates.configured = 1;
-    assert_eq!(rates.rate(Some(4)), 1);
-    assert_eq!(rates.rate_v5(0x4064), 1);
-    rates.configured = 0;
     assert_eq!(rates.rate_v5(0x4064), 100, "the mode bits are no rate");
     assert_eq!(rates.rate_v5(0x4000), 0);
+    let mut configured = Rates::new(1, 9);
+    tell(&mut configured, fact(Some(4), 256));
+    assert_eq!((configured.rate(Some(4)), configured.rate(None)), (1, 1));
+    assert_eq!(configured.rate_v5(0x4064), 1);
+    assert_eq!(Rates::new(0, 9).rate_v5(0x4000), 9);
 }
 
 #[test]
