@@ -33,6 +33,7 @@ mod sequence;
 mod sets;
 mod sflow;
 mod shared;
+mod slab;
 mod template;
 mod text;
 mod time;

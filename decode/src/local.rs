@@ -15,6 +15,7 @@ use crate::sequence::Seen;
 use crate::shared::{
     DomainCell, DomainKey, ExporterCell, ExporterKey, MISSING_MAX, Shared, Totals, lock,
 };
+use crate::slab::Slab;
 use crate::template::{Design, Protocol, Template};
 
 /// A template as a domain has it. The design stands beside it, so that decoding does not look at the template at all.
@@ -456,57 +457,5 @@ impl Local {
     /// All domains of this worker.
     pub(crate) fn all(&self) -> Vec<u32> {
         self.domains.indices().collect()
-    }
-}
-
-/// Values with stable indices; freed slots are used again.
-#[derive(Debug)]
-struct Slab<T> {
-    slots: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-impl<T> Default for Slab<T> {
-    fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
-    }
-}
-
-impl<T> Slab<T> {
-    fn add(&mut self, value: T) -> u32 {
-        match self.free.pop() {
-            Some(at) => {
-                self.slots[at as usize] = Some(value);
-                at
-            }
-            None => {
-                self.slots.push(Some(value));
-                self.slots.len() as u32 - 1
-            }
-        }
-    }
-
-    /// The value at an index that [`add`](Self::add) gave and that was not taken.
-    #[inline]
-    fn at(&mut self, at: u32) -> &mut T {
-        self.slots[at as usize].as_mut().expect("indices are kept only as long as what they name")
-    }
-
-    fn get(&mut self, at: u32) -> Option<&mut T> {
-        self.slots.get_mut(at as usize)?.as_mut()
-    }
-
-    fn take(&mut self, at: u32) -> Option<T> {
-        let value = self.slots.get_mut(at as usize)?.take()?;
-        self.free.push(at);
-        Some(value)
-    }
-
-    fn indices(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(&self.slots).filter(|(_, slot)| slot.is_some()).map(|(at, _)| at)
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.slots.iter_mut().flatten()
     }
 }

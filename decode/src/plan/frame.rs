@@ -5,7 +5,7 @@
 
 use neckar_proto::{Field, Flow};
 
-use super::run::{is_zero, merge_address, settle_family};
+use super::row::{is_zero, merge_address, settle_family};
 use super::{Frame, Layout, Out};
 use crate::elements::Section;
 use crate::packet::{FIELDS, Link, dissect};

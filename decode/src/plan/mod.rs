@@ -7,16 +7,15 @@
 
 mod compile;
 mod frame;
+mod row;
 mod run;
 mod walk;
-
-#[cfg(test)]
-mod tests;
 
 use neckar_proto::{Field, Presence};
 
 pub(crate) use compile::{Compiled, compile};
-pub(crate) use run::{Context, Out, icmp_from_port, run};
+pub(crate) use row::icmp_from_port;
+pub(crate) use run::{Context, Out, run};
 pub(crate) use walk::{Anchors, Fixed, Layout, Reached, Shape};
 
 use crate::bytes::{low_bits, number, tail};
