@@ -167,7 +167,7 @@ fn fill(
         row.store_word(Field::DstAS, word16(42));
         row.store_word(Field::SrcNet, u64::from(record[44]));
         row.store_word(Field::DstNet, u64::from(record[45]));
-        if record[38] == 1 {
+        if matches!(record[38], 1 | 58) {
             icmp_from_port(row);
         }
     }

@@ -216,3 +216,17 @@ fn exporters_may_be_limited_by_prefix() {
     assert_eq!(bench.counters().dropped(Cause::DatagramExporterDenied), 4);
     assert_eq!(bench.shared.exporter_count(), 2);
 }
+
+/// NetFlow v5 has no other place for them: "from DstPort, which is left as it is".
+#[test]
+fn v5_has_icmp_type_and_code_in_the_port() {
+    let mut bytes = v5(0, 2, 2, 0);
+    for (record, proto) in [(0, 1), (1, 17)] {
+        let start = 24 + 48 * record;
+        bytes[start + 34..start + 36].copy_from_slice(&[8, 3]);
+        bytes[start + 38] = proto;
+    }
+    let rows = Bench::new().feed(&bytes);
+    assert!(rows[0].contains("DstPort=2051 ") && rows[0].contains("IcmpType=8 IcmpCode=3"));
+    assert!(rows[1].contains("DstPort=2051 ") && !rows[1].contains("Icmp"), "{}", rows[1]);
+}
