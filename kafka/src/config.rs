@@ -42,7 +42,8 @@ const DEFAULTS: [(&str, &str); 10] = [
     // outage.
     ("log_level", "2"),
     // The leader's word: with flows on their way every second, a leader's crash may cost what it
-    // had not replicated. `acks = all` under kafka.properties for those who mind.
+    // had not replicated. `acks = all` under kafka.properties for those who mind, and
+    // `enable.idempotence` for those who mind a flow coming twice; benches/README.md has the price.
     ("acks", "1"),
     // Memory is bounded by our batches, not by librdkafka's books.
     ("queue.buffering.max.messages", "10000000"),

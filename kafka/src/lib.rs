@@ -21,4 +21,4 @@ mod topics;
 
 pub use config::{ConfigError, ProducerConfig};
 pub use consumer::{Consumer, ConsumerConfig, Record};
-pub use producer::{Producer, ProducerCounts, Topic};
+pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts, Topic};

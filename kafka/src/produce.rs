@@ -303,8 +303,8 @@ impl Handle {
     }
 
     /// Has librdkafka copy the flows: only to measure what not copying saves.
-    pub(crate) fn copy(&mut self) {
-        self.flags = sys::RD_KAFKA_MSG_F_COPY;
+    pub(crate) fn copy(&mut self, copy: bool) {
+        self.flags = if copy { sys::RD_KAFKA_MSG_F_COPY } else { 0 };
     }
 
     /// Hands `flows` of `batch`, in order, to `partition` (or [`UNASSIGNED`]) and answers how many

@@ -19,6 +19,10 @@ const POLL: Duration = Duration::from_millis(100);
 /// What librdkafka said of one broker explains that none answers, if it said so this lately.
 const DETAIL_AGE: Duration = Duration::from_secs(60);
 
+/// Memory that librdkafka takes for a flow in flight, beside the flow's own bytes in its batch: its
+/// book-keeping of one message. `kafka/tests/memory.rs` measures it.
+pub const FLOW_IN_FLIGHT_BYTES: usize = 192;
+
 /// One producer for the whole process; workers share it. Flows given to it are delivered, failed or
 /// still in flight: `submitted = delivered + failed + in_flight`, always.
 #[derive(Debug)]
@@ -273,10 +277,13 @@ impl Topic {
         self.leaders.pick(0).is_some()
     }
 
-    /// Has librdkafka copy the flows: only to measure what not copying saves.
+    /// Only to measure what our way saves: has librdkafka copy the flows, or choose partitions.
     #[doc(hidden)]
-    pub fn copy(&mut self) {
-        self.handle.copy();
+    pub fn compare(&mut self, copy: bool, assign: bool) {
+        self.handle.copy(copy);
+        if !assign {
+            self.leaders = Arc::default();
+        }
     }
 
     /// The partition for the next batch; librdkafka's choice while none is known to have a leader.

@@ -1,3 +1,5 @@
+//! `cargo xtask bench produce`: into a real Kafka; see benches/benches/produce.rs.
+//!
 //! `cargo xtask bench e2e`: from UDP into a real Kafka, the daemon and its peers, one load after
 //! another.
 //!
@@ -41,6 +43,16 @@ struct Run {
     arrived: u64,
     cpu_seconds: f64,
     latency_ms: Option<(f64, f64)>,
+}
+
+/// Runs the bench of the `kafka` room; it starts a Kafka of its own unless `NECKAR_KAFKA` names one.
+///
+/// # Errors
+/// It failed; it has told why.
+pub fn produce(word: Option<&str>) -> io::Result<()> {
+    let mut bench = Command::new("cargo");
+    bench.args(["bench", "-p", "neckar-benches", "--bench", "produce", "--"]).args(word);
+    if bench.status()?.success() { Ok(()) } else { Err(io::Error::other("the bench failed")) }
 }
 
 /// Measures everything that is installed, prints the table and writes `target/bench/e2e.json`.

@@ -64,6 +64,11 @@ enum KafkaChore {
 
 #[derive(Subcommand)]
 enum BenchChore {
+    /// Producing into a real Kafka: processor time per flow of ways, compressions and settings.
+    Produce {
+        /// Only cases whose name has this word.
+        word: Option<String>,
+    },
     /// From UDP into a real Kafka: CPU per flow, loss and latency, of the daemon and its peers.
     E2e {
         /// Flows per load.
@@ -82,6 +87,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test => return test::run(),
         Chore::Kafka(chore) => run_kafka(chore),
+        Chore::Bench(BenchChore::Produce { word }) => bench::produce(word.as_deref()),
         Chore::Bench(BenchChore::E2e { flows, kafka, goflow2 }) => {
             bench::e2e(&bench::Options { flows, kafka, goflow2 })
         }
