@@ -38,7 +38,7 @@ pub fn toml_reference() -> String {
 #[must_use]
 pub fn markdown() -> String {
     let mut out = String::from(
-        "# Configuration\n\nMade by `neckard config --markdown`; the source is `daemon/src/config/mod.rs`. \
+        "# Configuration\n\nMade by `neckard config --markdown`; the source is `daemon/src/config`. \
          The file is TOML and strict: an unknown key is an error. `--set KEY=VALUE` overrides one key.\n\
          Units are the end of a name: `_ms`, `_s`, `_us`, `_bytes`; everything else is a count.\n\n\
          | key | type | default | meaning |\n| --- | --- | --- | --- |\n",

@@ -1,0 +1,57 @@
+//! Templates, held data, sampling, and what is known about exporters.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Templates, held data, sampling.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decode {
+    /// Exporters remembered at most; what comes from further ones is counted and dropped.
+    pub exporters_max: usize,
+    /// Templates remembered at most, of all exporters.
+    pub templates_max: usize,
+    /// Templates remembered at most, per exporter.
+    pub templates_per_exporter_max: usize,
+    /// Bytes of data held per exporter until its template comes.
+    pub hold_bytes: usize,
+    /// Bytes of data held per worker, all exporters together.
+    pub hold_total_bytes: usize,
+    /// Seconds that data is held at most.
+    pub hold_s: u64,
+    /// Sampling rate of exporters that do not say theirs; 0 leaves it unknown.
+    pub default_rate: u64,
+    /// Take the inner packet of GRE, IP-in-IP and VXLAN in sampled headers.
+    pub decapsulate: bool,
+    /// Keep templates apart by UDP source port too, for several exporters behind one address.
+    pub key_by_port: bool,
+    /// Prefixes of exporters to listen to; empty for all.
+    pub allow: Vec<String>,
+}
+
+/// What is known about exporters of a prefix.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExporterRule {
+    /// Addresses that the rule is for.
+    pub prefix: String,
+    /// Sampling rate, whatever the exporter says.
+    pub sampling_rate: Option<u64>,
+}
+
+impl Default for Decode {
+    fn default() -> Self {
+        Self {
+            exporters_max: 16_384,
+            templates_max: 262_144,
+            templates_per_exporter_max: 4096,
+            hold_bytes: 1 << 20,
+            hold_total_bytes: 64 << 20,
+            hold_s: 120,
+            default_rate: 0,
+            decapsulate: false,
+            key_by_port: false,
+            allow: Vec::new(),
+        }
+    }
+}
