@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-use neckar_enrich::Tables;
 use serde_json::{Value, json};
 
 use crate::output::{Output, OutputCounts};
 use crate::splitter::{SplitterCounts, SplitterView};
+use crate::tables::{TableCounts, TablesView};
 use crate::worker::{Published, WorkerCounts};
 
 /// Handles to everything that counts.
@@ -22,8 +21,8 @@ pub struct Board {
     pub output: Arc<Output>,
     /// The splitter's counters.
     pub splitter: Arc<SplitterCounts>,
-    /// The labels' tables in force.
-    pub tables: Arc<ArcSwap<Tables>>,
+    /// The labels' tables.
+    pub tables: Arc<TableCounts>,
     /// Set when the pipeline begins to stop.
     pub stopping: Arc<AtomicBool>,
     /// When it started.
@@ -39,6 +38,8 @@ pub struct Snapshot {
     pub output: OutputCounts,
     /// Of the splitter.
     pub splitter: SplitterView,
+    /// Of the labels' tables.
+    pub tables: TablesView,
     /// Since the start.
     pub uptime: Duration,
 }
@@ -72,6 +73,7 @@ impl Board {
             workers: self.workers.iter().map(|worker| worker.read()).collect(),
             output: self.output.counts(),
             splitter: self.splitter.view(),
+            tables: self.tables.view(),
             uptime: self.started.elapsed(),
         }
     }

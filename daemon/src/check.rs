@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use neckar_enrich::config::Loader;
+use neckar_enrich::{Sources, Tables};
+
 use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config, OutputKind, Problem};
 use crate::{budget, cores, ingest, output, settings, tables};
@@ -33,13 +36,16 @@ fn describe(config: &Config) -> Result<String, Problem> {
         Problem::new("workers.cores", &config.workers.cores, why, "choose others or auto")
     })?;
     settings::decode(config)?;
-    let tables = tables::build(config)?;
+    settings::anonymizer(config)?;
+    let sources = tables::load(config, &mut Loader::default())?;
+    let tables = tables::build(&sources)?;
     let addresses: Vec<&str> = config.listen.iter().map(|one| one.address.as_str()).collect();
     let ids: Vec<String> = cores.iter().map(|core| core.id.to_string()).collect();
     let _ = writeln!(out, "listen:        {}", addresses.join(", "));
     let _ = writeln!(out, "workers:       {} on cores {}", cores.len(), ids.join(", "));
     let _ = writeln!(out, "kernel:        {}", ingest::probe());
     let _ = writeln!(out, "output:        {}", describe_output(config)?);
+    out.push_str(&describe_sources(&sources, &tables));
     let _ = writeln!(out, "memory, at most:");
     let mut sum = tables.memory_bytes();
     let _ = writeln!(out, "  {:>8}  prefix tables, as loaded", mebibytes(sum));
@@ -49,6 +55,34 @@ fn describe(config: &Config) -> Result<String, Problem> {
     }
     let _ = writeln!(out, "  {:>8}  sum", mebibytes(sum));
     Ok(out)
+}
+
+/// What each source holds, and how much of it lies in another part of it.
+fn describe_sources(sources: &Sources, tables: &Tables) -> String {
+    let mut out = String::new();
+    for summary in sources.summaries() {
+        let kinds: Vec<String> =
+            summary.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let _ = writeln!(
+            out,
+            "labels:        {}: {} IPv4 and {} IPv6 prefixes ({} inside another, {} given twice): {}",
+            summary.source.display(),
+            summary.prefixes_v4,
+            summary.prefixes_v6,
+            summary.nested,
+            summary.duplicates,
+            kinds.join(", "),
+        );
+    }
+    let (exporters, interfaces) = sources.interfaces.counts();
+    if interfaces > 0 {
+        let _ =
+            writeln!(out, "interfaces:    {interfaces} of {exporters} exporters, from the file");
+    }
+    if tables.label_sets() > 1 {
+        let _ = writeln!(out, "label sets:    {}", tables.label_sets());
+    }
+    out
 }
 
 fn describe_output(config: &Config) -> Result<String, Problem> {

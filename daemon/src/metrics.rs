@@ -1,6 +1,7 @@
 //! `/metrics` in Prometheus' text format, and its documentation, from one table.
 
 use std::fmt::Write as _;
+use std::time::UNIX_EPOCH;
 
 use neckar_decode::Cause;
 
@@ -139,6 +140,36 @@ const PER_WORKER: &[PerWorker] = &[
         value: |counts| counts.decode.rate_unknown,
     },
     PerWorker {
+        name: "neckar_label_remote_unknown_total",
+        kind: Counter,
+        help: "Flows of which neither end could be told to be the far one.",
+        value: |counts| counts.stage.labels.remote_unknown,
+    },
+    PerWorker {
+        name: "neckar_label_normalized_total",
+        kind: Counter,
+        help: "Flows whose counters were multiplied by their sampling rate.",
+        value: |counts| counts.stage.labels.normalized,
+    },
+    PerWorker {
+        name: "neckar_label_already_normalized_total",
+        kind: Counter,
+        help: "Flows whose counters had been multiplied before they came.",
+        value: |counts| counts.stage.labels.already_normalized,
+    },
+    PerWorker {
+        name: "neckar_label_rate_unknown_total",
+        kind: Counter,
+        help: "Flows that were to be normalised but have no sampling rate.",
+        value: |counts| counts.stage.labels.rate_unknown,
+    },
+    PerWorker {
+        name: "neckar_label_interface_unknown_total",
+        kind: Counter,
+        help: "Interfaces in flows whose exporter is known, but not they.",
+        value: |counts| counts.stage.labels.interface_unknown,
+    },
+    PerWorker {
         name: "neckar_flows_encoded_total",
         kind: Counter,
         help: "Flows encoded and handed to the output.",
@@ -260,6 +291,69 @@ const PER_PROCESS: &[PerProcess] = &[
         kind: Gauge,
         help: "Batches waiting for the splitter.",
         value: |snapshot| snapshot.splitter.queued,
+    },
+    PerProcess {
+        name: "neckar_tables_swaps_total",
+        kind: Counter,
+        help: "Times that new tables of labels came into force, the first included.",
+        value: |snapshot| snapshot.tables.swaps,
+    },
+    PerProcess {
+        name: "neckar_tables_failures_total",
+        kind: Counter,
+        help: "Loads of tables that failed; the old stayed in force.",
+        value: |snapshot| snapshot.tables.failures,
+    },
+    PerProcess {
+        name: "neckar_tables_up",
+        kind: Gauge,
+        help: "1 if the last load of tables succeeded.",
+        value: |snapshot| u64::from(snapshot.tables.trouble.is_none()),
+    },
+    PerProcess {
+        name: "neckar_tables_loaded_timestamp_seconds",
+        kind: Gauge,
+        help: "When the prefixes in force were loaded, Unix time.",
+        value: |snapshot| {
+            let since = snapshot.tables.loaded.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+            since.map_or(0, |since| since.as_secs())
+        },
+    },
+    PerProcess {
+        name: "neckar_tables_load_milliseconds",
+        kind: Gauge,
+        help: "How long the last load took that succeeded.",
+        value: |snapshot| snapshot.tables.load.as_millis() as u64,
+    },
+    PerProcess {
+        name: "neckar_tables_prefixes",
+        kind: Gauge,
+        help: "Prefixes of all sources.",
+        value: |snapshot| snapshot.tables.prefixes,
+    },
+    PerProcess {
+        name: "neckar_tables_label_sets",
+        kind: Gauge,
+        help: "Different sets of labels that addresses have.",
+        value: |snapshot| snapshot.tables.label_sets,
+    },
+    PerProcess {
+        name: "neckar_tables_interfaces",
+        kind: Gauge,
+        help: "Interfaces with labels.",
+        value: |snapshot| snapshot.tables.interfaces,
+    },
+    PerProcess {
+        name: "neckar_tables_bytes",
+        kind: Gauge,
+        help: "Memory of the tables in force.",
+        value: |snapshot| snapshot.tables.memory_bytes,
+    },
+    PerProcess {
+        name: "neckar_tables_retired",
+        kind: Gauge,
+        help: "Old tables that are not freed yet because a worker still reads them.",
+        value: |snapshot| snapshot.tables.retired,
     },
     PerProcess {
         name: "neckar_uptime_seconds",

@@ -12,6 +12,7 @@ use core_affinity::CoreId;
 use crossbeam_channel::{Sender, unbounded};
 use neckar_decode::{Decoder, Shared};
 use neckar_enrich::Tables;
+use neckar_enrich::anonymize::Anonymizer;
 
 use crate::board::{Board, Snapshot};
 use crate::config::{Config, Problem};
@@ -22,8 +23,9 @@ use crate::pool::Pool;
 use crate::splitter::{Splitter, SplitterCounts};
 use crate::stage::{Stage, StageParts};
 use crate::state::StateKeeper;
+use crate::tables::{TableKeeper, TableUpdates};
 use crate::worker::{Published, Worker, WorkerCounts};
-use crate::{budget, cores, settings, tables};
+use crate::{budget, cores, settings};
 
 /// Why there is no pipeline.
 #[derive(Debug)]
@@ -64,6 +66,7 @@ pub struct Pipeline {
     workers: Vec<JoinHandle<io::Result<WorkerCounts>>>,
     splitter: Option<Splitter>,
     keeper: StateKeeper,
+    table_keeper: TableKeeper,
     http: Option<Http>,
     listening: Vec<SocketAddr>,
     deadline: Duration,
@@ -78,7 +81,8 @@ impl Pipeline {
         let cores = cores::choose_cores(&config.workers.cores).map_err(|why| {
             Problem::new("workers.cores", &config.workers.cores, why, "choose others or auto")
         })?;
-        let tables = Arc::new(ArcSwap::from_pointee(tables::build(config)?));
+        let anonymizer = settings::anonymizer(config)?.map(Arc::new);
+        let table_keeper = TableKeeper::start(config)?;
         let (sockets, listening) = bind_all(config, cores.len())?;
         let shared = Arc::new(Shared::new(settings::decode(config)?));
         let keeper = StateKeeper::start(&config.state, Arc::clone(&shared)).map_err(system)?;
@@ -94,7 +98,7 @@ impl Pipeline {
             workers: cores.iter().map(|_| Arc::default()).collect(),
             output: Arc::clone(&output),
             splitter: counts,
-            tables: Arc::clone(&tables),
+            tables: Arc::clone(table_keeper.counts()),
             stopping: Arc::new(AtomicBool::new(false)),
             started: Instant::now(),
         });
@@ -103,11 +107,13 @@ impl Pipeline {
             workers: Vec::new(),
             splitter,
             keeper,
+            table_keeper,
             http: None,
             listening,
             deadline: Duration::from_secs(config.stop.deadline_s),
         };
-        let launch = Launch { config, cores: &cores, shared, tables, output, events };
+        let tables = Arc::clone(pipeline.table_keeper.tables());
+        let launch = Launch { config, cores: &cores, shared, tables, anonymizer, output, events };
         if let Err(error) = pipeline.launch(launch, sockets) {
             let _ = pipeline.stop();
             return Err(error);
@@ -163,6 +169,12 @@ impl Pipeline {
         &self.board
     }
 
+    /// A way to have the labels' tables read again.
+    #[must_use]
+    pub fn table_updates(&self) -> TableUpdates {
+        self.table_keeper.updates()
+    }
+
     /// Where it listens, ports that the kernel chose filled in.
     #[must_use]
     pub fn listening(&self) -> &[SocketAddr] {
@@ -193,6 +205,7 @@ impl Pipeline {
         }
         self.board.output.finish(until);
         self.keeper.stop();
+        self.table_keeper.stop();
         if let Some(http) = self.http {
             http.stop();
         }
@@ -206,6 +219,7 @@ struct Launch<'a> {
     cores: &'a [CoreId],
     shared: Arc<Shared>,
     tables: Arc<ArcSwap<Tables>>,
+    anonymizer: Option<Arc<Anonymizer>>,
     output: Arc<Output>,
     events: &'a Sender<Event>,
 }
@@ -226,6 +240,7 @@ impl Launch<'_> {
         let batches = budget::batches_per_worker(config, self.cores.len());
         let stage = StageParts {
             tables: Arc::clone(&self.tables),
+            anonymizer: self.anonymizer.clone(),
             profile: settings::profile(config),
             pool: Pool::new(batches, config.batch.flows_max, config.batch.bytes_max),
             sink: self.output.sink(),

@@ -8,7 +8,6 @@ use crate::board::Snapshot;
 use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config};
 use crate::pipeline::{Event, Pipeline, StartError};
-use crate::tables;
 
 /// Everything that can happen to a running daemon.
 enum Happening {
@@ -101,23 +100,19 @@ fn forward_signals() -> std::io::Result<Receiver<Happening>> {
     Ok(receiver)
 }
 
-/// Validates the file anew and swaps the labels' tables; whatever is wrong, the old stays in force.
+/// Validates the file anew and has the labels' tables read again, which the table keeper does and
+/// tells; whatever is wrong, the old stays in force.
 fn reload(args: &RunArgs, config: &mut Config, pipeline: &Pipeline) {
     let loaded = match config::load(args.config.as_deref(), &args.overrides) {
         Ok(loaded) => loaded.config,
         Err(problem) => return log::error!("reload refused, the old stays in force: {problem}"),
     };
-    match tables::build(&loaded) {
-        Ok(fresh) => pipeline.board().tables.store(std::sync::Arc::new(fresh)),
-        Err(problem) => return log::error!("reload refused, the old stays in force: {problem}"),
-    }
     let restart: Vec<String> = changed_sections(config, &loaded);
-    if restart.is_empty() {
-        log::info!("reloaded");
-    } else {
-        log::warn!("reloaded the tables; changes in [{}] need a restart", restart.join("], ["));
+    if !restart.is_empty() {
+        log::warn!("reload: changes in [{}] need a restart", restart.join("], ["));
     }
-    config.enrich = loaded.enrich;
+    config.enrich = loaded.enrich.clone();
+    pipeline.table_updates().reload(loaded);
 }
 
 /// Sections that differ and are not taken over by a reload.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use neckar_enrich::anonymize::Anonymizer;
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 
 use crate::config::{
@@ -39,6 +40,17 @@ pub fn decode(config: &Config) -> Result<neckar_decode::Config, Problem> {
         key_by_port: decode.key_by_port,
         decapsulate: decode.decapsulate,
         ..neckar_decode::Config::default()
+    })
+}
+
+/// For the workers, if addresses are to be made unrecognisable.
+///
+/// # Errors
+/// The key of `[anonymize]` that is wrong: nothing must be written then.
+pub fn anonymizer(config: &Config) -> Result<Option<Anonymizer>, Problem> {
+    config.anonymize.build().map_err(|(key, why)| {
+        let fix = "no flow is written without it; mend it, or say method = \"none\"";
+        Problem::new(&format!("anonymize.{key}"), "", why, fix)
     })
 }
 

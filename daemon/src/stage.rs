@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Cache};
 use crossbeam_channel::{Sender, TrySendError};
 use neckar_decode::RowSink;
-use neckar_enrich::{Labels, Tables};
+use neckar_enrich::anonymize::Anonymizer;
+use neckar_enrich::{LabelCounts, Labels, Tables};
 use neckar_proto::encode::Profile;
 use neckar_proto::{Batch, Rows};
 
@@ -34,6 +35,8 @@ pub struct StageCounts {
     pub batches_lent: u64,
     /// Batches waiting in the sink for room in the output's own queue.
     pub backlog: u64,
+    /// What labelling met.
+    pub labels: LabelCounts,
 }
 
 /// One worker's labelling, encoding and hand-over.
@@ -43,6 +46,7 @@ pub struct Stage {
     /// them.
     tables: Arc<Tables>,
     labels: Labels,
+    anonymizer: Option<Arc<Anonymizer>>,
     profile: &'static Profile,
     pool: Pool,
     sink: Box<dyn Sink>,
@@ -61,6 +65,8 @@ pub struct Stage {
 pub struct StageParts {
     /// The labels' tables, swapped whole.
     pub tables: Arc<ArcSwap<Tables>>,
+    /// Makes addresses unrecognisable once they are labelled.
+    pub anonymizer: Option<Arc<Anonymizer>>,
     /// The output's field numbers.
     pub profile: &'static Profile,
     /// Its batches.
@@ -79,11 +85,12 @@ impl Stage {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: StageParts) -> Self {
-        let StageParts { tables, profile, pool, sink, splitter, linger, stall } = parts;
+        let StageParts { tables, anonymizer, profile, pool, sink, splitter, linger, stall } = parts;
         Self {
             tables: tables.load_full(),
             source: Cache::new(tables),
             labels: Labels::default(),
+            anonymizer,
             profile,
             pool,
             sink,
@@ -135,6 +142,7 @@ impl Stage {
     pub fn counts(&mut self) -> &StageCounts {
         self.counts.batches_lent = self.pool.lent() as u64;
         self.counts.backlog = self.sink.backlog() as u64;
+        self.counts.labels = *self.labels.counts();
         &self.counts
     }
 
@@ -177,6 +185,9 @@ impl RowSink for Stage {
     fn rows(&mut self, rows: &mut Rows) {
         let mut done = 0;
         self.tables.label(rows, &mut self.labels);
+        if let Some(anonymizer) = &self.anonymizer {
+            rows.as_mut_slice().iter_mut().for_each(|flow| anonymizer.anonymize(flow));
+        }
         while done < rows.len() {
             done += self.encode(rows, done);
             if done < rows.len() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
 use neckar_proto::Message;
+use serde_json::json;
 use support::process::Neckard;
 use support::{SharedBroker, fresh_topic, scratch, topic, wait_until};
 
@@ -93,7 +94,7 @@ fn a_reload_takes_a_good_list_and_refuses_a_broken_one() {
     send(&neckard, &mut fleet, 10);
     std::fs::write(&list, "10.0.0.0/8,2\n").unwrap();
     neckard.signal("HUP");
-    told("reloaded");
+    told("reload: labels loaded");
     send(&neckard, &mut fleet, 10);
     let (_, report) = neckard.stop();
 
@@ -107,4 +108,127 @@ fn a_reload_takes_a_good_list_and_refuses_a_broken_one() {
     assert!(one > two && two > 0, "{seen:?}");
     let third = (one + two) / 3;
     assert!(two.abs_diff(third) <= third / 5, "{seen:?}");
+}
+
+#[test]
+fn a_changed_file_is_taken_in_by_itself_and_a_broken_one_changes_nothing() {
+    let folder = scratch("watch");
+    let list = folder.join("customers.csv");
+    std::fs::write(&list, "10.0.0.0/8,1\n").unwrap();
+    let neckard = Neckard::start(&[&format!("enrich.customers={}", list.display())]);
+    assert_eq!(neckard.metric("neckar_tables_prefixes"), 1);
+    // As an editor does it: a new file in the old one's place.
+    let replace = |text: &str| {
+        std::fs::write(folder.join("new"), text).unwrap();
+        std::fs::rename(folder.join("new"), &list).unwrap();
+    };
+    replace("10.0.0.0/8,1\n192.0.2.0/24,2\n");
+    wait_until("the new list is in force", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_prefixes") == 2
+    });
+    replace("10.0.0.0/8,1\n192.0.2.0/33,2\n198.51.100.0/24,3\n");
+    wait_until("the broken list is refused", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_failures_total") == 1
+    });
+    assert_eq!(neckard.metric("neckar_tables_up"), 0);
+    assert_eq!(neckard.metric("neckar_tables_prefixes"), 2);
+    let line = format!("{}:2: `192.0.2.0/33,2`", list.display());
+    assert!(neckard.log().iter().any(|told| told.contains(&line)), "{:?}", neckard.log());
+    replace("10.0.0.0/8,1\n");
+    wait_until("the mended list is in force", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_prefixes") == 1 && neckard.metric("neckar_tables_up") == 1
+    });
+    wait_until("the old tables are freed", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_retired") == 0
+    });
+    let _ = neckard.stop();
+}
+
+/// Every kind of source that a text file can be, at once: the last flow's line has all labels.
+#[test]
+fn every_source_and_rule_labels_the_flow() {
+    let folder = scratch("sources");
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let customers = file("customers.csv", "10.0.0.0/8,7\n");
+    let networks = file("networks.csv", "prefix,site,name\n10.0.0.0/8,Ulm,core\n");
+    let list = file("list.txt", "# bad ones\n198.51.100.7\n");
+    let prefixes = file("as.csv", "198.51.100.0/24,64500\n");
+    let names = file("names.csv", "64500,EXAMPLE\n");
+    let interfaces = file("interfaces.csv", "127.0.0.1,1,xe-0/0/1,uplink,10000\n");
+    let neckard = Neckard::start(&[
+        "output.format=json",
+        "batch.linger_ms=10",
+        &format!("enrich.customers={customers}"),
+        &format!("enrich.networks=[{networks:?}]"),
+        &format!("enrich.lists={{ cnc = {list:?} }}"),
+        &format!("enrich.as_prefixes=[{prefixes:?}]"),
+        &format!("enrich.as_names={names}"),
+        &format!("enrich.interfaces={interfaces}"),
+        "enrich.normalize=true",
+        "exporter=[{ prefix = \"127.0.0.0/8\", name = \"edge\", tenant = \"uni\", sampling_rate = 10 }]",
+    ]);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&netflow5(), neckard.udp()).unwrap();
+    let line = neckard.first_line();
+    let flow: serde_json::Value = serde_json::from_str(&line).unwrap();
+    for (field, expected) in [
+        ("SrcAddr", json!("10.1.2.3")),
+        ("SrcCid", json!(7)),
+        ("Cid", json!(7)),
+        ("SrcAS", json!(64496)),
+        ("DstAS", json!(64500)),
+        ("DstASName", json!("EXAMPLE")),
+        ("SrcIfName", json!("xe-0/0/1")),
+        ("SrcIfDesc", json!("uplink")),
+        ("SrcIfSpeed", json!(10000)),
+        ("SamplerHostName", json!("edge")),
+        ("Tenant", json!("uni")),
+        ("Bytes", json!(1000)),
+        ("Normalized", json!("Yes")),
+        ("ProtoName", json!("TCP")),
+        ("SrcNetSite", json!("Ulm")),
+        ("DstList", json!("cnc")),
+    ] {
+        assert_eq!(flow[field], expected, "{field} in {line}");
+    }
+    let _ = neckard.stop();
+}
+
+/// One record: 10.1.2.3 to 198.51.100.7, TCP, interface 1 to 2, AS 64496, 100 bytes.
+fn netflow5() -> Vec<u8> {
+    let mut datagram = vec![0, 5, 0, 1];
+    datagram.extend([0, 0, 0x10, 0]);
+    datagram.extend(1_700_000_000_u32.to_be_bytes());
+    datagram.resize(24, 0);
+    datagram.extend([10, 1, 2, 3, 198, 51, 100, 7, 0, 0, 0, 0, 0, 1, 0, 2]);
+    datagram.extend(1_u32.to_be_bytes());
+    datagram.extend(100_u32.to_be_bytes());
+    datagram.extend([0, 0, 0x0f, 0, 0, 0, 0x0f, 0xff, 0x30, 0x39, 1, 187, 0, 0x10, 6, 0]);
+    datagram.extend(64_496_u16.to_be_bytes());
+    datagram.resize(72, 0);
+    datagram
+}
+
+#[test]
+fn addresses_are_made_unrecognisable_after_labelling() {
+    let folder = scratch("anonymize");
+    let list = folder.join("customers.csv");
+    std::fs::write(&list, "10.1.2.3/32,7\n").unwrap();
+    let neckard = Neckard::start(&[
+        "output.format=json",
+        "batch.linger_ms=10",
+        &format!("enrich.customers={}", list.display()),
+        "anonymize.method=truncate",
+        "anonymize.keep_v4=16",
+        "anonymize.fields=[\"SrcAddr\", \"DstAddr\"]",
+    ]);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&netflow5(), neckard.udp()).unwrap();
+    let line = neckard.first_line();
+    let flow: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&flow["SrcAddr"], &flow["DstAddr"]), (&json!("10.1.0.0"), &json!("198.51.0.0")));
+    assert_eq!(flow["SrcCid"], json!(7));
+    assert_eq!(flow["SrcAddrPreservedLen"], json!(16));
+    let _ = neckard.stop();
 }

@@ -63,6 +63,27 @@ fn a_customer_list_that_is_not_there() {
 }
 
 #[test]
+fn anonymisation_without_a_key_fails_closed() {
+    check(
+        "no-key",
+        "[anonymize]\nmethod = \"crypto-pan\"\n",
+        "neckard.toml:2: anonymize.method: it needs key_file or key_env; \
+         no flow is written without it; mend it, or say method = \"none\"",
+    );
+}
+
+#[test]
+fn a_source_that_is_none() {
+    check(
+        "odd-source",
+        "[enrich]\n\nmaxmind = [\"/etc/hostname\"]\n",
+        "neckard.toml:3: enrich.maxmind = \"/etc/hostname\": /etc/hostname: a MaxMind DB was \
+         expected: MaxMind DB error: invalid database: could not find MaxMind DB metadata in file; \
+         mend the file; nothing of it is taken while a row is wrong",
+    );
+}
+
+#[test]
 fn a_kafka_property_that_does_not_exist() {
     let (code, stderr) = run(
         "unknown-property",

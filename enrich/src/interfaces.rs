@@ -151,6 +151,10 @@ impl InterfaceTable {
         Some(Self { exporters, arena: arena.finish(), bytes_max })
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.exporters.values().map(|exporter| exporter.labels.len()).sum()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.exporters.is_empty()
     }

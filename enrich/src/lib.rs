@@ -15,6 +15,7 @@
 pub mod anonymize;
 mod arena;
 mod block;
+pub mod config;
 mod error;
 mod explain;
 mod exporters;

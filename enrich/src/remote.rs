@@ -4,6 +4,9 @@
 //! absent is not ingress: without a usable direction the customer list decides, and if it does not
 //! either (no customer, or two), nobody is remote.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// One end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -25,7 +28,8 @@ impl Side {
 }
 
 /// How the far end is told, per exporter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum RemotePolicy {
     /// The exporter stands at the border: what comes in comes from far away. Without direction as
     /// [`RemotePolicy::Customers`].
@@ -34,25 +38,14 @@ pub enum RemotePolicy {
     /// The exporter faces users: what comes in comes from them. Without direction as
     /// [`RemotePolicy::Customers`].
     User,
-    /// The end that is no customer's, if exactly one is.
+    /// The end that is no customer's, if exactly one is. The suite called it `cidr`.
+    #[serde(alias = "cidr")]
     Customers,
     /// Nobody is remote, whatever the record says: no `RemoteAddr`, `RemoteCountry` or `Cid`.
     Clear,
 }
 
 impl RemotePolicy {
-    /// The policy of this name in a configuration.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "border" => Some(Self::Border),
-            "user" => Some(Self::User),
-            "customers" | "cidr" => Some(Self::Customers),
-            "clear" => Some(Self::Clear),
-            _ => None,
-        }
-    }
-
     /// The far end of a flow with this direction (IE 61: 0 ingress, 1 egress, RFC 5102) between
     /// these ends.
     #[inline]
@@ -103,11 +96,5 @@ mod tests {
             let found = policy.remote(direction, customers.0, customers.1);
             assert_eq!(found, expected, "{policy:?} {direction:?} {customers:?}");
         }
-    }
-
-    #[test]
-    fn names() {
-        assert_eq!(RemotePolicy::named("cidr"), Some(Customers));
-        assert_eq!(RemotePolicy::named("Border"), None);
     }
 }

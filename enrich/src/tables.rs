@@ -7,6 +7,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use neckar_proto::encode::{BWNETFLOW, Profile};
 use neckar_proto::{Field, Presence};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::arena::{Arena, ArenaBuilder, Span};
 use crate::error::LoadError;
@@ -26,7 +28,8 @@ pub const LABEL_SETS_MAX: usize = 16_000_000;
 
 /// Where an AS number comes from if both the record and the tables have one. 0 in a record is "not
 /// said" (RFC 7607 reserves it).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum AsOrder {
     /// The record's, else the table's.
     #[default]
@@ -169,6 +172,12 @@ impl Tables {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.prefixes.memory_bytes() + self.interfaces.memory_bytes()
+    }
+
+    /// How many interfaces have labels.
+    #[must_use]
+    pub fn interfaces(&self) -> usize {
+        self.interfaces.len()
     }
 
     /// How many different sets of labels the addresses have.

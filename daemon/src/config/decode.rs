@@ -1,5 +1,6 @@
 //! Templates, held data, sampling, and what is known about exporters.
 
+use neckar_enrich::RemotePolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +36,15 @@ pub struct Decode {
 pub struct ExporterRule {
     /// Addresses that the rule is for.
     pub prefix: String,
+    /// Name to write to `SamplerHostName`.
+    pub name: Option<String>,
     /// Sampling rate, whatever the exporter says.
     pub sampling_rate: Option<u64>,
+    /// Which end of its flows is the far one: `border`, `user`, `customers` or `clear`; see
+    /// `enrich.remote`.
+    pub remote: Option<RemotePolicy>,
+    /// Name to write to `Tenant`.
+    pub tenant: Option<String>,
 }
 
 impl Default for Decode {

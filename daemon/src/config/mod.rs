@@ -5,11 +5,11 @@
 //! [`Config::validate`] judges, and a mistake of the operator becomes a [`Problem`]: one line with
 //! key, value, file, line and the fix.
 
+use neckar_enrich::config::{Anonymize, Enrich};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod decode;
-mod enrich;
 mod kafka;
 mod load;
 mod output;
@@ -21,7 +21,6 @@ mod split;
 mod validate;
 
 pub use decode::{Decode, ExporterRule};
-pub use enrich::Enrich;
 pub use kafka::{Compression, Kafka};
 pub use load::{DEFAULT_FILE, Loaded, load};
 pub use output::{Batches, LineFormat, Output, OutputKind, ProfileName};
@@ -49,6 +48,8 @@ pub struct Config {
     pub exporter: Vec<ExporterRule>,
     /// Labels.
     pub enrich: Enrich,
+    /// Addresses made unrecognisable, after labelling.
+    pub anonymize: Anonymize,
     /// Encoded flows on their way out.
     pub batch: Batches,
     /// Where flows go.
@@ -77,6 +78,7 @@ impl Default for Config {
             decode: Decode::default(),
             exporter: Vec::new(),
             enrich: Enrich::default(),
+            anonymize: Anonymize::default(),
             batch: Batches::default(),
             output: Output::default(),
             kafka: Kafka::default(),

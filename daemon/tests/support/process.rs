@@ -12,7 +12,8 @@ use super::wait_until;
 /// A running daemon. Dropped without [`Neckard::stop`] it is killed.
 pub struct Neckard {
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Lines,
+    printed: Lines,
     reader: Option<JoinHandle<()>>,
     http: SocketAddr,
     udp: SocketAddr,
@@ -40,16 +41,12 @@ impl Neckard {
         for setting in settings {
             command.args(["--set", setting]);
         }
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (lines, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lines.lock().unwrap().push(line);
-            }
-        });
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (log, reader) = collect(child.stderr.take().unwrap());
+        let (printed, _) = collect(child.stdout.take().unwrap());
         let unset = "127.0.0.1:0".parse().unwrap();
-        let mut neckard = Self { child, log, reader: Some(reader), http: unset, udp: unset };
+        let mut neckard =
+            Self { child, log, printed, reader: Some(reader), http: unset, udp: unset };
         neckard.udp = neckard.address_after("listening on ");
         neckard.http = neckard.address_after("http://");
         neckard
@@ -86,6 +83,13 @@ impl Neckard {
     /// Every log line so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The first line that it prints to standard output.
+    pub fn first_line(&self) -> String {
+        let first = || self.printed.lock().unwrap().first().cloned();
+        wait_until("a line is printed", Duration::from_secs(20), || first().is_some());
+        first().unwrap()
     }
 
     /// Answers status and body of a page.
@@ -126,6 +130,20 @@ impl Neckard {
         let report = Report::read(last.unwrap_or_else(|| panic!("no last words: {log:?}")));
         (status, report)
     }
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Reads lines until the end, on a thread of its own.
+fn collect(stream: impl Read + Send + 'static) -> (Lines, JoinHandle<()>) {
+    let lines = Lines::default();
+    let collected = Arc::clone(&lines);
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            collected.lock().unwrap().push(line);
+        }
+    });
+    (lines, reader)
 }
 
 impl Drop for Neckard {
