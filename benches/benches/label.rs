@@ -171,9 +171,54 @@ fn benches(criterion: &mut Criterion) {
     bench_tables(criterion, "everything", &everything, &chunks);
 }
 
+/// Labelling alone, by the size of the tables: prefixes with their AS, and customers.
+fn curve(criterion: &mut Criterion) {
+    let v4 = synthetic::full_table_v4(1_200_000, 1);
+    let v6 = synthetic::full_table_v6(250_000, 1);
+    let nets: Vec<(IpNet, u32)> = v4
+        .iter()
+        .map(|(net, asn)| (IpNet::V4(*net), *asn))
+        .chain(v6.iter().map(|(net, asn)| (IpNet::V6(*net), *asn)))
+        .collect();
+    let chunks = chunks(&nets.iter().map(|(net, _)| *net).collect::<Vec<_>>());
+    let mut group = criterion.benchmark_group("curve");
+    group.throughput(Throughput::Elements((ROWS * CHUNKS) as u64));
+    for (prefixes, customers) in [
+        (0, 0),
+        (0, 100),
+        (0, 10_000),
+        (14_500, 0),
+        (145_000, 0),
+        (1_450_000, 0),
+        (1_450_000, 10_000),
+    ] {
+        let share = nets.len() / prefixes.max(1);
+        let routes = synthetic::csv(nets.iter().copied().step_by(share.max(1)).take(prefixes));
+        let list = synthetic::csv(synthetic::customers(&v4, &v6, customers, 1));
+        let parsed = [
+            sources::customers::parse(Path::new("customers"), list.as_bytes()),
+            sources::asn::parse(Path::new("routes"), routes.as_bytes()),
+        ];
+        let prefixes_of = parsed.map(|source| Arc::new(source.expect("our own rows")));
+        let all = Sources { prefixes: prefixes_of.into(), ..Sources::default() };
+        let tables = Tables::build(&all).expect("within bounds");
+        let (mut rows, mut labels) = (rows(), Labels::default());
+        group.bench_function(format!("{prefixes}_prefixes_{customers}_customers"), |bencher| {
+            bencher.iter(|| {
+                for chunk in &chunks {
+                    refill(&mut rows, black_box(chunk));
+                    tables.label(&mut rows, &mut labels);
+                    black_box(&rows);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = label;
     config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = benches
+    targets = benches, curve
 }
 criterion_main!(label);
