@@ -16,6 +16,7 @@ use neckar_enrich::anonymize::Anonymizer;
 
 use crate::board::{Board, Snapshot};
 use crate::config::{Config, Problem};
+use crate::handover::{self, Handover};
 use crate::http::Http;
 use crate::ingest::{Receiver, Socket};
 use crate::output::Output;
@@ -236,6 +237,7 @@ impl Launch<'_> {
         let config = self.config;
         let core = self.cores[index];
         let receiver = settings::receiver(config);
+        let keep_sockets = config.stop.keep_sockets;
         let decoder = Decoder::new(settings::decode(config)?, Arc::clone(&self.shared));
         let batches = budget::batches_per_worker(config, self.cores.len());
         let stage = StageParts {
@@ -256,35 +258,52 @@ impl Launch<'_> {
             if index == 0 {
                 log::info!("{}", receiver.probe());
             }
-            Ok(Worker { receiver, decoder, stage: Stage::new(stage), published })
+            Ok(Worker { receiver, decoder, stage: Stage::new(stage), keep_sockets, published })
         })
     }
 }
 
-/// One socket per worker and listening address; per worker, in the order of the configuration.
+/// One socket per worker and listening address; per worker, in the order of the configuration. Those
+/// that a predecessor left are taken over.
 fn bind_all(
     config: &Config,
     workers: usize,
 ) -> Result<(Vec<Vec<Socket>>, Vec<SocketAddr>), StartError> {
+    let asked = settings::socket(config);
+    let mut handover = Handover::receive(&asked);
     let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
     let mut listening = Vec::new();
     for (index, listen) in config.listen.iter().enumerate() {
         let mut address = listen.socket_address().expect("validated");
         for (worker, sockets) in sockets.iter_mut().enumerate() {
-            let socket = Socket::bind(address, &settings::socket(config)).map_err(|error| {
+            let fresh = || {
+                let socket = Socket::bind(address, &asked)?;
+                // A port of 0 is the kernel's choice once; the other workers share it.
+                let bound = socket.local_address()?;
+                if config.stop.keep_sockets {
+                    handover::keep(&socket, bound, worker);
+                }
+                Ok((socket, bound))
+            };
+            let taken = handover.take(address, worker).map(|socket| (socket, address));
+            let (socket, bound) = taken.map_or_else(fresh, Ok).map_err(|error: io::Error| {
                 let fix = "choose another address, or stop whoever has it (ss -ulpn)";
                 Problem::new(&format!("listen[{index}].address"), address, error, fix)
             })?;
-            // A port of 0 is the kernel's choice once; the other workers share it.
-            address = socket.local_address().map_err(system)?;
+            address = bound;
             if worker == 0 {
                 settings::report_buffer(&socket, address);
             }
             sockets.push(socket);
         }
         settings::steer(config, sockets.iter().filter_map(|worker| worker.last()));
+        for (orphan, worker) in handover.take_orphans(address).into_iter().zip((0..workers).cycle())
+        {
+            sockets[worker].push(orphan);
+        }
         listening.push(address);
     }
+    handover.close();
     Ok((sockets, listening))
 }
 

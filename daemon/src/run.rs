@@ -1,12 +1,14 @@
 //! `neckard run`: the pipeline until a signal says otherwise.
 
 use crossbeam_channel::{Receiver, unbounded};
+use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::board::Snapshot;
 use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config};
+use crate::handover;
 use crate::pipeline::{Event, Pipeline, StartError};
 
 /// Everything that can happen to a running daemon.
@@ -33,7 +35,9 @@ pub fn run(args: &RunArgs) -> Exit {
         }
     };
     announce(&pipeline, &loaded);
+    handover::tell(&[NotifyState::Ready]);
     let exit = attend(args, loaded.config.clone(), &pipeline, &happened);
+    handover::tell(&[NotifyState::Stopping]);
     let snapshot = pipeline.stop();
     report(&snapshot);
     exit

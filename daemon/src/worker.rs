@@ -17,6 +17,10 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How often held data is looked through.
 const EXPIRE: Duration = Duration::from_secs(1);
 
+/// How long a worker goes on taking in when others will read its sockets: long enough for what was
+/// queued, and an end under any load.
+const RELEASE: Duration = Duration::from_millis(200);
+
 /// Everything one worker counts; plain numbers, copied out as a whole so that the sums hold
 /// whenever they are read.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +62,8 @@ pub struct Worker {
     pub decoder: Decoder,
     /// Labels, batches, hand-over.
     pub stage: Stage,
+    /// Somebody else reads the sockets after us.
+    pub keep_sockets: bool,
     /// Where its counts can be read.
     pub published: Arc<Published>,
 }
@@ -105,21 +111,23 @@ impl Worker {
     }
 
     fn drain(&mut self) -> io::Result<()> {
-        let Self { receiver, decoder, stage, .. } = self;
+        let Self { receiver, decoder, stage, keep_sockets, .. } = self;
         let now_ns = clock::unix_ns();
         stage.set_now(now_ns);
-        let taken =
-            receiver.drain(&mut |received| decoder.decode(datagram(&received, now_ns), stage));
-        taken.map(drop)
+        let mut take = |received: Received<'_>| decoder.decode(datagram(&received, now_ns), stage);
+        if *keep_sockets {
+            return receiver.release(RELEASE, &mut take);
+        }
+        receiver.drain(&mut take).map(drop)
     }
 
     fn publish(&mut self) {
-        let Self { receiver, decoder, stage, published } = self;
+        let Self { receiver, decoder, stage, published, .. } = self;
         published.publish(|counts| copy_counts(receiver, decoder, stage, counts));
     }
 
     fn publish_at_last(&mut self) {
-        let Self { receiver, decoder, stage, published } = self;
+        let Self { receiver, decoder, stage, published, .. } = self;
         let mut counts = published.0.lock().unwrap_or_else(PoisonError::into_inner);
         copy_counts(receiver, decoder, stage, &mut counts);
     }

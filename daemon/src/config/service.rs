@@ -29,6 +29,10 @@ pub struct State {
 pub struct Stop {
     /// Seconds that flows already received may take to be delivered.
     pub deadline_s: u64,
+    /// Leave the sockets open with systemd (its file descriptor store) when stopping, so that what
+    /// arrives during a restart waits for the successor. Needs `FileDescriptorStoreMax` in the unit;
+    /// the one in `systemd/` has it and sets this key.
+    pub keep_sockets: bool,
 }
 
 impl Default for Http {
@@ -53,6 +57,6 @@ impl Default for State {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { deadline_s: 30 }
+        Self { deadline_s: 30, keep_sockets: false }
     }
 }

@@ -11,7 +11,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 mod buffers;
 mod mmsg;
@@ -22,7 +22,7 @@ mod uring;
 mod wire;
 
 pub use probe::{Path, Probe, probe};
-pub use socket::{ReceiveBuffer, Socket, SocketConfig};
+pub use socket::{ReceiveBuffer, Socket, SocketConfig, inherited};
 pub use steering::steer_by_cpu;
 
 use mmsg::Mmsg;
@@ -161,6 +161,25 @@ impl Receiver {
             }
         }
         Ok(taken)
+    }
+
+    /// The end of our part: takes in what is queued, for `time` at most, and leaves what comes after
+    /// in the sockets, for whoever reads them next.
+    ///
+    /// # Errors
+    /// A socket failed for good.
+    pub fn release(
+        &mut self,
+        time: Duration,
+        take: &mut impl FnMut(Received<'_>),
+    ) -> io::Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < time && self.receive(Duration::from_millis(5), take)? > 0 {}
+        match &mut self.way {
+            Way::Uring(uring) => uring.release(&mut self.stats, take),
+            // Nothing is under way between two calls.
+            Way::Mmsg(_) => Ok(()),
+        }
     }
 
     /// Datagrams that the kernel dropped at these sockets, since they were bound.

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Protocol, SockFilter, Type};
 
@@ -29,11 +30,29 @@ pub struct ReceiveBuffer {
     pub got: usize,
 }
 
+/// Descriptors that systemd passed to this process, with their names (sd_listen_fds(3)). Answers them
+/// at the first call only: a descriptor has one owner.
+///
+/// # Errors
+/// What was passed is not as the protocol says.
+pub fn inherited() -> io::Result<Vec<(String, OwnedFd)>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Ok(Vec::new());
+    }
+    let fds = sd_notify::listen_fds_with_names()?;
+    // SAFETY: systemd opened these descriptors for this process (LISTEN_PID is checked), and the flag
+    // above makes this the only place that owns them.
+    Ok(fds.map(|(fd, name)| (name, unsafe { OwnedFd::from_raw_fd(fd) })).collect())
+}
+
 /// A bound socket.
 #[derive(Debug)]
 pub struct Socket {
     socket: socket2::Socket,
     asked: usize,
+    /// Drops that a predecessor has counted.
+    drops_before: u64,
 }
 
 impl Socket {
@@ -49,7 +68,7 @@ impl Socket {
             socket.set_only_v6(false)?;
         }
         socket.set_reuse_port(true)?;
-        let socket = Self { socket, asked: config.receive_buffer_bytes };
+        let socket = Self { socket, asked: config.receive_buffer_bytes, drops_before: 0 };
         socket.ask_for_buffer();
         if config.gro {
             // An old kernel has none: then every datagram comes by itself.
@@ -62,7 +81,9 @@ impl Socket {
     /// Takes over a socket that is bound already: one that systemd kept for us.
     #[must_use]
     pub fn from_fd(fd: OwnedFd, config: &SocketConfig) -> Self {
-        let socket = Self { socket: fd.into(), asked: config.receive_buffer_bytes };
+        let asked = config.receive_buffer_bytes;
+        let mut socket = Self { socket: fd.into(), asked, drops_before: 0 };
+        socket.drops_before = socket.drops();
         socket.ask_for_buffer();
         socket
     }
@@ -84,7 +105,7 @@ impl Socket {
         ReceiveBuffer { asked: self.asked, got }
     }
 
-    /// Datagrams dropped here since it was bound: the buffer was full, or they came after
+    /// Datagrams dropped here since it was bound or taken over: the buffer was full, or they came after
     /// [`Socket::refuse`].
     #[must_use]
     pub fn drops(&self) -> u64 {
@@ -101,7 +122,8 @@ impl Socket {
                 &raw mut len,
             )
         };
-        if answer == 0 { u64::from(words[MEMINFO_DROPS]) } else { 0 }
+        let drops = if answer == 0 { u64::from(words[MEMINFO_DROPS]) } else { 0 };
+        drops.saturating_sub(self.drops_before)
     }
 
     /// Refuses every further datagram, so that what is queued can be taken in to the last one.
@@ -112,6 +134,12 @@ impl Socket {
         // A classic BPF program of one instruction: keep 0 bytes of the packet.
         let keep_nothing = SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0);
         self.socket.attach_filter(&[keep_nothing])
+    }
+
+    /// The descriptor, for whoever keeps it open when we are gone.
+    #[must_use]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     pub(super) fn fd(&self) -> RawFd {

@@ -49,6 +49,39 @@ fn every_size_arrives_whole_with_its_sender() {
     }
 }
 
+/// The socket lives on in somebody else's hands: between the two readers no datagram is lost, and
+/// none comes twice.
+#[test]
+fn what_comes_after_release_waits_for_the_next_reader() {
+    for path in BOTH {
+        let (mut first, address) = receiver(path, "127.0.0.1:0", &PLAIN);
+        let kept = first.sockets[0].as_fd().try_clone_to_owned().expect("a descriptor is left");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        let mut numbers = 0..;
+        let mut send = |count| {
+            for number in numbers.by_ref().take(count) {
+                sender.send_to(&u32::to_be_bytes(number), address).expect("sends");
+            }
+        };
+        send(300);
+        let mut received = receive(&mut first, 100);
+        send(300);
+        let mut take = |one: Received<'_>| received.push((one.source, one.bytes.to_vec()));
+        first.release(Duration::ZERO, &mut take).expect("the socket is fine");
+        drop(first);
+        send(300);
+        let next = Socket::from_fd(kept, &PLAIN);
+        let mut second = Receiver::new(vec![next], &config(path)).expect("as the first");
+        received.extend(receive(&mut second, 900 - received.len()));
+        let numbers: Vec<u32> = received
+            .iter()
+            .map(|(_, bytes)| u32::from_be_bytes(bytes[..].try_into().expect("four bytes")))
+            .collect();
+        assert_eq!(numbers, (0..900).collect::<Vec<_>>(), "{path:?}");
+        assert_eq!(second.kernel_drops(), 0);
+    }
+}
+
 #[test]
 fn a_dual_stack_socket_takes_both_families() {
     for path in BOTH {

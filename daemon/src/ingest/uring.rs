@@ -22,6 +22,11 @@ const SUBMISSIONS: u32 = 64;
 /// overflow.
 const COMPLETIONS: u32 = 1024;
 
+/// Marks the completion of a cancel; no socket has this number.
+const CANCEL: u64 = u64::MAX;
+/// A cancel takes effect at the next look of the kernel; this long is a kernel at fault.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+
 /// A ring with its buffers. Field order matters: the ring goes first, then what the kernel may have
 /// been writing to.
 pub(super) struct Uring {
@@ -91,6 +96,28 @@ impl Uring {
         self.complete(stats, take)
     }
 
+    /// Takes the armed receives back and hands out what they had taken; what is still queued in the
+    /// sockets stays there.
+    pub(super) fn release(
+        &mut self,
+        stats: &mut ReceiveStats,
+        take: &mut impl FnMut(Received<'_>),
+    ) -> io::Result<()> {
+        for index in (0..self.armed.len()).filter(|index| self.armed[*index]) {
+            let cancel = opcode::AsyncCancel::new(index as u64).build().user_data(CANCEL);
+            // SAFETY: a cancel refers to no memory of ours.
+            let pushed = unsafe { self.ring.submission().push(&cancel) };
+            pushed.map_err(|_| io::Error::other("the submission queue is full"))?;
+        }
+        // The last completion of a receive says that there are no more.
+        let started = Instant::now();
+        while self.armed.contains(&true) && started.elapsed() < CANCEL_WAIT {
+            self.enter(1, Duration::from_millis(5), 0)?;
+            self.complete(stats, take)?;
+        }
+        Ok(())
+    }
+
     /// Arms a receive on every socket that has none.
     fn arm(&mut self, sockets: &[Socket]) -> io::Result<()> {
         for (index, socket) in sockets.iter().enumerate() {
@@ -148,6 +175,9 @@ impl Uring {
     ) -> io::Result<()> {
         let Self { ring, buffers, header, armed, .. } = self;
         for completion in ring.completion() {
+            if completion.user_data() == CANCEL {
+                continue;
+            }
             if !cqueue::more(completion.flags()) {
                 armed[completion.user_data() as usize] = false;
             }
@@ -158,7 +188,7 @@ impl Uring {
                     // socket has its own buffer.
                     libc::ENOBUFS => stats.starved += 1,
                     // Errors of earlier sends through this socket do not concern receiving.
-                    libc::ECONNREFUSED | libc::EINTR | libc::EAGAIN => {}
+                    libc::ECONNREFUSED | libc::EINTR | libc::EAGAIN | libc::ECANCELED => {}
                     error if error > 0 => return Err(io::Error::from_raw_os_error(error)),
                     _ => {}
                 }

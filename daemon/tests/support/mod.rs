@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 pub mod capture;
+pub mod manager;
 pub mod process;
 pub mod topic;
 pub mod witness;

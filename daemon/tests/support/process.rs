@@ -35,7 +35,11 @@ pub struct Report {
 impl Neckard {
     /// Starts it on free ports of 127.0.0.1 and waits until it listens.
     pub fn start(settings: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_neckard"));
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_neckard")), settings)
+    }
+
+    /// Starts it with `command`, which is the daemon or becomes it.
+    pub fn launch(mut command: Command, settings: &[&str]) -> Self {
         command.args(["run", "--set", "http.address=127.0.0.1:0"]);
         command.args(["--set", "listen=[{address = \"127.0.0.1:0\"}]"]);
         for setting in settings {

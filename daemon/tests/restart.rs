@@ -1,0 +1,100 @@
+//! `systemctl restart` under load loses nothing that the kernel took in.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+
+mod support;
+
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
+use support::manager::Manager;
+use support::{SharedBroker, fresh_topic, scratch, topic};
+
+const START_NS: u64 = 1_700_000_000_000_000_000;
+
+/// A port that was free a moment ago: a restart needs one that stays.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Sends until told to stop; answers flows and datagrams sent.
+fn send(port: u16, stop: &AtomicBool) -> (u64, u64) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut fleet = Fleet::new(&[Protocol::V9, Protocol::Ipfix], 8, 3);
+    let mut bytes = [0; DATAGRAM_BYTES_MAX];
+    let mut datagrams = 0;
+    while !stop.load(Ordering::Relaxed) {
+        for _ in 0..4 {
+            let (_, made) = fleet.datagram(START_NS, &mut bytes);
+            socket.send_to(&bytes[..made.bytes], ("127.0.0.1", port)).unwrap();
+            datagrams += 1;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    (fleet.totals().all.flows, datagrams)
+}
+
+#[test]
+fn nothing_is_lost_by_three_restarts_under_load() {
+    let broker = SharedBroker::find();
+    let (brokers, name) = (broker.address(), fresh_topic("restart"));
+    let state = scratch("restart-state");
+    let port = free_port();
+    let settings = [
+        "output.kind=kafka".to_string(),
+        format!("kafka.brokers=[\"{brokers}\"]"),
+        format!("kafka.topic={name}"),
+        format!("listen=[{{address = \"127.0.0.1:{port}\"}}]"),
+        format!("state.directory={}", state.display()),
+        "stop.keep_sockets=true".to_string(),
+    ];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let mut manager = Manager::new("restart");
+    let mut neckard = manager.start(&settings);
+    let stored = manager.stored();
+    assert!(stored > 0, "a socket for every worker is kept");
+    let stop = AtomicBool::new(false);
+    let mut reports = Vec::new();
+    let (flows, datagrams, neckard) = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| send(port, &stop));
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(700));
+            let (status, report) = neckard.stop();
+            assert!(status.success());
+            reports.push(report);
+            // Nobody reads now; the sender goes on.
+            std::thread::sleep(Duration::from_millis(300));
+            neckard = manager.start(&settings);
+            assert_eq!(manager.stored(), stored, "sockets are taken over, not bound anew");
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        stop.store(true, Ordering::Relaxed);
+        let (flows, datagrams) = sender.join().unwrap();
+        (flows, datagrams, neckard)
+    });
+    // What the last run has not read yet is in its sockets: it stops like the others.
+    std::thread::sleep(Duration::from_millis(500));
+    let (_, report) = neckard.stop();
+    reports.push(report);
+    assert!(reports.iter().all(|report| report.datagrams > 0), "every run had work: {reports:?}");
+    assert_eq!(reports.iter().map(|report| report.kernel_drops).sum::<u64>(), 0, "{reports:?}");
+    assert_eq!(reports.iter().map(|report| report.datagrams).sum::<u64>(), datagrams);
+    assert_eq!(reports.iter().map(|report| report.not_decoded).sum::<u64>(), 0, "{reports:?}");
+    assert_eq!(reports.iter().map(|report| report.delivered).sum::<u64>(), flows);
+    assert_eq!(topic::read(&brokers, &name).len() as u64, flows);
+}
+
+#[test]
+fn a_kept_socket_that_nobody_listens_to_any_more_is_closed() {
+    let mut manager = Manager::new("removed-address");
+    let (first, second) = (free_port(), free_port());
+    let listen = |port| format!("listen=[{{address = \"127.0.0.1:{port}\"}}]");
+    let neckard = manager.start(&["stop.keep_sockets=true", &listen(first)]);
+    let stored = manager.stored();
+    let _ = neckard.stop();
+    let neckard = manager.start(&["stop.keep_sockets=true", &listen(second)]);
+    assert_eq!(manager.stored(), stored, "the old ones are removed, the new ones are in");
+    assert!(neckard.log().iter().any(|line| line.contains("is not listened to any more")));
+    let _ = neckard.stop();
+}
