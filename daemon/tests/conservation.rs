@@ -3,39 +3,12 @@
 
 mod support;
 
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use support::generator::Generator;
 use support::process::{Neckard, Report};
-use support::{SharedBroker, fresh_topic, neckar, topic};
+use support::{SharedBroker, fresh_topic, topic};
 use xtask::kafka::Broker;
-
-/// A running `neckar generate`.
-struct Generator(Child);
-
-impl Generator {
-    fn start(target: SocketAddr, protocol: &str, flows: u64, rate: u64) -> Self {
-        let child = Command::new(neckar())
-            .args(["generate", "--to", &target.to_string(), "--protocol", protocol])
-            .args(["--exporters", "100", "--rate", &rate.to_string()])
-            .args(["--flows", &flows.to_string(), "--json"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-
-    /// Waits for its end; answers the flows it sent.
-    fn flows(self) -> u64 {
-        let output = self.0.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-        summary["flows"].as_u64().unwrap()
-    }
-}
 
 fn start(brokers: &str, topic: &str) -> Neckard {
     Neckard::start(&[
@@ -129,9 +102,7 @@ fn sigterm_under_load_loses_nothing_that_was_received() {
     std::thread::sleep(Duration::from_secs(2));
     let (status, report) = neckard.stop();
     assert!(status.success());
-    let mut generator = generator.0;
-    drop(generator.kill());
-    drop(generator.wait());
+    drop(generator);
     assert!(report.flows > 50_000, "it stopped in the midst of it: {report:?}");
     assert_eq!((report.shed, report.failed, report.left, report.not_decoded), (0, 0, 0, 0));
     check_books(&report, topic::end(&broker.address(), &name));

@@ -9,14 +9,9 @@ use std::time::Duration;
 
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
 use support::manager::Manager;
-use support::{SharedBroker, fresh_topic, scratch, topic};
+use support::{SharedBroker, free_udp_port, fresh_topic, scratch, topic};
 
 const START_NS: u64 = 1_700_000_000_000_000_000;
-
-/// A port that was free a moment ago: a restart needs one that stays.
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Sends until told to stop; answers flows and datagrams sent.
 fn send(port: u16, stop: &AtomicBool) -> (u64, u64) {
@@ -40,7 +35,7 @@ fn nothing_is_lost_by_three_restarts_under_load() {
     let broker = SharedBroker::find();
     let (brokers, name) = (broker.address(), fresh_topic("restart"));
     let state = scratch("restart-state");
-    let port = free_port();
+    let port = free_udp_port();
     let settings = [
         "output.kind=kafka".to_string(),
         format!("kafka.brokers=[\"{brokers}\"]"),
@@ -88,7 +83,7 @@ fn nothing_is_lost_by_three_restarts_under_load() {
 #[test]
 fn a_kept_socket_that_nobody_listens_to_any_more_is_closed() {
     let mut manager = Manager::new("removed-address");
-    let (first, second) = (free_port(), free_port());
+    let (first, second) = (free_udp_port(), free_udp_port());
     let listen = |port| format!("listen=[{{address = \"127.0.0.1:{port}\"}}]");
     let neckard = manager.start(&["stop.keep_sockets=true", &listen(first)]);
     let stored = manager.stored();

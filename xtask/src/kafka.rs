@@ -30,6 +30,8 @@ pub struct Broker {
     process: Option<Child>,
     /// It outlives this value.
     is_left: bool,
+    /// Its data lie on a disk of their own.
+    has_disk: bool,
 }
 
 impl Broker {
@@ -46,19 +48,54 @@ impl Broker {
     /// # Errors
     /// As [`Broker::start`].
     pub fn start_on(port: u16) -> io::Result<Self> {
-        let jars = jars()?;
-        let folder = broker_folder(port);
-        drop(fs::remove_dir_all(&folder));
-        fs::create_dir_all(&folder)?;
-        write_properties(&folder, port)?;
-        let id = java(&jars, "kafka.tools.StorageTool", &["random-uuid"])?;
-        let id = String::from_utf8_lossy(&id.stdout).trim().to_string();
-        let properties = folder.join("server.properties").display().to_string();
-        let format = ["format", "--cluster-id", &id, "--config", &properties];
-        java(&jars, "kafka.tools.StorageTool", &format)?;
-        let mut broker = Self { port, folder, process: None, is_left: false };
+        let mut broker = Self::format(port, &alone(port, free_port()?), &cluster_id()?, None)?;
         broker.restart()?;
         Ok(broker)
+    }
+
+    /// The same, whose disk has room for `mebibytes` (a tmpfs; only root may mount one).
+    ///
+    /// # Errors
+    /// As [`Broker::start`], or the disk cannot be had.
+    pub fn start_on_disk_of(mebibytes: u32) -> io::Result<Self> {
+        let port = free_port()?;
+        let node = alone(port, free_port()?);
+        let mut broker = Self::format(port, &node, &cluster_id()?, Some(mebibytes))?;
+        broker.restart()?;
+        Ok(broker)
+    }
+
+    /// Makes its folder, on a disk of its own if asked for, ready to start.
+    fn format(port: u16, node: &str, cluster_id: &str, mebibytes: Option<u32>) -> io::Result<Self> {
+        let folder = broker_folder(port);
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(folder.join("data"))?;
+        let mut broker = Self { port, folder, process: None, is_left: false, has_disk: false };
+        if let Some(mebibytes) = mebibytes {
+            mount(&broker.folder.join("data"), &format!("size={mebibytes}m"))?;
+            broker.has_disk = true;
+        }
+        let properties = broker.folder.join("server.properties");
+        let logs = format!("log.dirs={}\n", broker.folder.join("data/logs").display());
+        fs::write(&properties, format!("{node}{logs}{PROPERTIES}"))?;
+        let properties = properties.display().to_string();
+        let format = ["format", "--cluster-id", cluster_id, "--config", &properties];
+        java(&jars()?, "kafka.tools.StorageTool", &format)?;
+        Ok(broker)
+    }
+
+    /// Gives the disk of [`Broker::start_on_disk_of`] another size.
+    ///
+    /// # Errors
+    /// It is too full for that.
+    pub fn resize_disk(&self, mebibytes: u32) -> io::Result<()> {
+        mount(&self.folder.join("data"), &format!("remount,size={mebibytes}m"))
+    }
+
+    /// Does its process run? One whose disk is full ends by itself.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)))
     }
 
     /// `127.0.0.1:port`, for `bootstrap.servers`.
@@ -72,6 +109,11 @@ impl Broker {
     /// # Errors
     /// It does not come up; its log is in `target/kafka`.
     pub fn restart(&mut self) -> io::Result<()> {
+        self.spawn()?;
+        self.wait_until_up()
+    }
+
+    fn spawn(&mut self) -> io::Result<()> {
         let log = fs::File::create(self.folder.join("broker.log"))?;
         let process = java_command(&jars()?, "kafka.Kafka")
             .arg(self.folder.join("server.properties"))
@@ -80,7 +122,7 @@ impl Broker {
             .stderr(log)
             .spawn()?;
         self.process = Some(process);
-        self.wait_until_up()
+        Ok(())
     }
 
     fn wait_until_up(&mut self) -> io::Result<()> {
@@ -200,6 +242,9 @@ impl Drop for Broker {
             drop(process.kill());
             drop(process.wait());
         }
+        if self.has_disk {
+            drop(Command::new("umount").arg(self.folder.join("data")).status());
+        }
         drop(fs::remove_dir_all(&self.folder));
     }
 }
@@ -209,9 +254,19 @@ impl Drop for Broker {
 /// # Errors
 /// The broker's answer.
 pub fn create_topic(brokers: &str, topic: &str, partitions: u32) -> io::Result<()> {
-    let partitions = partitions.to_string();
-    let args =
-        ["--bootstrap-server", brokers, "--create", "--topic", topic, "--partitions", &partitions];
+    topic_command(brokers, topic, &["--create", "--partitions", &partitions.to_string()])
+}
+
+/// Deletes a topic.
+///
+/// # Errors
+/// The broker's answer.
+pub fn delete_topic(brokers: &str, topic: &str) -> io::Result<()> {
+    topic_command(brokers, topic, &["--delete"])
+}
+
+fn topic_command(brokers: &str, topic: &str, command: &[&str]) -> io::Result<()> {
+    let args = [&["--bootstrap-server", brokers, "--topic", topic], command].concat();
     java(&jars()?, "org.apache.kafka.tools.TopicCommand", &args).map(drop)
 }
 
@@ -300,22 +355,83 @@ fn pom() -> String {
     )
 }
 
-fn write_properties(folder: &Path, port: u16) -> io::Result<()> {
-    let controller = free_port()?;
-    let data = folder.join("data");
-    let properties = format!(
-        "process.roles=broker,controller\nnode.id=1\n\
-         controller.quorum.voters=1@127.0.0.1:{controller}\ncontroller.listener.names=CONTROLLER\n\
+fn cluster_id() -> io::Result<String> {
+    let id = java(&jars()?, "kafka.tools.StorageTool", &["random-uuid"])?;
+    Ok(String::from_utf8_lossy(&id.stdout).trim().to_string())
+}
+
+/// Needs root.
+fn mount(folder: &Path, options: &str) -> io::Result<()> {
+    let mut mount = Command::new("mount");
+    let status = mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other("no disk of its own: mount failed"))
+    }
+}
+
+/// What every broker for tests is told.
+const PROPERTIES: &str = "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
+     listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+     num.partitions=4\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n\
+     log.retention.bytes=4294967296\nlog.segment.bytes=268435456\n";
+
+/// A broker that is its own cluster.
+fn alone(port: u16, controller: u16) -> String {
+    format!(
+        "{}offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n",
+        node(1, port, controller, &format!("1@127.0.0.1:{controller}"))
+    )
+}
+
+/// One node of a cluster, broker and controller in one.
+fn node(id: usize, port: u16, controller: u16, voters: &str) -> String {
+    format!(
+        "node.id={id}\ncontroller.quorum.voters={voters}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
-         log.dirs={}\nnum.partitions=4\noffsets.topic.replication.factor=1\n\
-         transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-         group.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n\
-         log.retention.bytes=4294967296\nlog.segment.bytes=268435456\n",
-        data.display(),
-    );
-    fs::write(folder.join("server.properties"), properties)
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n"
+    )
+}
+
+/// Brokers that replicate each other's topics: every partition on all of them, and with `acks=all` a
+/// message is on at least two before it is acknowledged.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its brokers, to be stopped and killed one by one.
+    pub brokers: Vec<Broker>,
+}
+
+impl Cluster {
+    /// Starts three.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start() -> io::Result<Self> {
+        let ports: Vec<(u16, u16)> =
+            (0..3).map(|_| Ok((free_port()?, free_port()?))).collect::<io::Result<_>>()?;
+        let voters = ports.iter().zip(1..).map(|((_, port), id)| format!("{id}@127.0.0.1:{port}"));
+        let voters = voters.collect::<Vec<_>>().join(",");
+        let cluster_id = cluster_id()?;
+        let replicated = "default.replication.factor=3\nmin.insync.replicas=2\n\
+                          offsets.topic.replication.factor=3\n";
+        let mut brokers = Vec::new();
+        for (id, (port, controller)) in (1..).zip(ports) {
+            let node = node(id, port, controller, &voters) + replicated;
+            brokers.push(Broker::format(port, &node, &cluster_id, None)?);
+        }
+        // None is up before the others are there to agree with.
+        brokers.iter_mut().try_for_each(Broker::spawn)?;
+        brokers.iter_mut().try_for_each(Broker::wait_until_up)?;
+        Ok(Self { brokers })
+    }
+
+    /// For `bootstrap.servers`.
+    #[must_use]
+    pub fn addresses(&self) -> String {
+        self.brokers.iter().map(Broker::address).collect::<Vec<_>>().join(",")
+    }
 }
 
 fn free_port() -> io::Result<u16> {

@@ -23,6 +23,12 @@ enum Chore {
     /// Apache Kafka on loopback.
     #[command(subcommand)]
     Kafka(KafkaChore),
+    /// Faults under load, again and again: brokers killed, paused, out of disk, the daemon killed.
+    Torture {
+        /// Faults of each kind; the test command runs one.
+        #[arg(long, default_value_t = 5)]
+        rounds: u64,
+    },
     /// Measurements of the whole.
     #[command(subcommand)]
     Bench(BenchChore),
@@ -86,6 +92,7 @@ enum BenchChore {
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test => return test::run(),
+        Chore::Torture { rounds } => test::torture(rounds),
         Chore::Kafka(chore) => run_kafka(chore),
         Chore::Bench(BenchChore::Produce { word }) => bench::produce(word.as_deref()),
         Chore::Bench(BenchChore::E2e { flows, kafka, goflow2 }) => {

@@ -4,7 +4,7 @@
 //! order, stops what it started, and ends with one line of sums. A step that fails does not keep
 //! the later ones from running, so that one run shows everything that is wrong.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -84,6 +84,18 @@ pub fn run() -> ExitCode {
         }
     }
     conclude(&outcomes, tally)
+}
+
+/// The long form of `daemon/tests/torture.rs`, one test at a time, each telling what became of what.
+///
+/// # Errors
+/// A test failed; it has told why.
+pub fn torture(rounds: u64) -> io::Result<()> {
+    let mut tests = Command::new("cargo");
+    tests.args(["test", "--release", "-p", "neckard", "--test", "torture", "--"]);
+    tests.args(["--test-threads", "1", "--nocapture"]);
+    let status = tests.env("NECKAR_TORTURE_ROUNDS", rounds.to_string()).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other("some tests failed")) }
 }
 
 /// A cargo command, leaked so that a list of steps reads as one: xtask ends soon after.

@@ -3,7 +3,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
+pub mod audit;
 pub mod capture;
+pub mod generator;
 pub mod manager;
 pub mod process;
 pub mod topic;

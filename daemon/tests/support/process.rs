@@ -124,6 +124,12 @@ impl Neckard {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
+    /// SIGKILL: no last words.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// SIGTERM, then waits for the end; answers its last words.
     pub fn stop(mut self) -> (ExitStatus, Report) {
         self.signal("TERM");

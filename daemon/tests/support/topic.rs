@@ -24,14 +24,14 @@ pub fn end(brokers: &str, topic: &str) -> u64 {
 /// Every message of the topic up to its present end, decoded by prost: not by our own decoder.
 pub fn read(brokers: &str, topic: &str) -> Vec<Message> {
     let mut messages = Vec::new();
-    visit(brokers, topic, |payload| {
+    visit(brokers, topic, |_, payload| {
         messages.push(Message::decode(payload).expect("one bare message per record"));
     });
     messages
 }
 
-/// Calls `visit` with every payload of the topic up to its present end.
-pub fn visit(brokers: &str, topic: &str, mut visit: impl FnMut(&[u8])) {
+/// Calls `visit` with partition and payload of every message of the topic up to its present end.
+pub fn visit(brokers: &str, topic: &str, mut visit: impl FnMut(i32, &[u8])) {
     let expected = end(brokers, topic);
     let consumer = consumer(brokers);
     let mut list = TopicPartitionList::new();
@@ -44,7 +44,7 @@ pub fn visit(brokers: &str, topic: &str, mut visit: impl FnMut(&[u8])) {
     while seen < expected {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                visit(message.payload().unwrap_or_default());
+                visit(message.partition(), message.payload().unwrap_or_default());
                 seen += 1;
                 last = Instant::now();
             }
