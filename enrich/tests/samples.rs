@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use neckar_enrich::Sources;
-use neckar_enrich::sources::{asn, customers, interfaces, list, networks};
+use neckar_enrich::sources::{SourceKind, asn, customers, interfaces, list, networks};
 
 fn sample(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)
@@ -48,4 +48,24 @@ fn names_and_interfaces() {
     let interfaces = interfaces::read(&sample("interfaces.csv")).unwrap();
     let interface = interfaces.interface("192.0.2.1".parse().unwrap(), 501).unwrap();
     assert_eq!((interface.name.as_str(), interface.speed_mbps), ("xe-0/0/1", 100_000));
+}
+
+#[test]
+fn every_sample_is_told_by_its_content() {
+    let told = |name: &str| SourceKind::of_file(&sample(name)).unwrap();
+    let cases = [
+        ("as-names.csv", SourceKind::AsNames),
+        ("asn.csv", SourceKind::AsPrefixes),
+        ("customers.csv", SourceKind::Customers),
+        ("customers-v4-v6.csv", SourceKind::Customers),
+        ("interfaces.csv", SourceKind::Interfaces),
+        ("list.txt", SourceKind::List),
+        ("networks.csv", SourceKind::Networks),
+    ];
+    for (name, kind) in cases {
+        assert_eq!(told(name), kind, "{name}");
+        assert!(kind.read(&sample(name)).is_ok(), "{name}");
+    }
+    let samples = std::fs::read_dir(sample("")).unwrap().count();
+    assert_eq!(samples, cases.len(), "a sample is missing here");
 }

@@ -8,6 +8,7 @@
 pub mod asn;
 pub mod customers;
 pub mod interfaces;
+mod kind;
 pub mod list;
 pub mod maxmind;
 pub mod mrt;
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 use crate::error::LoadError;
 use crate::ranges::{Address, Prefix};
 use crate::values::{Texts, Value, Values};
+pub use kind::{Content, SourceKind};
 use open::read_file;
 
 /// Rows that a source may have: what bounds the memory of a load (about 100 bytes a prefix while it

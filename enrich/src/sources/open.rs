@@ -41,7 +41,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> LoadError {
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> LoadError {
     LoadError::new(path, format!("a readable file was expected: {error}"))
 }
 
