@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::decode::DecodeArgs;
 use crate::generate::GenerateArgs;
+use crate::lookup::LookupArgs;
 use crate::replay::ReplayArgs;
+use crate::table::TableArgs;
 
 /// Neckar's toolbox: look into, play back and make up NetFlow, IPFIX and sFlow.
 #[derive(Debug, Parser)]
@@ -27,6 +29,12 @@ pub enum Verb {
     /// Send made-up flows of many synthetic routers to a collector
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(GenerateArgs),
+    /// Show every label that addresses get, and who says so
+    #[command(after_help = LOOKUP_EXAMPLES)]
+    Lookup(LookupArgs),
+    /// Sum up files of labels, and find their bad rows
+    #[command(after_help = TABLE_EXAMPLES)]
+    Table(TableArgs),
 }
 
 const EXIT_CODES: &str = "\
@@ -81,6 +89,29 @@ Examples:
   neckar generate --to 127.0.0.1:2055 --exporters 100 --rate 50000 --seconds 10
   neckar generate --to 127.0.0.1:2055 --protocol v5,v9,ipfix,sflow --json \\
       --exporters 8 --rate 1000 --flows 100000";
+
+const LOOKUP_EXAMPLES: &str = "\
+The sources are those of the daemon's configuration, section [enrich], or the
+files given with --source; these are asked in the order given. \"result\" is what
+an address gets after precedence: of each kind the first source that says
+something, of lists all. A list given with --source is named as its file.
+
+Examples:
+  neckar lookup 192.0.2.1                              as the daemon would
+  neckar lookup --set enrich.bogons=true 10.0.0.1      and what if?
+  neckar lookup --source customers.csv --source rib.gz 192.0.2.1 2001:db8::1
+  neckar lookup --format json 192.0.2.1 | jq .result";
+
+const TABLE_EXAMPLES: &str = "\
+The content decides what a file holds, not the name. Rows of prefix,number are
+taken for customers; --kind as-prefixes says that the numbers are AS numbers.
+A file with a bad row is not taken at all, here as by the daemon: one line names
+file, line, text and what was expected.
+
+Examples:
+  neckar table /etc/neckar/customers.csv
+  neckar table rib.20260101.0000.bz2 GeoLite2-Country.mmdb
+  neckar table --format json *.csv | jq .memory_bytes";
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 //! replay, generate    datagrams of files, or of synthetic routers -> outlet -> UDP
 //!   pace              when each is due       outlet   sent, counted, never silently lost
 //!   target            where to, and from which source address
+//! table, lookup       files of labels -> neckar_enrich -> what they hold, what an address gets
 //! capture             files in, UDP datagrams out
 //! progress, stop      a bar on a terminal, Ctrl-C
 //! ```
@@ -20,11 +21,13 @@ pub mod cli;
 pub mod decode;
 pub mod exit;
 pub mod generate;
+pub mod lookup;
 mod outlet;
 mod pace;
 mod progress;
 pub mod replay;
 mod stop;
+pub mod table;
 mod target;
 
 pub use exit::{Exit, Failure};

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use neckar::cli::{Cli, Verb};
-use neckar::{decode, generate, replay};
+use neckar::{decode, generate, lookup, replay, table};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Decode(args) => decode::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Generate(args) => generate::run(&args),
+        Verb::Lookup(args) => lookup::run(&args),
+        Verb::Table(args) => table::run(&args),
     };
     let exit = result.unwrap_or_else(|failure| {
         eprintln!("neckar: {failure}");

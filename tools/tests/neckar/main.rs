@@ -7,6 +7,7 @@ mod conformance;
 mod decode;
 mod frames;
 mod generate;
+mod labels;
 mod program;
 mod readme;
 mod receiver;
