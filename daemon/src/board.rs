@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::output::{Output, OutputCounts};
+use crate::snmp::{SnmpCounts, SnmpView};
 use crate::splitter::{SplitterCounts, SplitterView};
 use crate::tables::{TableCounts, TablesView};
 use crate::worker::{Published, WorkerCounts};
@@ -23,6 +24,8 @@ pub struct Board {
     pub splitter: Arc<SplitterCounts>,
     /// The labels' tables.
     pub tables: Arc<TableCounts>,
+    /// What asking for interface names came to.
+    pub snmp: Arc<SnmpCounts>,
     /// Set when the pipeline begins to stop.
     pub stopping: Arc<AtomicBool>,
     /// When it started.
@@ -40,6 +43,8 @@ pub struct Snapshot {
     pub splitter: SplitterView,
     /// Of the labels' tables.
     pub tables: TablesView,
+    /// Of asking for interface names.
+    pub snmp: SnmpView,
     /// Since the start.
     pub uptime: Duration,
 }
@@ -74,6 +79,7 @@ impl Board {
             output: self.output.counts(),
             splitter: self.splitter.view(),
             tables: self.tables.view(),
+            snmp: self.snmp.view(),
             uptime: self.started.elapsed(),
         }
     }

@@ -32,6 +32,7 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
     let per_worker = batches_per_worker(config, workers);
     let sockets = workers * config.listen.len();
     let decode = &config.decode;
+    let asks = config.exporter.iter().any(|rule| rule.snmp.is_some());
     vec![
         Term {
             room: "batches",
@@ -71,6 +72,12 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             bytes: decode.exporters_max * EXPORTER_BYTES * (1 + workers),
             reason: format!("decode.exporters_max x about {EXPORTER_BYTES} B x (1 + {workers})"),
         },
+        Term {
+            room: "interfaces",
+            // The poller's, the table keeper's, and encoded in the tables in force and the next.
+            bytes: if asks { config.snmp.interfaces_max * INTERFACE_BYTES } else { 0 },
+            reason: format!("snmp.interfaces_max x about {INTERFACE_BYTES} B, if anybody is asked"),
+        },
     ]
 }
 
@@ -79,3 +86,5 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
 const TEMPLATE_BYTES: usize = 1024;
 /// Sequence state, counters and hash table share of an exporter with one domain.
 const EXPORTER_BYTES: usize = 512;
+/// An interface with a name of 12 and a description of 40 letters, four times.
+const INTERFACE_BYTES: usize = 640;

@@ -7,6 +7,7 @@ use neckar_enrich::{Sources, Tables};
 
 use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config, OutputKind, Problem};
+use crate::snmp::AccessRules;
 use crate::{budget, cores, ingest, output, settings, tables};
 
 /// Checks, and says what would run.
@@ -46,6 +47,7 @@ fn describe(config: &Config) -> Result<String, Problem> {
     let _ = writeln!(out, "kernel:        {}", ingest::probe());
     let _ = writeln!(out, "output:        {}", describe_output(config)?);
     out.push_str(&describe_sources(&sources, &tables));
+    let _ = writeln!(out, "snmp:          {}", describe_snmp(config)?);
     let _ = writeln!(out, "memory, at most:");
     let mut sum = tables.memory_bytes();
     let _ = writeln!(out, "  {:>8}  prefix tables, as loaded", mebibytes(sum));
@@ -95,6 +97,15 @@ fn describe_output(config: &Config) -> Result<String, Problem> {
             Ok(format!("Kafka topic {} at {brokers}, through librdkafka", config.kafka.topic))
         }
     }
+}
+
+fn describe_snmp(config: &Config) -> Result<String, Problem> {
+    let rules = AccessRules::new(config)?;
+    if rules.is_empty() {
+        return Ok("nobody is asked".into());
+    }
+    let interval_s = config.snmp.interval_s;
+    Ok(format!("{} exporter rules say who is asked, every {interval_s} s", rules.len()))
 }
 
 fn mebibytes(bytes: usize) -> String {

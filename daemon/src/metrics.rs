@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use neckar_decode::Cause;
 
 use crate::board::{Board, Snapshot};
+use crate::snmp::Failure;
 use crate::worker::WorkerCounts;
 
 /// How a value behaves.
@@ -356,6 +357,42 @@ const PER_PROCESS: &[PerProcess] = &[
         value: |snapshot| snapshot.tables.retired,
     },
     PerProcess {
+        name: "neckar_snmp_walks_total",
+        kind: Counter,
+        help: "Walks that brought the interfaces of a device.",
+        value: |snapshot| snapshot.snmp.walks,
+    },
+    PerProcess {
+        name: "neckar_snmp_cut_total",
+        kind: Counter,
+        help: "Walks that found more interfaces than `snmp.interfaces_per_exporter_max` or `snmp.interfaces_max` leave room for.",
+        value: |snapshot| snapshot.snmp.cut,
+    },
+    PerProcess {
+        name: "neckar_snmp_devices",
+        kind: Gauge,
+        help: "Exporters that are asked by SNMP.",
+        value: |snapshot| snapshot.snmp.devices,
+    },
+    PerProcess {
+        name: "neckar_snmp_devices_backing_off",
+        kind: Gauge,
+        help: "Those of them whose last walk failed, and which rest.",
+        value: |snapshot| snapshot.snmp.backing_off,
+    },
+    PerProcess {
+        name: "neckar_snmp_devices_walking",
+        kind: Gauge,
+        help: "Those of them that are being asked now.",
+        value: |snapshot| snapshot.snmp.walking,
+    },
+    PerProcess {
+        name: "neckar_snmp_interfaces",
+        kind: Gauge,
+        help: "Interfaces known by SNMP, remembered ones included.",
+        value: |snapshot| snapshot.snmp.interfaces,
+    },
+    PerProcess {
         name: "neckar_uptime_seconds",
         kind: Gauge,
         help: "Seconds since the start.",
@@ -369,6 +406,8 @@ const DROPPED: (&str, &str) = (
 );
 const OUTPUT_ERRORS: (&str, &str) =
     ("neckar_output_errors_total", "Flows that the output gave up on, by its own error name.");
+const SNMP_FAILED: (&str, &str) =
+    ("neckar_snmp_failed_total", "Walks that brought nothing; a wrong community is a timeout.");
 
 /// The page that Prometheus reads.
 #[must_use]
@@ -394,6 +433,10 @@ pub fn render(board: &Board) -> String {
     for metric in PER_PROCESS {
         header(&mut out, metric.name, metric.kind, metric.help);
         let _ = writeln!(out, "{} {}", metric.name, (metric.value)(&snapshot));
+    }
+    header(&mut out, SNMP_FAILED.0, Counter, SNMP_FAILED.1);
+    for (failure, count) in Failure::ALL.iter().zip(snapshot.snmp.failed) {
+        let _ = writeln!(out, "{}{{cause=\"{}\"}} {count}", SNMP_FAILED.0, failure.name());
     }
     header(&mut out, OUTPUT_ERRORS.0, Counter, OUTPUT_ERRORS.1);
     for (error, count) in &snapshot.output.errors {
@@ -426,6 +469,7 @@ pub fn markdown() -> String {
     for metric in PER_PROCESS {
         row(metric.name, metric.kind, "", metric.help);
     }
+    row(SNMP_FAILED.0, Counter, "cause", SNMP_FAILED.1);
     row(OUTPUT_ERRORS.0, Counter, "error", OUTPUT_ERRORS.1);
     out
 }

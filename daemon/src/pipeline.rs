@@ -21,6 +21,7 @@ use crate::http::Http;
 use crate::ingest::{Receiver, Socket};
 use crate::output::Output;
 use crate::pool::Pool;
+use crate::snmp::{AccessRules, Poller};
 use crate::splitter::{Splitter, SplitterCounts};
 use crate::stage::{Stage, StageParts};
 use crate::state::StateKeeper;
@@ -68,6 +69,7 @@ pub struct Pipeline {
     splitter: Option<Splitter>,
     keeper: StateKeeper,
     table_keeper: TableKeeper,
+    poller: Option<Poller>,
     http: Option<Http>,
     listening: Vec<SocketAddr>,
     deadline: Duration,
@@ -83,6 +85,7 @@ impl Pipeline {
             Problem::new("workers.cores", &config.workers.cores, why, "choose others or auto")
         })?;
         let anonymizer = settings::anonymizer(config)?.map(Arc::new);
+        let access = AccessRules::new(config)?;
         let table_keeper = TableKeeper::start(config)?;
         let (sockets, listening) = bind_all(config, cores.len())?;
         let shared = Arc::new(Shared::new(settings::decode(config)?));
@@ -100,6 +103,7 @@ impl Pipeline {
             output: Arc::clone(&output),
             splitter: counts,
             tables: Arc::clone(table_keeper.counts()),
+            snmp: Arc::default(),
             stopping: Arc::new(AtomicBool::new(false)),
             started: Instant::now(),
         });
@@ -109,15 +113,28 @@ impl Pipeline {
             splitter,
             keeper,
             table_keeper,
+            poller: None,
             http: None,
             listening,
             deadline: Duration::from_secs(config.stop.deadline_s),
         };
         let tables = Arc::clone(pipeline.table_keeper.tables());
-        let launch = Launch { config, cores: &cores, shared, tables, anonymizer, output, events };
+        let launch = Launch {
+            config,
+            cores: &cores,
+            shared: Arc::clone(&shared),
+            tables,
+            anonymizer,
+            output,
+            events,
+        };
         if let Err(error) = pipeline.launch(launch, sockets) {
             let _ = pipeline.stop();
             return Err(error);
+        }
+        if let Err(error) = pipeline.start_poller(config, access, shared) {
+            let _ = pipeline.stop();
+            return Err(system(error));
         }
         if let Some(address) = config.http.bind_address() {
             match Http::start(address, board) {
@@ -164,6 +181,19 @@ impl Pipeline {
         Ok(())
     }
 
+    /// From here on the labels' tables learn interface names.
+    fn start_poller(
+        &mut self,
+        config: &Config,
+        access: AccessRules,
+        shared: Arc<Shared>,
+    ) -> io::Result<()> {
+        let (updates, counts) = (self.table_keeper.updates(), Arc::clone(&self.board.snmp));
+        let learnt = move |exporter, interfaces| updates.interfaces(exporter, interfaces);
+        self.poller = Poller::start(config, access, shared, counts, learnt)?;
+        Ok(())
+    }
+
     /// Its counters.
     #[must_use]
     pub fn board(&self) -> &Arc<Board> {
@@ -206,6 +236,9 @@ impl Pipeline {
         }
         self.board.output.finish(until);
         self.keeper.stop();
+        if let Some(poller) = self.poller {
+            poller.stop();
+        }
         self.table_keeper.stop();
         if let Some(http) = self.http {
             http.stop();

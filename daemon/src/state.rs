@@ -86,7 +86,7 @@ fn restore(path: &Path, shared: &Shared) {
 }
 
 /// Puts `bytes` in the place of `path` in one step.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary: PathBuf = path.with_extension("new");
     let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;

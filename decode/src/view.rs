@@ -1,6 +1,7 @@
 //! What people are shown: exporters with their accounts, templates with what each field is for, and
 //! the field map.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
@@ -117,6 +118,12 @@ impl Shared {
                     .collect(),
             })
             .collect()
+    }
+
+    /// The addresses of all exporters, each once; cheaper than [`exporters`](Self::exporters).
+    #[must_use]
+    pub fn addresses(&self) -> BTreeSet<IpAddr> {
+        lock(&self.table).exporters.keys().map(|key| key.address()).collect()
     }
 
     /// All templates, by exporter, domain and id.

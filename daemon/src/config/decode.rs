@@ -4,6 +4,8 @@ use neckar_enrich::RemotePolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SnmpAccess;
+
 /// Templates, held data, sampling.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +47,8 @@ pub struct ExporterRule {
     pub remote: Option<RemotePolicy>,
     /// Name to write to `Tenant`.
     pub tenant: Option<String>,
+    /// How it is asked for the names of its interfaces; not at all without.
+    pub snmp: Option<SnmpAccess>,
 }
 
 impl Default for Decode {

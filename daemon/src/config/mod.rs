@@ -17,6 +17,7 @@ mod problem;
 mod receive;
 mod reference;
 mod service;
+mod snmp;
 mod split;
 mod validate;
 
@@ -28,6 +29,7 @@ pub use problem::Problem;
 pub use receive::{Listen, Receive, ReceivePath, Steering, Workers};
 pub use reference::{markdown, toml_reference};
 pub use service::{Http, State, Stop};
+pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
 pub use split::Split;
 pub(crate) use validate::parse_prefix;
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub enrich: Enrich,
     /// Addresses made unrecognisable, after labelling.
     pub anonymize: Anonymize,
+    /// Interface names by SNMP.
+    pub snmp: Snmp,
     /// Encoded flows on their way out.
     pub batch: Batches,
     /// Where flows go.
@@ -79,6 +83,7 @@ impl Default for Config {
             exporter: Vec::new(),
             enrich: Enrich::default(),
             anonymize: Anonymize::default(),
+            snmp: Snmp::default(),
             batch: Batches::default(),
             output: Output::default(),
             kafka: Kafka::default(),

@@ -25,6 +25,7 @@ pub fn toml_reference() -> String {
             section = table.to_string();
             let header = match table.strip_suffix("[]") {
                 Some(array) => format!("# [[{array}]]"),
+                None if table.contains("[]") => format!("# [{}]", table.replace("[]", "")),
                 None => format!("[{table}]"),
             };
             let _ = write!(out, "\n{header}\n");
@@ -82,6 +83,8 @@ fn walk(node: &Value, root: &Schema, defaults: &Value, path: &str, keys: &mut Ve
 }
 
 fn resolve<'a>(node: &'a Value, root: &'a Schema) -> &'a Value {
+    // An optional table is one or null.
+    let node = node["anyOf"].get(0).unwrap_or(node);
     match node["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
         Some(name) => &root.as_value()["$defs"][name],
         None => node,

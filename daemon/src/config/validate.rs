@@ -17,6 +17,7 @@ impl Config {
         self.validate_listen()?;
         self.validate_bounds()?;
         self.validate_prefixes()?;
+        self.validate_snmp()?;
         if self.output.kind == OutputKind::Kafka {
             self.validate_kafka()?;
         }
@@ -81,6 +82,48 @@ impl Config {
         Ok(())
     }
 
+    fn validate_snmp(&self) -> Result<(), Problem> {
+        let snmp = &self.snmp;
+        let bounds = [
+            ("snmp.interval_s", snmp.interval_s, 1, YEAR_S),
+            ("snmp.timeout_ms", snmp.timeout_ms, 1, 600_000),
+            ("snmp.retries", snmp.retries.into(), 0, 100),
+            ("snmp.walk_s", snmp.walk_s, 1, YEAR_S),
+            ("snmp.concurrency", snmp.concurrency as u64, 1, 1024),
+            ("snmp.repetitions", snmp.repetitions.into(), 1, 1000),
+            ("snmp.backoff_s", snmp.backoff_s, 1, YEAR_S),
+            ("snmp.backoff_max_s", snmp.backoff_max_s, snmp.backoff_s, YEAR_S),
+            (
+                "snmp.interfaces_per_exporter_max",
+                snmp.interfaces_per_exporter_max as u64,
+                1,
+                1 << 24,
+            ),
+            ("snmp.interfaces_max", snmp.interfaces_max as u64, 1, 1 << 28),
+        ];
+        for (key, value, least, most) in bounds {
+            if !(least..=most).contains(&value) {
+                let fix = format!("choose {least} to {most}");
+                return Err(Problem::new(key, value, "out of bounds", fix));
+            }
+        }
+        let (key, written) = ("snmp.description_regex", &snmp.description_regex);
+        match regex::Regex::new(written) {
+            Ok(regex) if written.is_empty() || regex.captures_len() > 1 => Ok(()),
+            Ok(_) => {
+                let fix = "put what is to be kept in parentheses";
+                Err(Problem::new(key, quoted(written), "has no group 1", fix))
+            }
+            Err(error) => {
+                // The library shows the place over several lines; the last one says what it is.
+                let told = error.to_string();
+                let why = told.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                let fix = "write it as https://docs.rs/regex has it";
+                Err(Problem::new(key, quoted(written), why, fix))
+            }
+        }
+    }
+
     fn validate_kafka(&self) -> Result<(), Problem> {
         let kafka = &self.kafka;
         if kafka.brokers.is_empty() {
@@ -99,6 +142,8 @@ impl Config {
     }
 }
 
+/// Nothing here waits longer than that.
+const YEAR_S: u64 = 365 * 24 * 3600;
 /// Each is a socket for each worker, and a poll looks at so many.
 const LISTEN_MAX: usize = 64;
 
