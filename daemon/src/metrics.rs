@@ -406,8 +406,10 @@ const DROPPED: (&str, &str) = (
 );
 const OUTPUT_ERRORS: (&str, &str) =
     ("neckar_output_errors_total", "Flows that the output gave up on, by its own error name.");
-const SNMP_FAILED: (&str, &str) =
-    ("neckar_snmp_failed_total", "Walks that brought nothing; a wrong community is a timeout.");
+const SNMP_FAILED: (&str, &str) = (
+    "neckar_snmp_failed_total",
+    "Walks that brought nothing; a wrong community or pass phrase is a timeout, too.",
+);
 
 /// The page that Prometheus reads.
 #[must_use]

@@ -117,3 +117,26 @@ fn a_broker_that_is_away_is_no_reason_to_exit() {
     let (status, _) = neckard.stop();
     assert!(status.success());
 }
+
+#[test]
+fn an_snmp_rule_whose_secret_is_missing() {
+    let (code, stderr) = run(
+        "snmp-secret",
+        "check",
+        "[[exporter]]\nprefix = \"192.0.2.0/24\"\nsnmp = { community_file = \"/nowhere/c\" }\n",
+    );
+    assert_eq!(code, 2);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    let expected = "neckard: neckard.toml:3: exporter[0].snmp.community_file = \"/nowhere/c\": ";
+    assert!(stderr.starts_with(expected), "{stderr}");
+}
+
+#[test]
+fn an_snmp_expression_without_a_group() {
+    check(
+        "snmp-regex",
+        "[snmp]\ndescription_regex = \"^PEER: .*\"\n",
+        "neckard.toml:2: snmp.description_regex = \"^PEER: .*\": has no group 1; \
+         put what is to be kept in parentheses",
+    );
+}

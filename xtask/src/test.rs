@@ -24,6 +24,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("pmacctd", "pmacct", "real exporter: nfprobe"),
     ("nfcapd", "nfdump", "fills the files that nfreplay exports"),
     ("nfreplay", "nfdump", "real exporter: v9 from files"),
+    ("snmpd", "snmpd", "real device that is asked for interface names"),
+    ("snmpsimd", "snmpsim", "simulated devices with thousands of interfaces"),
     ("python3", "python3", "drives witnesses in another language"),
 ];
 

@@ -64,7 +64,8 @@ fn walk(node: &Value, root: &Schema, defaults: &Value, path: &str, keys: &mut Ve
     for (name, property) in properties {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let target = resolve(property, root);
-        let default = &defaults[name];
+        // A table that is not there by default still has defaults of its own.
+        let default = if defaults[name].is_null() { &property["default"] } else { &defaults[name] };
         if target["properties"].is_object() {
             walk(target, root, default, &path, keys);
         } else if resolve(&target["items"], root)["properties"].is_object() {
@@ -98,6 +99,11 @@ fn meaning(node: &Value) -> Option<String> {
 fn kind(node: &Value) -> String {
     if let Some(values) = node["enum"].as_array() {
         return values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+    }
+    // Values with a documentation of their own, each.
+    if let Some(values) = node["oneOf"].as_array() {
+        let values = values.iter().filter_map(|value| value["const"].as_str());
+        return values.collect::<Vec<_>>().join(", ");
     }
     match &node["type"] {
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).next().unwrap_or("").into(),

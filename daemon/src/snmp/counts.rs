@@ -5,11 +5,12 @@ use std::sync::{Mutex, PoisonError};
 /// Why a walk failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No answer in time; also what a wrong community looks like.
+    /// No answer in time, or none that is authentic: also what a wrong community or pass phrase looks
+    /// like.
     Timeout,
     /// The network says that nobody is there.
     Unreachable,
-    /// It knows us not, or does not let us: user, pass phrases, view.
+    /// It answers that it will not: its view, its context, an error of its own.
     Refused,
     /// It answers what is no answer.
     Garbled,

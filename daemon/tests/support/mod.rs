@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
+pub mod agent;
 pub mod audit;
 pub mod capture;
 pub mod generator;

@@ -89,6 +89,11 @@ impl Neckard {
         self.log.lock().unwrap().clone()
     }
 
+    /// Every line that it printed to standard output so far.
+    pub fn printed(&self) -> Vec<String> {
+        self.printed.lock().unwrap().clone()
+    }
+
     /// The first line that it prints to standard output.
     pub fn first_line(&self) -> String {
         let first = || self.printed.lock().unwrap().first().cloned();
