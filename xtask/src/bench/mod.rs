@@ -20,8 +20,10 @@ use serde_json::{Value, json};
 use crate::install;
 use crate::kafka::Broker;
 
-/// Offered loads, in flows per second.
-const RATES: [u64; 4] = [50_000, 100_000, 200_000, 400_000];
+mod curve;
+
+/// Offered loads, in flows per second: from a tenth of what two shared cores get through to about twice that.
+const RATES: [u64; 7] = [50_000, 100_000, 200_000, 400_000, 600_000, 800_000, 1_000_000];
 /// The kernel's clock tick: the unit of /proc/PID/stat.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -38,11 +40,30 @@ pub struct Options {
 /// One collector under one load.
 struct Run {
     collector: String,
-    rate: u64,
+    /// Flows per second that were really offered.
+    offered: f64,
     sent: u64,
-    arrived: u64,
+    /// Unknown of collectors that do not tell.
+    arrived: Option<u64>,
     cpu_seconds: f64,
     latency_ms: Option<(f64, f64)>,
+}
+
+impl Run {
+    fn cpu_per_million(&self) -> f64 {
+        self.cpu_seconds / (self.sent as f64 / 1e6)
+    }
+
+    fn lost_percent(&self) -> Option<f64> {
+        let lost = self.sent.saturating_sub(self.arrived?);
+        Some(100.0 * lost as f64 / self.sent as f64)
+    }
+}
+
+/// What `neckar generate` handed to the network.
+struct Load {
+    flows: u64,
+    per_second: f64,
 }
 
 /// Runs the bench of the `kafka` room; it starts a Kafka of its own unless `NECKAR_KAFKA` names one.
@@ -55,7 +76,8 @@ pub fn produce(word: Option<&str>) -> io::Result<()> {
     if bench.status()?.success() { Ok(()) } else { Err(io::Error::other("the bench failed")) }
 }
 
-/// Measures everything that is installed, prints the table and writes `target/bench/e2e.json`.
+/// Measures everything that is installed, prints the table and writes `target/bench/e2e.json` and
+/// `e2e.svg`.
 ///
 /// # Errors
 /// What could not be started.
@@ -111,14 +133,15 @@ fn neckard(brokers: &str, compression: &str, rate: u64, flows: u64) -> io::Resul
         .spawn()?;
     std::thread::sleep(Duration::from_secs(2));
     let before = cpu_seconds(child.id());
-    let sent = generate(port, rate, flows)?;
-    std::thread::sleep(Duration::from_secs(2));
+    let load = generate(port, rate, flows)?;
+    std::thread::sleep(Duration::from_secs(3));
     let cpu_seconds = cpu_seconds(child.id()) - before;
     let latency_ms = latency(http);
     stop(&mut child)?;
-    let arrived = crate::kafka::end_offsets(brokers, &topic)?.iter().sum();
+    let arrived = Some(crate::kafka::end_offsets(brokers, &topic)?.iter().sum());
+    let (sent, offered) = (load.flows, load.per_second);
     let collector = format!("neckard {compression}");
-    Ok(Run { collector, rate, sent, arrived, cpu_seconds, latency_ms })
+    Ok(Run { collector, offered, sent, arrived, cpu_seconds, latency_ms })
 }
 
 /// Median and 99th percentile from receipt to acknowledgement, in milliseconds, as the daemon's own
@@ -143,7 +166,8 @@ fn peers(brokers: &str, rate: u64, options: &Options) -> io::Result<Vec<Run>> {
         command
             .args(["-p", &port.to_string(), "-b", "127.0.0.1", "-B", "4194304", "-l"])
             .arg(folder);
-        runs.push(peer("nfcapd (files)", command, port, rate, options.flows, || None)?);
+        let arrived = || nfcapd_flows(folder);
+        runs.push(peer("nfcapd (files)", command, port, rate, options.flows, arrived)?);
     }
     if install::has("nfacctd") {
         let port = free_port()?;
@@ -195,17 +219,26 @@ fn peer(
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     std::thread::sleep(Duration::from_secs(2));
     let before = tree_cpu_seconds(child.id());
-    let sent = generate(port, rate, flows)?;
+    let load = generate(port, rate, flows)?;
     // nfacctd writes at its refresh time, in processes that it waits for.
     std::thread::sleep(Duration::from_secs(12));
     let cpu_seconds = tree_cpu_seconds(child.id()) - before;
-    let arrived = arrived().unwrap_or(0);
     stop(&mut child)?;
-    Ok(Run { collector: name.into(), rate, sent, arrived, cpu_seconds, latency_ms: None })
+    // Only now all its files are closed.
+    let arrived = arrived();
+    let (sent, offered) = (load.flows, load.per_second);
+    Ok(Run { collector: name.into(), offered, sent, arrived, cpu_seconds, latency_ms: None })
 }
 
-/// Sends the load and answers how many flows it was.
-fn generate(port: u16, rate: u64, flows: u64) -> io::Result<u64> {
+/// Flows in nfcapd's files, as nfdump sums them up.
+fn nfcapd_flows(folder: &Path) -> Option<u64> {
+    let output = Command::new("nfdump").arg("-R").arg(folder).arg("-I").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("Flows: ")?.trim().parse().ok())
+}
+
+/// Sends the load and answers what it was.
+fn generate(port: u16, rate: u64, flows: u64) -> io::Result<Load> {
     let output = Command::new(release("neckar"))
         .args(["generate", "--to", &format!("127.0.0.1:{port}"), "--protocol", "v9"])
         .args(["--exporters", "100", "--rate", &rate.to_string()])
@@ -213,7 +246,10 @@ fn generate(port: u16, rate: u64, flows: u64) -> io::Result<u64> {
         .stderr(Stdio::inherit())
         .output()?;
     let summary: Value = serde_json::from_slice(&output.stdout).map_err(io::Error::other)?;
-    summary["flows"].as_u64().ok_or_else(|| io::Error::other("neckar generate gave no count"))
+    match (summary["flows"].as_u64(), summary["flows_per_second"].as_f64()) {
+        (Some(flows), Some(per_second)) => Ok(Load { flows, per_second }),
+        _ => Err(io::Error::other("neckar generate gave no count")),
+    }
 }
 
 fn create_topic(brokers: &str, topic: &str) -> io::Result<()> {
@@ -257,18 +293,15 @@ fn stop(child: &mut Child) -> io::Result<()> {
 }
 
 fn print_run(run: &Run) {
-    let per_million = run.cpu_seconds / (run.sent as f64 / 1e6);
-    let lost = match run.arrived {
-        0 => "      -".to_string(),
-        arrived => format!("{:6.2}%", 100.0 * (run.sent as f64 - arrived as f64) / run.sent as f64),
-    };
+    let per_million = run.cpu_per_million();
+    let lost = run.lost_percent().map_or("      -".into(), |lost| format!("{lost:6.2}%"));
     let latency = match run.latency_ms {
         Some((p50, p99)) => format!("{p50:8.1} {p99:8.1}"),
         None => String::new(),
     };
     println!(
-        "{:<16} {:>8} flows/s  {:>9} sent  {per_million:6.2} CPU s/Mflow  {lost} lost  {latency}",
-        run.collector, run.rate, run.sent
+        "{:<16} {:>8.0} flows/s  {:>9} sent  {per_million:6.2} CPU s/Mflow  {lost} lost  {latency}",
+        run.collector, run.offered, run.sent
     );
 }
 
@@ -277,15 +310,17 @@ fn write_json(runs: &[Run]) -> io::Result<()> {
         .iter()
         .map(|run| {
             json!({
-                "collector": run.collector, "rate": run.rate, "sent": run.sent, "arrived": run.arrived,
+                "collector": run.collector, "offered": run.offered, "sent": run.sent, "arrived": run.arrived,
                 "cpu_seconds": run.cpu_seconds,
-                "cpu_seconds_per_million": run.cpu_seconds / (run.sent as f64 / 1e6),
+                "cpu_seconds_per_million": run.cpu_per_million(),
+                "lost_percent": run.lost_percent(),
                 "latency_ms": run.latency_ms,
             })
         })
         .collect();
     fs::create_dir_all("target/bench")?;
     fs::write("target/bench/e2e.json", serde_json::to_string_pretty(&rows)?)?;
-    println!("written: target/bench/e2e.json");
+    curve::draw(runs, Path::new("target/bench/e2e.svg"))?;
+    println!("written: target/bench/e2e.json and e2e.svg");
     Ok(())
 }
