@@ -18,7 +18,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::config::{ConfigError, checked};
 
 /// How long a broker may take to answer a question of ours.
-const ANSWER: Duration = Duration::from_secs(20);
+pub(crate) const ANSWER: Duration = Duration::from_secs(20);
 
 /// How to reach Kafka and as whom to read.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ const DEFAULTS: [(&str, &str); 6] = [
 
 /// Reads records. Not shared: one thread each, as many as the topic has partitions.
 pub struct Consumer {
-    client: BaseConsumer,
+    pub(crate) client: BaseConsumer,
 }
 
 impl std::fmt::Debug for Consumer {
@@ -56,7 +56,7 @@ impl std::fmt::Debug for Consumer {
 
 /// One record of a topic, in librdkafka's memory.
 #[derive(Debug)]
-pub struct Record<'a>(BorrowedMessage<'a>);
+pub struct Record<'a>(pub(crate) BorrowedMessage<'a>);
 
 impl Record<'_> {
     /// Its bytes; empty for a record without a value.
@@ -226,7 +226,7 @@ fn is_wanted(left: &mut BTreeMap<i32, i64>, (partition, offset): (i32, i64)) -> 
 }
 
 /// Errors that end by themselves: librdkafka reconnects and asks again.
-fn is_passing(error: &KafkaError) -> bool {
+pub(crate) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     if matches!(error, KafkaError::PartitionEOF(_)) {
         return true;

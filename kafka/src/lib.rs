@@ -10,6 +10,8 @@
 
 mod config;
 mod consumer;
+mod framing;
+mod generations;
 mod latency;
 #[allow(
     unsafe_code,
@@ -17,8 +19,13 @@ mod latency;
 )]
 mod produce;
 mod producer;
+mod range;
 mod topics;
+mod wire;
 
 pub use config::{ConfigError, ProducerConfig};
 pub use consumer::{Consumer, ConsumerConfig, Record};
+pub use framing::Framing;
+pub use generations::FlowReader;
 pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts, Topic};
+pub use range::{Position, Span};

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::decode::DecodeArgs;
+use crate::dump::DumpArgs;
 use crate::generate::GenerateArgs;
 use crate::lookup::LookupArgs;
 use crate::replay::ReplayArgs;
@@ -23,6 +24,9 @@ pub enum Verb {
     /// Print the flows in captures, or count them
     #[command(after_help = DECODE_EXAMPLES)]
     Decode(DecodeArgs),
+    /// Print the flows in a Kafka topic, all of them or those that a filter matches
+    #[command(after_help = DUMP_EXAMPLES)]
+    Dump(DumpArgs),
     /// Send the datagrams of captures to a collector
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
@@ -56,6 +60,30 @@ Examples:
   neckar decode --format line a.pcapng.zst | less  a line to read
   neckar decode --format none --stats *.pcap.gz    only count
   tcpdump -U -w - udp port 2055 | neckar decode -  live, as datagrams come";
+
+const DUMP_EXAMPLES: &str = "\
+Without --follow and --group: what is in the topic now, from --from to --until,
+in parts as Kafka has them: order holds within a partition. With --follow: from
+the end (or --from) on, until Ctrl-C. Neither joins a consumer group nor commits
+anything, so nobody's partitions are taken away. With --group: as a member of
+that group from where it stopped, committing what has been printed.
+
+--from and --until take `beginning`, `end`, an offset (1000), records before the
+end (-1000), a time ago (15m, \"2h 30m\") or a time in UTC
+(2026-01-31T12:00:00Z, \"2026-01-31 12:00:00\"); times are those that Kafka has.
+
+Messages may be bwNetFlow's, flowpipeline's (v1, v2), goflow's or goflow2's,
+bare, behind their length, or packed; each record is told by its content unless
+--framing says. A record that is no flow is counted and passed over.
+
+Passwords belong into a file: --properties kafka.properties, lines of
+librdkafka's KEY=VALUE.
+
+Examples:
+  neckar dump --format line --follow
+  neckar dump --filter 'proto udp and src port 53 and bps >10M' --from 1h
+  neckar dump --topic flows-100 --from -1000 --format csv > last.csv
+  neckar dump --brokers kafka:9093 --properties kafka.properties --group siem";
 
 const REPLAY_EXAMPLES: &str = "\
 Each exporter of the capture keeps a sender of its own, so that templates and

@@ -6,6 +6,7 @@
 //! replay, generate    datagrams of files, or of synthetic routers -> outlet -> UDP
 //!   pace              when each is due       outlet   sent, counted, never silently lost
 //!   target            where to, and from which source address
+//! dump                Kafka -> neckar_kafka -> neckar_filter -> text
 //! table, lookup       files of labels -> neckar_enrich -> what they hold, what an address gets
 //! capture             files in, UDP datagrams out
 //! progress, stop      a bar on a terminal, Ctrl-C
@@ -19,6 +20,7 @@
 pub mod capture;
 pub mod cli;
 pub mod decode;
+pub mod dump;
 pub mod exit;
 pub mod generate;
 pub mod lookup;

@@ -16,8 +16,7 @@ use neckar_decode::{Config, Datagram, Decoder, Shared};
 use crate::capture::{Captures, Notes, Packet};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
-use printer::Printer;
-
+pub(crate) use printer::Printer;
 pub(crate) use records::RecordCount;
 
 /// How often, in capture time, held data is looked through.
@@ -47,6 +46,8 @@ pub enum Format {
     Json,
     /// An object a line, as flowpipeline's JSON consumers read it
     Protojson,
+    /// An object a line with the nine keys of the suite's flowdumper
+    Flowdumper,
     /// A header, then a line with every field
     Csv,
     /// A line to read

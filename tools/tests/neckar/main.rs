@@ -5,6 +5,7 @@
 mod capture;
 mod conformance;
 mod decode;
+mod dump;
 mod frames;
 mod generate;
 mod labels;
