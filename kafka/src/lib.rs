@@ -4,6 +4,36 @@
 //! [`Producer`] a process, one [`Topic`] a thread and topic. `produce.rs` is the only file with C
 //! calls and the only unsafe one. And back out again: a [`Consumer`] of the topic's records.
 //!
+//! A [`FlowReader`] takes records apart that anybody wrote: bare, behind their length or packed, with
+//! the numbers of bwNetFlow, flowpipeline (v1, v2), goflow or goflow2.
+//!
+//! Two whole programs stand beside the library, and a test runs them against a real Kafka:
+//! `examples/producer.rs` (submit, what a full queue refuses, finish) and `examples/consumer.rs` (a
+//! member of a group that commits when the work is done, and says how far behind it is). In short:
+//!
+//! ```no_run
+//! use neckar_kafka::{Consumer, ConsumerConfig, FlowReader};
+//! use neckar_proto::{Field, Rows};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let brokers = vec!["127.0.0.1:9092".to_owned()];
+//! let group = "billing".to_owned();
+//! let consumer = Consumer::new(&ConsumerConfig { brokers, group, ..Default::default() })?;
+//! consumer.subscribe(&["flow-messages-enriched"])?;
+//! let (mut reader, mut rows) = (FlowReader::default(), Rows::default());
+//! while let Some(record) = consumer.next(std::time::Duration::from_secs(10))? {
+//!     rows.clear();
+//!     reader.read(record.payload(), &mut rows)?;
+//!     for flow in rows.as_slice() {
+//!         println!("{:?} {} bytes", flow.ip(Field::SrcAddr), flow.word_or_zero(Field::Bytes));
+//!     }
+//!     consumer.done(&record)?;
+//! }
+//! consumer.commit()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Deliberately absent: retrying what the queue refuses (the caller holds it), any knowledge of
 //! what a flow is. Cost: benches/README.md, "Kafka".
 #![deny(unsafe_code)]
