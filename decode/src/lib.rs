@@ -18,6 +18,7 @@ mod config;
 mod counters;
 mod decoder;
 mod elements;
+pub mod fields;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -45,7 +46,7 @@ pub use decoder::Decoder;
 pub use persist::{ImportError, Summary};
 pub use shared::{Shared, Totals};
 pub use template::Protocol;
-pub use view::{DomainView, ExporterView, FieldView, Source, TemplateView, field_sources};
+pub use view::{DomainView, ExporterView, FieldView, TemplateView};
 
 /// Rows that a [`RowSink`] gets at most in one call: they stay in the first-level cache from
 /// decoding to encoding.

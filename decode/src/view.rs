@@ -1,5 +1,4 @@
-//! What people are shown: exporters with their accounts, templates with what each field is for, and
-//! the field map.
+//! What people are shown: exporters with their accounts, and templates with what each field is for.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,7 +7,7 @@ use std::sync::atomic::Ordering;
 use neckar_proto::Field;
 
 use crate::counters::Cause;
-use crate::elements::{self, Convert, ELEMENTS, Element, REVERSE_PEN, Use};
+use crate::elements::{self, REVERSE_PEN, Use};
 use crate::shared::{Shared, Totals, lock};
 use crate::template::{FieldSpec, Protocol, Template, VARIABLE};
 
@@ -199,7 +198,7 @@ fn field_view(spec: FieldSpec, protocol: Protocol, options: bool, scope: bool) -
 }
 
 /// The fields that one use fills.
-fn filled(one: Use) -> Vec<Field> {
+pub(crate) fn filled(one: Use) -> Vec<Field> {
     let label = |slot| vec![Field::HasMPLS, Field::MPLSCount, slot];
     match one {
         Use::Fill { field, .. } | Use::FillReverse { field, .. } => vec![field],
@@ -222,137 +221,5 @@ fn served(one: Use) -> Option<&'static str> {
         Use::Sampler => Some("sampler"),
         Use::Boot => Some("exporter start"),
         Use::Frame(_) => Some("sampled packet"),
-    }
-}
-
-/// One line of the map from wire to row: what the documentation is made from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// What it fills.
-    pub field: Field,
-    /// Where: [`Protocol::NetflowV9`] and [`Protocol::Ipfix`] share elements, so an element has a
-    /// line for each.
-    pub protocol: Protocol,
-    /// The information element, if it comes from one.
-    pub element: Option<u16>,
-    /// IANA's name of the element, or the name of the field in the protocol's own document.
-    pub name: &'static str,
-    /// How, where it is more than copying the number.
-    pub note: String,
-}
-
-/// Fields of NetFlow v5: name in Cisco's document, what it fills, and how.
-const V5: &[(&str, Field, &str)] = &[
-    ("version", Field::Type, ""),
-    ("unix_secs, unix_nsecs, SysUptime, first", Field::TimeFlowStartNs, "signed 32-bit difference"),
-    ("unix_secs, unix_nsecs, SysUptime, last", Field::TimeFlowEndNs, "signed 32-bit difference"),
-    ("flow_sequence", Field::SequenceNum, ""),
-    ("sampling_interval", Field::SamplingRate, "low 14 bits"),
-    ("srcaddr", Field::SrcAddr, ""),
-    ("dstaddr", Field::DstAddr, ""),
-    ("nexthop", Field::NextHop, ""),
-    ("input", Field::InIf, ""),
-    ("output", Field::OutIf, ""),
-    ("dPkts", Field::Packets, ""),
-    ("dOctets", Field::Bytes, ""),
-    ("srcport", Field::SrcPort, ""),
-    ("dstport", Field::DstPort, ""),
-    ("dstport", Field::IcmpType, "high byte, if prot is ICMP"),
-    ("dstport", Field::IcmpCode, "low byte, if prot is ICMP"),
-    ("tcp_flags", Field::TCPFlags, ""),
-    ("prot", Field::Proto, ""),
-    ("tos", Field::IPTos, ""),
-    ("src_as", Field::SrcAS, ""),
-    ("dst_as", Field::DstAS, ""),
-    ("src_mask", Field::SrcNet, ""),
-    ("dst_mask", Field::DstNet, ""),
-    ("(always IPv4)", Field::Etype, "0x0800"),
-];
-
-/// What the header of a message fills.
-const HEADER: &[(&str, Field)] = &[
-    ("version", Field::Type),
-    ("sequence number", Field::SequenceNum),
-    ("source id, observation domain id", Field::ObservationDomainID),
-    ("(UDP source address)", Field::SamplerAddress),
-    ("(when it was received)", Field::TimeReceivedNs),
-];
-
-/// The whole map from NetFlow v5, v9 and IPFIX to the row, by protocol and element.
-pub fn field_sources() -> impl Iterator<Item = Source> {
-    let v5 = V5.iter().map(|(name, field, note)| Source {
-        field: *field,
-        protocol: Protocol::NetflowV5,
-        element: None,
-        name,
-        note: (*note).into(),
-    });
-    let with_templates = [Protocol::NetflowV9, Protocol::Ipfix].into_iter().flat_map(|protocol| {
-        let header = HEADER.iter().map(move |(name, field)| Source {
-            field: *field,
-            protocol,
-            element: None,
-            name,
-            note: String::new(),
-        });
-        let lines = ELEMENTS
-            .iter()
-            .filter(move |line| !line.v9_only || protocol == Protocol::NetflowV9)
-            .flat_map(move |line| sources_of(line, protocol));
-        header.chain(lines)
-    });
-    v5.chain(with_templates)
-}
-
-fn sources_of(line: &'static Element, protocol: Protocol) -> Vec<Source> {
-    let mut sources = Vec::new();
-    for one in line.uses {
-        for field in filled(*one) {
-            let (element, name) = (Some(line.id), line.name);
-            sources.push(Source { field, protocol, element, name, note: note(*one) });
-        }
-    }
-    sources
-}
-
-/// How a use fills its field, in words.
-fn note(one: Use) -> String {
-    match one {
-        Use::Fill { rank, convert, .. } => {
-            let how = conversion(convert);
-            let stands_in = if rank > 0 { "stands in while the others say nothing" } else { "" };
-            [how, stands_in]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join("; ")
-        }
-        Use::FillReverse { .. } => "of the reverse flow".into(),
-        Use::Label(_) => "label: the top 20 bits".into(),
-        Use::Rate(_) => "in the record, or by options data".into(),
-        Use::Sampler => "names the options row that says the rate".into(),
-        Use::Boot => "with flowStartSysUpTime, flowEndSysUpTime in IPFIX".into(),
-        Use::VrfName => "of the VRF number before it".into(),
-        Use::Frame(_) => "parsed".into(),
-    }
-}
-
-fn conversion(convert: Convert) -> &'static str {
-    match convert {
-        Convert::Low(12) => "low 12 bits",
-        Convert::Low(13) => "low 13 bits",
-        Convert::Low(20) => "low 20 bits",
-        Convert::Low(_) => "low byte",
-        Convert::Left(_) => "shifted left by 2",
-        Convert::High => "high byte",
-        Convert::IpVersion => "4: 0x0800, 6: 0x86dd; only without addresses",
-        Convert::PrefixV4 => "if the address kept is IPv4",
-        Convert::PrefixV6 => "if the address kept is IPv6",
-        Convert::Time(elements::Unit::Uptime) => "header clock minus signed difference of uptimes",
-        Convert::Time(elements::Unit::DeltaMicroseconds) => "before the export time",
-        Convert::Time(elements::Unit::NtpMicroseconds | elements::Unit::NtpNanoseconds) => {
-            "NTP 64-bit; plain Unix time where only that makes sense"
-        }
-        Convert::Number | Convert::Address | Convert::Time(_) | Convert::Text => "",
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use neckar_decode::field_sources;
+use neckar_decode::fields;
 use neckar_proto::{Field, Rows};
 use serde_json::Value as Json;
 
@@ -89,7 +89,7 @@ fn items(record: &Json, elements: &HashMap<&str, u16>) -> (Vec<Item>, Vec<Field>
                 items.push(Item { spec: spec(*element, bytes.len() as u16), bytes });
             }
             None => {
-                let filled = field_sources().filter(|source| source.name == name);
+                let filled = fields::sources().filter(|source| source.name == name);
                 untold.extend(filled.map(|source| source.field));
             }
         }
@@ -127,7 +127,7 @@ fn expected(line: &str, elements: &HashMap<&str, u16>) -> Vec<(Row, Vec<Field>)>
 fn every_value_is_the_golden_one() {
     let Some(folder) = shared_folder("captures") else { return };
     let elements: HashMap<&str, u16> =
-        field_sources().filter_map(|source| Some((source.name, source.element?))).collect();
+        fields::sources().filter_map(|source| Some((source.name, source.element?))).collect();
     for (test, traffic, records) in CASES {
         let golden = folder.join(format!("expected/netgauze/{test}/{traffic}-flow.json"));
         let golden = std::fs::read_to_string(golden).unwrap();
