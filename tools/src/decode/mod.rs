@@ -3,6 +3,7 @@
 //! A datagram at a time: memory depends neither on the length of the files nor on the number of
 //! flows. Time is the capture's.
 
+mod exporters;
 mod printer;
 mod records;
 mod stats;
@@ -34,7 +35,8 @@ pub struct DecodeArgs {
     /// Print what was counted, as one JSON object on standard error, at the end
     #[arg(long)]
     pub stats: bool,
-    /// Say on standard error what the files held beside datagrams, and what was odd about those
+    /// Say on standard error what the files held beside datagrams, what was odd about those, and what
+    /// each exporter's templates hold: which elements fill what, and which are skipped
     #[arg(long, short)]
     pub verbose: bool,
 }
@@ -73,6 +75,7 @@ pub fn run(args: &DecodeArgs) -> Result<Exit, Failure> {
     if args.verbose {
         say_notes(&captures.notes());
         stats::say_oddities(counters);
+        eprint!("{}", exporters::describe(&session.shared));
     }
     if args.stats {
         eprintln!("{}", stats::json(counters, session.shared.exporter_count()));
