@@ -1,9 +1,8 @@
 //! Flows of every schema generation as rows: bwNetFlow's and flowpipeline v1's as they are,
 //! goflow's, goflow2's and flowpipeline v2's renumbered.
 //!
-//! What collides is told by wire types and by values that can only mean one thing; benches need
-//! not care, since messages of our own numbers are only looked through. Cost: one pass over the
-//! keys of a message more than decoding takes.
+//! What collides is told by wire types and by values that can only mean one thing. Cost: a message
+//! of our own numbers is looked through once more than decoding takes; others are copied too.
 
 use neckar_proto::Rows;
 use neckar_proto::decode::{Malformed, decode};

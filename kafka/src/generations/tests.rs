@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 
 use neckar_proto::Field as Row;
+use proptest::prelude::*;
 
 use super::*;
 use crate::wire::put_varint;
@@ -171,4 +172,56 @@ fn what_is_no_flow_leaves_no_row_and_says_where() {
 fn no_bytes_are_a_flow_that_says_nothing() {
     // proto3: a message whose fields are all zero has no bytes.
     assert_eq!(read(b"").len(), 1);
+}
+
+/// Any flow that a collector may write: field 1 is its type and always there, some others, of any
+/// value.
+fn any_flow() -> impl Strategy<Value = Vec<u8>> {
+    let value = prop_oneof![0_u64..300, any::<u64>()];
+    let address = prop_oneof![
+        any::<[u8; 4]>().prop_map(|bytes| bytes.to_vec()),
+        any::<[u8; 16]>().prop_map(|bytes| bytes.to_vec()),
+    ];
+    let words = proptest::collection::btree_map(2_u32..=62, value, 0..20);
+    let texts = proptest::collection::vec(".{0,200}", 0..3);
+    (1_u64..=5, words, address.clone(), address, texts).prop_map(
+        |(kind, words, src, dst, texts)| {
+            let mut out = message(&[int(1, kind)]);
+            for (number, value) in words {
+                match number {
+                    6 => put(&mut out, 6, Value::Bytes(&src)),
+                    7 => put(&mut out, 7, Value::Bytes(&dst)),
+                    8 | 11 | 12 => {}
+                    _ => put(&mut out, number, Value::Varint(value)),
+                }
+            }
+            for (number, text) in [1003, 1004, 1016].into_iter().zip(&texts) {
+                put(&mut out, number, Value::Bytes(text.as_bytes()));
+            }
+            out
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_flow_is_taken_for_another_framing(flows in proptest::collection::vec(any_flow(), 2..5)) {
+        prop_assert_eq!(Framing::of(&flows[0]), Framing::Bare);
+        prop_assert_eq!(Framing::of(&framed(&flows[..1])), Framing::Delimited);
+        prop_assert_eq!(Framing::of(&framed(&flows)), Framing::Packed);
+    }
+
+    #[test]
+    fn any_bytes_are_flows_or_an_error(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for framing in [None, Some(Framing::Bare), Some(Framing::Delimited), Some(Framing::Packed)] {
+            let mut rows = Rows::default();
+            match FlowReader::new(framing).read(&payload, &mut rows) {
+                Ok(flows) => prop_assert_eq!(rows.len(), flows),
+                Err(error) => {
+                    prop_assert!(rows.is_empty());
+                    prop_assert!(error.offset <= payload.len());
+                }
+            }
+        }
+    }
 }
