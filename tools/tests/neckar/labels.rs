@@ -155,3 +155,33 @@ fn a_wrong_configuration_is_told_with_its_place() {
     assert_eq!(ran.stderr().lines().count(), 1);
     run(["lookup", "10.0.0.256"]).exits(2);
 }
+
+/// A dump of one route, 192.0.2.0/24 by AS 553, written by hand from RFC 6396.
+fn dump() -> Vec<u8> {
+    let record = |subtype: u8, body: &[u8]| {
+        let head = [0x65, 0, 0, 0, 0, 13, 0, subtype, 0, 0, 0, body.len() as u8];
+        [&head[..], body].concat()
+    };
+    // One peer with IPv4 and a 4-byte AS number, no view.
+    let peers = [0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 192, 0, 2, 9, 0, 0, 2, 0x29];
+    let attributes = [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 2, 0x29];
+    let mut route = vec![0, 0, 0, 0, 24, 192, 0, 2, 0, 1, 0, 0, 0x65, 0, 0, 0];
+    route.extend([0, attributes.len() as u8]);
+    route.extend(attributes);
+    [record(1, &peers), record(2, &route)].concat()
+}
+
+#[test]
+fn a_packed_dump_is_told_by_its_content() {
+    use std::io::Write;
+    let scratch = Scratch::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&dump()).unwrap();
+    let file = scratch.file("table", &packed.finish().unwrap());
+    let found = run(args("table", &["--format", "json"], &[&file])).exits(0).json();
+    let counts = [&found["kind"], &found["prefixes_v4"], &found["labels"]["AS"]];
+    assert_eq!(counts, [&json!("rib"), &json!(1), &json!(1)]);
+    let source = file.to_str().unwrap();
+    let found = run(["lookup", "--format", "json", "--source", source, "192.0.2.7"]).exits(0);
+    assert_eq!(found.json()["result"], json!({"AS": 553}));
+}
