@@ -111,7 +111,7 @@ fn refill(rows: &mut Rows, chunk: &Chunk) {
 
 fn encode(tables: &Tables, rows: &Rows, labels: &Labels, batch: &mut Batch) {
     for (index, flow) in rows.as_slice().iter().enumerate() {
-        let parts = labels.of(tables, index);
+        let parts = labels.of(index);
         if !batch.push(&BWNETFLOW, flow, rows.texts(), &parts) {
             batch.clear();
         }
@@ -149,7 +149,7 @@ fn bench_tables(criterion: &mut Criterion, name: &str, tables: &Tables, chunks: 
         refill(&mut rows, chunk);
         tables.label(&mut rows, &mut labels);
         encode(tables, &rows, &labels, &mut batch);
-        label_bytes += (0..ROWS).map(|row| labels.of(tables, row).concat().len()).sum::<usize>();
+        label_bytes += (0..ROWS).map(|row| labels.of(row).concat().len()).sum::<usize>();
     }
     println!(
         "{name}: {} bytes of labels, {} in all a flow; tables {:.1} MiB",

@@ -61,7 +61,7 @@ fn pipeline(criterion: &mut Criterion) {
                 run(&mut |rows| {
                     tables.label(rows, &mut labels);
                     for (index, flow) in rows.as_slice().iter().enumerate() {
-                        let labels = labels.of(&tables, index);
+                        let labels = labels.of(index);
                         assert!(batch.push(&BWNETFLOW, flow, rows.texts(), &labels));
                     }
                 });

@@ -248,7 +248,7 @@ fn batches() -> Vec<Arc<Batch>> {
         decoder.decode(datagram, &mut |rows: &mut Rows| {
             tables.label(rows, &mut labels);
             for (index, flow) in rows.as_slice().iter().enumerate() {
-                let labels = labels.of(&tables, index);
+                let labels = labels.of(index);
                 let open = batches.last_mut().expect("there is always one");
                 // The flow that finds a batch full is left out: there are enough.
                 if !open.push(&BWNETFLOW, flow, rows.texts(), &labels) {

@@ -213,7 +213,7 @@ impl Stage {
         let flows = rows.as_slice().iter().enumerate().skip(start);
         let taken = flows
             .take_while(|(index, flow)| {
-                let labels = self.labels.of(&self.tables, *index);
+                let labels = self.labels.of(*index);
                 batch.push(self.profile, flow, rows.texts(), &labels)
             })
             .count();

@@ -5,7 +5,6 @@ use neckar_proto::{Field, Rows};
 use crate::arena::STEP;
 use crate::normalize::Normalization;
 use crate::sets::LabelSet;
-use crate::tables::Tables;
 
 /// Pieces of encoded labels that a row gets.
 pub const PARTS: usize = 1;
@@ -110,10 +109,10 @@ impl Labels {
     /// The encoded labels of row `row`, which [`neckar_proto::encode::encode`] appends.
     ///
     /// # Panics
-    /// If the last call of [`Tables::label`] had no such row.
+    /// If the last call of [`Tables::label`](crate::Tables::label) had no such row.
     #[inline]
     #[must_use]
-    pub fn of<'t>(&'t self, _tables: &'t Tables, row: usize) -> [&'t [u8]; PARTS] {
+    pub fn of(&self, row: usize) -> [&[u8]; PARTS] {
         [self.bytes_of(row)]
     }
 

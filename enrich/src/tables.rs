@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use neckar_proto::encode::{BWNETFLOW, Profile};
+use neckar_proto::encode::{BWNETFLOW, LABELS_BYTES_MAX, Profile};
 use neckar_proto::{Field, Presence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -194,6 +194,8 @@ impl Tables {
         let interfaces = InterfaceTable::new(interfaces, settings.profile)
             .ok_or_else(|| too_large("4 GiB of interface names"))?;
         let row_bytes_max = prefixes.row_bytes_max + 2 * interfaces.bytes_max;
+        // A batch has room for this much behind a row: each text is cut as it is encoded.
+        assert!(row_bytes_max <= LABELS_BYTES_MAX, "{row_bytes_max} bytes of labels for one row");
         Ok(Self { prefixes, interfaces, settings, row_bytes_max })
     }
 }

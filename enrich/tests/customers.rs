@@ -36,7 +36,7 @@ fn labelled(settings: Settings, src: &str, dst: &str, direction: Option<u64>) ->
     let mut labels = Labels::default();
     tables.label(&mut rows, &mut labels);
     let mut out = vec![0; ROW_BYTES_MAX + 1000];
-    let parts = labels.of(&tables, 0);
+    let parts = labels.of(0);
     let len = encode(settings.profile, &rows.as_slice()[0], rows.texts(), &parts, &mut out);
     Message::decode(&out[..len]).unwrap()
 }

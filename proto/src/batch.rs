@@ -1,7 +1,7 @@
 //! Encoded flows back to back: what a worker hands to Kafka, to files and to the splitter, shared
 //! and never copied.
 
-use crate::encode::{self, Profile, ROW_BYTES_MAX};
+use crate::encode::{self, LABELS_BYTES_MAX, Profile, ROW_BYTES_MAX};
 use crate::field::Field;
 use crate::flow::Flow;
 
@@ -26,24 +26,30 @@ pub struct Batch {
     ends: Vec<u32>,
     facts: Vec<Facts>,
     flows_max: usize,
+    bytes_max: usize,
     opened_ns: u64,
 }
 
+/// Behind `bytes_max`, so that any row fits that starts before: an empty batch takes every row.
+const HEADROOM_BYTES: usize = ROW_BYTES_MAX + LABELS_BYTES_MAX;
+
 impl Batch {
-    /// Room for `flows_max` flows and `bytes_max` bytes; allocates it all now.
+    /// Room for `flows_max` flows, none of which starts behind `bytes_max` bytes; allocates it all
+    /// now.
     ///
     /// # Panics
-    /// If `bytes_max` exceeds 4 GiB: ends are 32-bit.
+    /// If that may end beyond 4 GiB: ends are 32-bit.
     #[must_use]
     pub fn with_capacity(flows_max: usize, bytes_max: usize) -> Self {
-        assert!(u32::try_from(bytes_max).is_ok(), "a batch is at most 4 GiB");
+        let bytes = bytes_max.saturating_add(HEADROOM_BYTES);
+        assert!(u32::try_from(bytes).is_ok(), "a batch is at most 4 GiB");
         Self {
-            // Headroom, so that any row that starts within `bytes_max` fits.
-            bytes: vec![0; bytes_max + ROW_BYTES_MAX].into_boxed_slice(),
+            bytes: vec![0; bytes].into_boxed_slice(),
             len: 0,
             ends: Vec::with_capacity(flows_max),
             facts: Vec::with_capacity(flows_max),
             flows_max,
+            bytes_max,
             opened_ns: 0,
         }
     }
@@ -51,7 +57,7 @@ impl Batch {
     /// Bytes of memory that a batch of this capacity takes: what `budget` adds up.
     #[must_use]
     pub const fn memory_bytes(flows_max: usize, bytes_max: usize) -> usize {
-        bytes_max + ROW_BYTES_MAX + flows_max * (size_of::<u32>() + size_of::<Facts>())
+        bytes_max + HEADROOM_BYTES + flows_max * (size_of::<u32>() + size_of::<Facts>())
     }
 
     /// Notes when the first flow came, in Unix nanoseconds: what its latency is counted from.
@@ -73,13 +79,14 @@ impl Batch {
         self.facts.clear();
     }
 
-    /// Encodes `flow` behind the others. `false`, and nothing changed, if the batch is full.
+    /// Encodes `flow` behind the others. `false`, and nothing changed, if the batch is full; an
+    /// empty one is not.
+    ///
+    /// # Panics
+    /// If the labels are longer than [`LABELS_BYTES_MAX`], which tables are held to.
     #[inline]
     pub fn push(&mut self, profile: &Profile, flow: &Flow, texts: &[u8], labels: &[&[u8]]) -> bool {
-        let labels_len: usize = labels.iter().map(|label| label.len()).sum();
-        if self.ends.len() >= self.flows_max
-            || self.bytes.len() - self.len < ROW_BYTES_MAX + labels_len
-        {
+        if self.ends.len() >= self.flows_max || self.len > self.bytes_max {
             return false;
         }
         self.len += encode::encode(profile, flow, texts, labels, &mut self.bytes[self.len..]);
@@ -134,5 +141,26 @@ impl Batch {
     #[must_use]
     pub fn facts(&self) -> &[Facts] {
         &self.facts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::BWNETFLOW;
+
+    #[test]
+    #[should_panic(expected = "at most 4 GiB")]
+    fn the_headroom_counts_among_the_4_gib() {
+        drop(Batch::with_capacity(1, u32::MAX as usize));
+    }
+
+    #[test]
+    fn an_empty_batch_takes_a_row_with_the_longest_labels() {
+        let mut batch = Batch::with_capacity(2, 16);
+        let (flow, label) = (Flow::default(), vec![0; LABELS_BYTES_MAX]);
+        assert!(batch.push(&BWNETFLOW, &flow, &[], &[&label]));
+        assert!(!batch.push(&BWNETFLOW, &flow, &[], &[]), "now it is full");
+        assert_eq!((batch.len(), batch.bytes().len()), (1, LABELS_BYTES_MAX));
     }
 }

@@ -70,6 +70,10 @@ const _: () = assert!(
 /// longest.
 pub const ROW_BYTES_MAX: usize =
     WORDS * (3 + 10) + ADDRESSES * (3 + 1 + 16) + TEXTS * (3 + 2 + 2 * TEXT_BYTES_MAX) + SLACK;
+/// An upper bound on the labels that enrichment appends to a row: every text by [`encode_text`],
+/// and as many again, since tables add up what sources might say without looking whether a row can
+/// have it all.
+pub const LABELS_BYTES_MAX: usize = 2 * TEXTS * (3 + 2 + TEXT_BYTES_MAX);
 /// Stores are eight or sixteen bytes wide whatever counts of them.
 const SLACK: usize = 32;
 
@@ -302,10 +306,12 @@ fn encode_texts(
     out: &mut [u8],
     mut at: usize,
 ) -> usize {
-    for field in
-        Field::all().filter(|field| !field.is_word() && !field.is_address() && flow.has(*field))
-    {
-        let tag = profile.texts[field.slot()];
+    let mut present = flow.present.texts;
+    while present != 0 {
+        let slot = present.trailing_zeros() as usize;
+        present &= present - 1;
+        let field = Field::text_at(slot);
+        let tag = profile.texts[slot];
         let text = text_of(flow, field, texts).unwrap_or_default();
         if tag.len == 0 || text.is_empty() {
             continue;

@@ -88,6 +88,11 @@ impl Field {
         !self.is_word() && (self as usize) < WORDS + ADDRESSES
     }
 
+    /// The text in this slot.
+    pub(crate) const fn text_at(slot: usize) -> Self {
+        TABLE[WORDS + ADDRESSES + slot].field
+    }
+
     /// Slot within its store. The row's arrays have exactly as many slots as the store has fields.
     #[must_use]
     pub const fn slot(self) -> usize {

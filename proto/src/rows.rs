@@ -67,8 +67,11 @@ impl Rows {
     }
 
     /// Appends a copy of row `index`, sharing its texts.
+    ///
+    /// # Panics
+    /// If there is no such row.
     pub fn push_copy(&mut self, index: usize) -> &mut Flow {
-        let copy = self.flows[index].clone();
+        let copy = self.as_slice()[index].clone();
         let row = self.push();
         *row = copy;
         row
@@ -77,6 +80,12 @@ impl Rows {
     /// Keeps the first `len` rows.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+    }
+
+    /// Keeps the first `len` rows, whose texts are the first `text_bytes` of all.
+    pub(crate) fn rewind(&mut self, len: usize, text_bytes: usize) {
+        self.truncate(len);
+        self.texts.truncate(text_bytes);
     }
 
     /// The rows.
@@ -103,6 +112,9 @@ impl Rows {
     ///
     /// Texts are made UTF-8, characters kept whole: protobuf readers refuse a message with a
     /// `string` that is not.
+    ///
+    /// # Panics
+    /// If there is no such row.
     pub fn set_text(&mut self, index: usize, field: Field, text: &[u8]) {
         let offset = self.texts.len();
         match field.info().kind {
@@ -115,7 +127,34 @@ impl Rows {
         }
         // Offsets fit: a batch is at most some thousand rows of some dozen texts of 255 bytes.
         let span = Span { offset: offset as u32, len: (self.texts.len() - offset) as u32 };
-        let flow = &mut self.flows[index];
+        let flow = &mut self.as_mut_slice()[index];
+        flow.texts[field.slot()] = span;
+        flow.present.insert(field);
+    }
+
+    /// Appends a number to a list field of row `index`, unless the list is as long as may be.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub(crate) fn push_item(&mut self, index: usize, field: Field, item: u32) {
+        debug_assert!(field.info().kind == Kind::U32List);
+        let end = self.texts.len();
+        let flow = &mut self.flows[..self.len][index];
+        let mut span = match flow.has(field) {
+            true => flow.texts[field.slot()],
+            false => Span { offset: end as u32, len: 0 },
+        };
+        if span.len as usize + size_of::<u32>() > TEXT_BYTES_MAX {
+            return;
+        }
+        let list = span.offset as usize..(span.offset + span.len) as usize;
+        if list.end != end {
+            // Something stands behind the list: it grows at the end of all texts.
+            self.texts.extend_from_within(list);
+            span.offset = end as u32;
+        }
+        self.texts.extend_from_slice(&item.to_le_bytes());
+        span.len += size_of::<u32>() as u32;
         flow.texts[field.slot()] = span;
         flow.present.insert(field);
     }
@@ -180,6 +219,35 @@ mod tests {
         assert_eq!(stored(Field::ApplicationId, &[0xff; 300]), [0xff; 255]);
         assert_eq!(stored(Field::ASPath, &[7; 300]), [7; 252]);
         assert_eq!(stored(Field::ASPath, &[7; 6]), [7; 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "out of bounds")]
+    fn a_forgotten_row_gets_no_text() {
+        let mut rows = Rows::with_capacity(2);
+        rows.push();
+        rows.set_text(1, Field::Note, b"nobody's");
+    }
+
+    #[test]
+    #[should_panic(expected = "out of bounds")]
+    fn a_forgotten_row_is_not_copied() {
+        let mut rows = Rows::with_capacity(2);
+        rows.push();
+        rows.push_copy(1);
+    }
+
+    #[test]
+    fn lists_grow_around_texts_up_to_their_bound() {
+        let mut rows = Rows::default();
+        rows.push();
+        for item in 0..100 {
+            rows.push_item(0, Field::ASPath, item);
+            rows.set_text(0, Field::Note, b"between");
+        }
+        let list: Vec<u8> = (0..63_u32).flat_map(u32::to_le_bytes).collect();
+        assert_eq!(rows.text(&rows.as_slice()[0], Field::ASPath), Some(&list[..]));
+        assert_eq!(rows.text(&rows.as_slice()[0], Field::Note), Some(&b"between"[..]));
     }
 
     #[test]
