@@ -3,8 +3,8 @@
 //! sFlow's raw headers (protocols 1, 11, 12) and the sampled packets inside IPFIX records (IEs 104,
 //! 313, 314, 315) come through [`dissect`]. It works in two steps: [`Frame::read`] and
 //! [`Packet::read`] find where the headers lie (no field is looked at that does not lead further),
-//! then [`write`] stores what they say. So a tunnel costs nothing but another look, and a row never
-//! mixes two packets. What is rare (MPLS, LLC, extension headers, headers that are cut) is out of
+//! then what they say is stored. So a tunnel costs nothing but another look, and a row never mixes
+//! two packets. What is rare (MPLS, LLC, extension headers, headers that are cut) is out of
 //! line and returns the same plain values, which keeps them in registers where it is not.
 //!
 //! Deliberately absent: reassembly, checksums, payload, and any memory between two packets. "A cut
@@ -61,23 +61,27 @@ pub(crate) enum Link {
 ///   fields stand.
 /// * `bytes` end where the sample ends; padding is the caller's to cut off.
 pub(crate) fn dissect(link: Link, bytes: &[u8], decapsulate: bool, row: &mut Flow) -> Option<u64> {
-    let frame = Frame::read(link, bytes, decapsulate);
-    let packet = Packet::read(frame.etype, frame.carried);
-    let total_bytes = packet.network.total_bytes();
-    if decapsulate && let Some((frame, packet)) = tunnel::innermost(&frame, &packet) {
-        write(&frame, &packet, row);
-    } else {
-        write(&frame, &packet, row);
-    }
+    let (said, total_bytes) = store(link, bytes, decapsulate, row);
+    row.restart(row.presence().union(said));
     total_bytes
 }
 
-/// Stores what the headers say, and marks it present all at once: one update of the row's presence
-/// instead of one each.
+/// [`dissect`] for a caller that fills more of the row at once: what was stored is for the caller
+/// to mark present.
 #[inline(always)]
-fn write(frame: &Frame<'_>, packet: &Packet<'_>, row: &mut Flow) {
-    let said = frame.write(row).union(packet.write(row)).union(transport::write(packet, row));
-    row.restart(row.presence().union(said));
+pub(crate) fn store(
+    link: Link,
+    bytes: &[u8],
+    decapsulate: bool,
+    row: &mut Flow,
+) -> (Presence, Option<u64>) {
+    let frame = Frame::read(link, bytes, decapsulate);
+    let packet = Packet::read(frame.etype, frame.carried);
+    let total_bytes = packet.network.total_bytes();
+    let inner = if decapsulate { tunnel::innermost(&frame, &packet) } else { None };
+    let (frame, packet) = inner.unwrap_or((frame, packet));
+    let said = frame.write(row).union(packet.write(row)).union(transport::write(&packet, row));
+    (said, total_bytes)
 }
 
 /// Every field that [`dissect`] may set.

@@ -11,6 +11,8 @@
 //! * "Counter samples and discard notifications are counted, never an error; unknown samples and
 //!   records are skipped by length." Every flow sample becomes a flow, with Packets 1, even if none
 //!   of its records is of use.
+//! * Raw headers are dissected of protocols 1, 11 and 12, and of 13 (MPLS); of others only their
+//!   length counts.
 //! * One sample is one packet: its raw header (record 1) beats the sampled Ethernet record (2),
 //!   that the sampled IPv4 and IPv6 records (3, 4), in whatever order they come; of two of a kind
 //!   the first counts. Bytes likewise.
@@ -86,7 +88,8 @@ impl Header {
     }
 
     fn read_behind_version(reader: &mut Reader<'_>, source: IpAddr) -> Option<Self> {
-        let agent = reader.address()?.filter(|agent| !agent.is_unspecified()).unwrap_or(source);
+        let agent = reader.address()?;
+        let agent = if agent.is_nothing() { source } else { agent.typed() };
         let [sub_agent, sequence, uptime_ms, samples] = reader.words()?;
         Some(Self { agent, sub_agent, sequence, uptime_ms, samples })
     }
@@ -222,16 +225,50 @@ impl<'b> Reader<'b> {
         Some((format, body))
     }
 
-    /// An address; `None` inside where the bytes say that it is unknown.
-    #[inline]
-    #[expect(clippy::option_option, reason = "cut and unknown are two things")]
-    fn address(&mut self) -> Option<Option<IpAddr>> {
+    /// An address with its kind in front.
+    #[inline(always)]
+    fn address(&mut self) -> Option<Address> {
         match self.word()? {
-            ADDRESS_UNKNOWN => Some(None),
-            ADDRESS_IPV4 => Some(Some(Ipv4Addr::from_octets(*self.chunk()?).into())),
+            ADDRESS_UNKNOWN => Some(Address { bytes: [0; 16], len: 0 }),
+            ADDRESS_IPV4 => Some(Address::v4(*self.chunk()?)),
             // "v4-mapped IPv6 is IPv4".
-            ADDRESS_IPV6 => Some(Some(Ipv6Addr::from_octets(*self.chunk()?).to_canonical())),
+            ADDRESS_IPV6 => Some(match *self.chunk()? {
+                [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => Address::v4([a, b, c, d]),
+                bytes => Address { bytes, len: 16 },
+            }),
             _ => None,
+        }
+    }
+}
+
+/// An address as the row keeps it: the first `len` bytes, the others zero; none of them where it is
+/// unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Address {
+    bytes: [u8; 16],
+    len: u8,
+}
+
+impl Address {
+    #[inline(always)]
+    fn v4([a, b, c, d]: [u8; 4]) -> Self {
+        Self { bytes: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], len: 4 }
+    }
+
+    const fn is_known(self) -> bool {
+        self.len > 0
+    }
+
+    /// Unknown, or nothing but zeros.
+    #[inline(always)]
+    fn is_nothing(self) -> bool {
+        self.bytes == [0; 16]
+    }
+
+    fn typed(self) -> IpAddr {
+        match self.bytes {
+            [a, b, c, d, ..] if self.len == 4 => Ipv4Addr::new(a, b, c, d).into(),
+            bytes => Ipv6Addr::from_octets(bytes).into(),
         }
     }
 }

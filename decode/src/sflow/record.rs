@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use neckar_proto::{Field, Flow, Rows, TEXT_BYTES_MAX};
+use neckar_proto::{Field, Flow, Presence, Rows, TEXT_BYTES_MAX};
 
-use super::Reader;
-use crate::packet::{Link, dissect};
+use super::{Address, Reader};
+use crate::packet::{self, Link};
 
 // Formats of enterprise 0, which is in the upper 20 bits.
 const RAW_HEADER: u32 = 1;
@@ -27,49 +27,86 @@ const UNKNOWN: u32 = u32::MAX;
 /// tables.
 const PATH_MAX: usize = TEXT_BYTES_MAX / size_of::<u32>();
 
+/// A row that is being filled. What it says is marked present in the end, all at once: changing the
+/// marks in memory with every field costs more than the fields.
+pub(super) struct Row<'r> {
+    pub(super) flow: &'r mut Flow,
+    pub(super) said: &'r mut Presence,
+}
+
+impl Row<'_> {
+    #[inline(always)]
+    pub(super) fn set(&mut self, field: Field, value: u64) {
+        self.flow.store_word(field, value);
+        self.said.insert(field);
+    }
+
+    /// "Zero never replaces non-zero."
+    #[inline(always)]
+    fn merge(&mut self, field: Field, value: u64) {
+        if value != 0 || !self.said.contains(field) {
+            self.set(field, value);
+        }
+    }
+
+    #[inline(always)]
+    fn set_address(&mut self, field: Field, address: Address) {
+        self.flow.store_address(field, address.bytes, address.len);
+        self.said.insert(field);
+    }
+}
+
 /// What the records of one sample say about its packet, the best first: a raw header is stored as
 /// it comes, the others wait until all have been seen and then fill in what is absent, so the order
 /// of records makes no difference.
 #[derive(Debug, Default)]
-pub(super) struct Packet {
+pub(super) struct Sampled {
     has_header: bool,
     ethernet: Option<SampledEthernet>,
     ip: Option<SampledIp>,
+    /// A next hop other than zero has been said, by the router or for want of that by BGP.
+    has_hop: bool,
 }
 
-/// Adds what a record says to row `index`. `None` if it is shorter than its format; then it has
-/// said nothing.
+/// Adds what a record says to row `index`, which so far says `said`. `None` if it is shorter than
+/// its format; then it has said nothing.
 #[inline(always)]
 pub(super) fn decode(
     format: u32,
     body: &[u8],
     decapsulate: bool,
-    packet: &mut Packet,
-    rows: &mut Rows,
-    index: usize,
+    sampled: &mut Sampled,
+    (rows, index): (&mut Rows, usize),
+    said: &mut Presence,
 ) -> Option<()> {
     let reader = Reader(body);
-    if format == EXTENDED_GATEWAY {
-        return gateway(reader, rows, index);
-    }
-    let row = &mut rows.as_mut_slice()[index];
+    let mut row = Row { flow: &mut rows.as_mut_slice()[index], said };
     match format {
-        RAW_HEADER => packet.raw_header(reader, decapsulate, row),
-        EXTENDED_SWITCH => switch(reader, row),
-        EXTENDED_ROUTER => router(reader, row),
-        SAMPLED_ETHERNET | SAMPLED_IPV4 | SAMPLED_IPV6 => packet.keep(format, reader),
+        RAW_HEADER => sampled.raw_header(reader, decapsulate, &mut row),
+        EXTENDED_SWITCH => switch(reader, &mut row),
+        EXTENDED_ROUTER => sampled.router(reader, &mut row),
+        EXTENDED_GATEWAY => {
+            let mut path = [[0; 4]; PATH_MAX];
+            let path_len = sampled.gateway(reader, &mut path, &mut row)?;
+            if path_len > 0 {
+                said.insert(Field::ASPath);
+                rows.set_text(index, Field::ASPath, path[..path_len].as_flattened());
+            }
+            Some(())
+        }
+        SAMPLED_ETHERNET | SAMPLED_IPV4 | SAMPLED_IPV6 => sampled.keep(format, reader),
         // "Unknown … records are skipped by length".
         _ => Some(()),
     }
 }
 
-impl Packet {
+impl Sampled {
     #[inline(always)]
     fn raw_header(
         &mut self,
         mut reader: Reader<'_>,
         decapsulate: bool,
-        row: &mut Flow,
+        row: &mut Row<'_>,
     ) -> Option<()> {
         let [protocol, frame_bytes, _stripped, header_bytes] = reader.words()?;
         // One sample is one packet: a second header is not asked.
@@ -88,7 +125,8 @@ impl Packet {
             _ => return Some(()),
         };
         // The frame's length counts, not the packet's.
-        let _ip_bytes = dissect(link, header, decapsulate, row);
+        let (said, _ip_bytes) = packet::store(link, header, decapsulate, row.flow);
+        *row.said = row.said.union(said);
         Some(())
     }
 
@@ -104,7 +142,50 @@ impl Packet {
         Some(())
     }
 
-    /// Adds what no header has said. To be called behind the last record.
+    #[inline(always)]
+    fn router(&mut self, mut reader: Reader<'_>, row: &mut Row<'_>) -> Option<()> {
+        let hop = reader.address()?;
+        let [source_bits, destination_bits] = reader.words()?;
+        // "Zero never replaces non-zero": the BGP next hop of a gateway record in front of this
+        // one.
+        if !hop.is_nothing() || hop.is_known() && !row.said.contains(Field::NextHop) {
+            row.set_address(Field::NextHop, hop);
+            self.has_hop |= !hop.is_nothing();
+        }
+        row.set(Field::SrcNet, u64::from(source_bits));
+        row.set(Field::DstNet, u64::from(destination_bits));
+        Some(())
+    }
+
+    /// Gives how many numbers of the path there are in `path`.
+    #[inline(always)]
+    fn gateway(
+        &mut self,
+        mut reader: Reader<'_>,
+        path: &mut [[u8; 4]; PATH_MAX],
+        row: &mut Row<'_>,
+    ) -> Option<usize> {
+        let hop = reader.address()?;
+        let [own, source, _source_peer, segments] = reader.words()?;
+        let (path_len, ends) = read_path(&mut reader, segments, path)?;
+        if hop.is_known() {
+            row.set_address(Field::BgpNextHop, hop);
+            // "NextHop takes the BGP one when it has none of its own".
+            if !self.has_hop {
+                row.set_address(Field::NextHop, hop);
+                self.has_hop = !hop.is_nothing();
+            }
+        }
+        // A source of 0 is in the router's own AS, and so is a destination that no path leads to.
+        row.merge(Field::SrcAS, u64::from(if source > 0 { source } else { own }));
+        row.merge(Field::DstAS, u64::from(ends.map_or(own, |(_, last)| last)));
+        if let Some((first, _)) = ends {
+            row.merge(Field::NextHopAS, u64::from(first));
+        }
+        Some(path_len)
+    }
+
+    /// Adds what no header has said. To be called behind the last record, with the row marked.
     #[inline(always)]
     pub(super) fn fill(&self, row: &mut Flow) {
         if let Some(ethernet) = &self.ethernet {
@@ -114,6 +195,45 @@ impl Packet {
             ip.fill(row);
         }
     }
+}
+
+#[inline(always)]
+fn switch(mut reader: Reader<'_>, row: &mut Row<'_>) -> Option<()> {
+    let [source, _priority, destination, _] = reader.words()?;
+    for (field, vlan) in [(Field::SrcVlan, source), (Field::DstVlan, destination)] {
+        if vlan != UNKNOWN {
+            row.set(field, u64::from(vlan & VLAN_MASK));
+        }
+    }
+    Some(())
+}
+
+/// Reads the segments of an AS path, sets and sequences alike: as many of its numbers as `kept` has
+/// room for, as the row keeps them. Gives how many those are, and the first and the last number of
+/// all.
+#[inline(always)]
+fn read_path(
+    reader: &mut Reader<'_>,
+    segments: u32,
+    kept: &mut [[u8; 4]; PATH_MAX],
+) -> Option<(usize, Option<(u32, u32)>)> {
+    let mut count = 0;
+    let mut ends = None;
+    for _ in 0..segments {
+        let [_kind, length] = reader.words()?;
+        let (numbers, _) = reader.0.as_chunks::<4>();
+        let (numbers, _) = numbers.split_at_checked(length as usize)?;
+        reader.0 = &reader.0[numbers.len() * 4..];
+        for (slot, number) in kept[count..].iter_mut().zip(numbers) {
+            *slot = u32::from_be_bytes(*number).to_le_bytes();
+        }
+        count = PATH_MAX.min(count + numbers.len());
+        if let ([first, ..], [.., last]) = (numbers, numbers) {
+            let first = ends.map_or(u32::from_be_bytes(*first), |(first, _)| first);
+            ends = Some((first, u32::from_be_bytes(*last)));
+        }
+    }
+    Some((count, ends))
 }
 
 /// Sets Bytes where nothing, or nothing but zero, was said by a record that knows better.
@@ -218,99 +338,4 @@ impl SampledIp {
             fill(row, Field::TCPFlags, u64::from(self.tcp_flags));
         }
     }
-}
-
-#[inline]
-fn switch(mut reader: Reader<'_>, row: &mut Flow) -> Option<()> {
-    let [source, _priority, destination, _] = reader.words()?;
-    for (field, vlan) in [(Field::SrcVlan, source), (Field::DstVlan, destination)] {
-        if vlan != UNKNOWN {
-            row.set(field, u64::from(vlan & VLAN_MASK));
-        }
-    }
-    Some(())
-}
-
-#[inline]
-fn router(mut reader: Reader<'_>, row: &mut Flow) -> Option<()> {
-    let hop = reader.address()?;
-    let [source_bits, destination_bits] = reader.words()?;
-    // "Zero never replaces non-zero": the BGP next hop of a gateway record in front of this one.
-    if let Some(hop) = hop
-        && !(hop.is_unspecified() && row.has(Field::NextHop))
-    {
-        row.set_ip(Field::NextHop, hop);
-    }
-    row.set(Field::SrcNet, u64::from(source_bits));
-    row.set(Field::DstNet, u64::from(destination_bits));
-    Some(())
-}
-
-/// A route as BGP knows it.
-struct Route {
-    next_hop: Option<IpAddr>,
-    /// Of the router itself.
-    own: u32,
-    source: u32,
-    /// The path as the row keeps it, all segments in order.
-    path: [[u8; 4]; PATH_MAX],
-    /// Numbers in the path; more than there is room for are counted.
-    path_len: usize,
-    last: u32,
-}
-
-impl Route {
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let next_hop = reader.address()?;
-        let [own, source, _source_peer, segments] = reader.words()?;
-        let path = [[0; 4]; PATH_MAX];
-        let mut route = Self { next_hop, own, source, path, path_len: 0, last: 0 };
-        for _ in 0..segments {
-            // Sets and sequences alike.
-            let [_kind, count] = reader.words()?;
-            let (numbers, _) = reader.0.as_chunks::<4>();
-            let numbers = numbers.get(..count as usize)?;
-            for bytes in numbers {
-                route.last = u32::from_be_bytes(*bytes);
-                if let Some(slot) = route.path.get_mut(route.path_len) {
-                    *slot = route.last.to_le_bytes();
-                }
-                route.path_len += 1;
-            }
-            reader.0 = &reader.0[numbers.len() * 4..];
-        }
-        Some(route)
-    }
-
-    /// The kept part of the path.
-    fn path(&self) -> &[[u8; 4]] {
-        &self.path[..self.path_len.min(PATH_MAX)]
-    }
-}
-
-fn gateway(mut reader: Reader<'_>, rows: &mut Rows, index: usize) -> Option<()> {
-    let route = Route::read(&mut reader)?;
-    let row = &mut rows.as_mut_slice()[index];
-    if let Some(hop) = route.next_hop {
-        row.set_ip(Field::BgpNextHop, hop);
-        // "NextHop takes the BGP one when it has none of its own".
-        if row.ip(Field::NextHop).is_none_or(|own| own.is_unspecified()) {
-            row.set_ip(Field::NextHop, hop);
-        }
-    }
-    let is_local = route.path_len == 0;
-    let first = route.path().first().map(|first| u32::from_le_bytes(*first));
-    let source = if route.source > 0 { route.source } else { route.own };
-    let destination = if is_local { route.own } else { route.last };
-    for (field, number) in
-        [(Field::SrcAS, Some(source)), (Field::DstAS, Some(destination)), (Field::NextHopAS, first)]
-    {
-        if let Some(number) = number {
-            row.merge(field, u64::from(number));
-        }
-    }
-    if !is_local {
-        rows.set_text(index, Field::ASPath, route.path().as_flattened());
-    }
-    Some(())
 }

@@ -2,7 +2,7 @@
 
 use neckar_proto::{Field, Flow, Presence, Rows, flow_type};
 
-use super::record::{self, Packet};
+use super::record::{self, Row, Sampled};
 use super::{Header, Reader, Tally};
 use crate::decoder::Decoder;
 use crate::message::address;
@@ -118,7 +118,7 @@ pub(super) fn decode(
 }
 
 /// What a flow sample says in front of its records.
-struct Sampled {
+struct Head {
     rate: u32,
     input: Interface,
     output: Interface,
@@ -143,7 +143,7 @@ impl Interface {
     }
 }
 
-impl Sampled {
+impl Head {
     #[inline(always)]
     fn read(format: u32, reader: &mut Reader<'_>) -> Option<Self> {
         if format == FLOW {
@@ -157,6 +157,23 @@ impl Sampled {
         let output = Interface { format: out_format, value: output };
         Some(Self { rate, input, output, records })
     }
+
+    #[inline(always)]
+    fn store(&self, common: &Common, row: &mut Row<'_>) {
+        if let Some(index) = self.input.index() {
+            row.set(Field::InIf, index);
+        }
+        if let Some(index) = self.output.index() {
+            row.set(Field::OutIf, index);
+        }
+        if self.output.format == INTERFACE_DISCARD {
+            row.set(Field::ForwardingStatus, STATUS_DROPPED);
+        }
+        match common.rate(self.rate) {
+            0 => {}
+            rate => row.set(Field::SamplingRate, rate),
+        }
+    }
 }
 
 /// `None` if it does not parse; what it has left in `rows` is then for the caller to take away.
@@ -169,41 +186,28 @@ fn decode_flow(
     rows: &mut Rows,
 ) -> Option<()> {
     let mut reader = Reader(body);
-    let sampled = Sampled::read(format, &mut reader)?;
+    let head = Head::read(format, &mut reader)?;
     let index = rows.len();
-    let [row] = rows.extend(1, COMMON) else { return None };
+    let [row] = rows.extend(1, Presence::default()) else { return None };
     common.store(row);
-    store_interfaces(&sampled, row);
-    let mut packet = Packet::default();
+    let mut said = COMMON;
+    head.store(common, &mut Row { flow: row, said: &mut said });
+    let mut sampled = Sampled::default();
     let mut malformed = 0;
-    for _ in 0..sampled.records {
+    for _ in 0..head.records {
         // A count too high is no harm while the records that are there are whole.
         if reader.0.is_empty() {
             break;
         }
         let (format, body) = reader.opaque()?;
-        let read = record::decode(format, body, common.decapsulate, &mut packet, rows, index);
+        let place = (&mut *rows, index);
+        let read = record::decode(format, body, common.decapsulate, &mut sampled, place, &mut said);
         malformed += u64::from(read.is_none());
     }
     let row = &mut rows.as_mut_slice()[index];
-    packet.fill(row);
-    match common.rate(sampled.rate) {
-        0 => tally.rate_unknown += 1,
-        rate => row.set(Field::SamplingRate, rate),
-    }
+    row.restart(said);
+    sampled.fill(row);
+    tally.rate_unknown += u64::from(!said.contains(Field::SamplingRate));
     tally.parts_malformed += malformed;
     Some(())
-}
-
-#[inline(always)]
-fn store_interfaces(sampled: &Sampled, row: &mut Flow) {
-    if let Some(index) = sampled.input.index() {
-        row.set(Field::InIf, index);
-    }
-    if let Some(index) = sampled.output.index() {
-        row.set(Field::OutIf, index);
-    }
-    if sampled.output.format == INTERFACE_DISCARD {
-        row.set(Field::ForwardingStatus, STATUS_DROPPED);
-    }
 }

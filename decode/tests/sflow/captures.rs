@@ -9,8 +9,10 @@ use crate::{decode, pcap, shared_folder};
 
 const AKVORADO: &str = "akvorado-akvorado/outlet/flow/decoder/sflow/testdata";
 
-/// File, datagrams, flow samples, counter samples, and what must stand in a row of it.
-const CAPTURES: [(&str, &str, usize, u64, u64, &[&str]); 17] = [
+/// Folder, file, datagrams, flow samples, counter samples, and what must stand in a row of it.
+type Capture = (&'static str, &'static str, usize, u64, u64, &'static [&'static str]);
+
+const CAPTURES: [Capture; 17] = [
     (
         AKVORADO,
         "data-1140.pcap",

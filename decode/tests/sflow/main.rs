@@ -1,6 +1,7 @@
 //! What the decoder makes of sFlow written for this project and of real agents' bytes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod allocation;
 mod captures;
 mod frames;
 #[allow(dead_code, reason = "packets of the dissector's own tests; not all are needed here")]
@@ -8,6 +9,9 @@ mod frames;
 mod layers;
 mod pcap;
 mod vectors;
+#[allow(dead_code, reason = "datagrams of the decoder's own tests; not all are needed here")]
+#[path = "../../src/sflow/wire.rs"]
+mod wire;
 mod witness;
 
 use std::net::IpAddr;
