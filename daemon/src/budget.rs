@@ -1,8 +1,9 @@
 //! Memory, added up: one commented sum, printed by `neckard check`.
 
+use neckar_kafka::FLOW_IN_FLIGHT_BYTES;
 use neckar_proto::Batch;
 
-use crate::config::Config;
+use crate::config::{Config, OutputKind};
 use crate::ingest::ReceiverConfig;
 
 /// One term of the sum.
@@ -33,7 +34,7 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
     let sockets = workers * config.listen.len();
     let decode = &config.decode;
     let asks = config.exporter.iter().any(|rule| rule.snmp.is_some());
-    vec![
+    let mut terms = vec![
         Term {
             room: "batches",
             bytes: one * per_worker * workers,
@@ -78,7 +79,25 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             bytes: if asks { config.snmp.interfaces_max * INTERFACE_BYTES } else { 0 },
             reason: format!("snmp.interfaces_max x about {INTERFACE_BYTES} B, if anybody is asked"),
         },
-    ]
+    ];
+    if config.output.kind == OutputKind::Kafka {
+        terms.push(in_flight(config, per_worker * workers));
+    }
+    terms
+}
+
+/// What librdkafka keeps of flows that Kafka has not acknowledged: all batches full and lent out.
+fn in_flight(config: &Config, batches: usize) -> Term {
+    // Split by customer, a flow is in flight once more for each of its ends.
+    let times = 1 + config.split.cids.len().min(2);
+    let flows_max = config.batch.flows_max;
+    Term {
+        room: "flows in flight",
+        bytes: times * batches * flows_max * FLOW_IN_FLIGHT_BYTES,
+        reason: format!(
+            "{times} x {batches} batches x batch.flows_max x {FLOW_IN_FLIGHT_BYTES} B of librdkafka"
+        ),
+    }
 }
 
 /// A template of 30 fields with its plan; the bound on fields makes the worst one about 40 times
@@ -88,3 +107,27 @@ const TEMPLATE_BYTES: usize = 1024;
 const EXPORTER_BYTES: usize = 512;
 /// An interface with a name of 12 and a description of 40 letters, four times.
 const INTERFACE_BYTES: usize = 640;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flows_in_flight_count_where_kafka_is_the_output() {
+        let mut config = Config::default();
+        let receiver = crate::settings::receiver(&config);
+        let room = |config: &Config| {
+            let terms = budget(config, &receiver, 2);
+            terms.iter().find(|term| term.room == "flows in flight").map(|term| term.bytes)
+        };
+        config.output.kind = OutputKind::Stdout;
+        assert_eq!(room(&config), None);
+        config.output.kind = OutputKind::Kafka;
+        config.batch.flows_max = 1000;
+        config.batch.memory_bytes = 0;
+        // Two workers with two batches each, the least there is.
+        assert_eq!(room(&config), Some(4 * 1000 * 192));
+        config.split.cids = vec![1, 2, 3];
+        assert_eq!(room(&config), Some(3 * 4 * 1000 * 192));
+    }
+}
