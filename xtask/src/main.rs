@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::kafka::{self, Broker};
-use xtask::{bench, test};
+use xtask::{bench, counts, test};
 
 /// Chores of the project.
 #[derive(Parser)]
@@ -70,6 +70,12 @@ enum KafkaChore {
 
 #[derive(Subcommand)]
 enum BenchChore {
+    /// Instructions per flow of the hot rooms, by callgrind, beside those on record.
+    Counts {
+        /// Make what is found the record.
+        #[arg(long)]
+        record: bool,
+    },
     /// Producing into a real Kafka: processor time per flow of ways, compressions and settings.
     Produce {
         /// Only cases whose name has this word.
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
         Chore::Test => return test::run(),
         Chore::Torture { rounds } => test::torture(rounds),
         Chore::Kafka(chore) => run_kafka(chore),
+        Chore::Bench(BenchChore::Counts { record }) => counts::counts(record),
         Chore::Bench(BenchChore::Produce { word }) => bench::produce(word.as_deref()),
         Chore::Bench(BenchChore::E2e { flows, kafka, goflow2 }) => {
             bench::e2e(&bench::Options { flows, kafka, goflow2 })
