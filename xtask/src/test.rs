@@ -27,6 +27,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("snmpd", "snmpd", "real device that is asked for interface names"),
     ("snmpsimd", "snmpsim", "simulated devices with thousands of interfaces"),
     ("python3", "python3", "drives witnesses in another language"),
+    ("valgrind", "valgrind", "counts the hot rooms' instructions"),
 ];
 
 /// Crates without C code, whose tests also run with debug assertions and overflow checks.
@@ -74,6 +75,7 @@ pub fn run() -> ExitCode {
         checked.extend(["-p", name]);
     }
     step("tests with overflow checks", cargo(&checked));
+    step("instruction counts", cargo(&["xtask", "bench", "counts"]));
     match Broker::start() {
         Ok(broker) => {
             let mut tests = Command::new("cargo");
