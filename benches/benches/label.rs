@@ -109,7 +109,7 @@ fn refill(rows: &mut Rows, chunk: &Chunk) {
     }
 }
 
-fn encode(tables: &Tables, rows: &Rows, labels: &Labels, batch: &mut Batch) {
+fn encode(rows: &Rows, labels: &Labels, batch: &mut Batch) {
     for (index, flow) in rows.as_slice().iter().enumerate() {
         let parts = labels.of(index);
         if !batch.push(&BWNETFLOW, flow, rows.texts(), &parts) {
@@ -135,7 +135,7 @@ fn bench_tables(criterion: &mut Criterion, name: &str, tables: &Tables, chunks: 
                         tables.label(&mut rows, &mut labels);
                     }
                     if encoded {
-                        encode(tables, &rows, &labels, &mut batch);
+                        encode(&rows, &labels, &mut batch);
                     }
                     black_box(&rows);
                 }
@@ -148,7 +148,7 @@ fn bench_tables(criterion: &mut Criterion, name: &str, tables: &Tables, chunks: 
     for chunk in &chunks[..32] {
         refill(&mut rows, chunk);
         tables.label(&mut rows, &mut labels);
-        encode(tables, &rows, &labels, &mut batch);
+        encode(&rows, &labels, &mut batch);
         label_bytes += (0..ROWS).map(|row| labels.of(row).concat().len()).sum::<usize>();
     }
     println!(

@@ -70,7 +70,7 @@ fn labelled(tables: &Tables, address: IpAddr) -> Map<String, Value> {
     let mut text = Vec::new();
     json::write(&mut text, &rows, &rows.as_slice()[0]);
     let mut texts = Rows::default();
-    decode::decode(&labels.of(tables, 0).concat(), &mut texts).expect("labels are messages");
+    decode::decode(&labels.of(0).concat(), &mut texts).expect("labels are messages");
     json::write(&mut text, &texts, &texts.as_slice()[0]);
     // Numbers are in the row, texts are encoded beside it.
     let objects = serde_json::Deserializer::from_slice(&text).into_iter::<Map<String, Value>>();
