@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
-use support::manager::Manager;
+use support::systemd::Systemd;
 use support::{SharedBroker, free_udp_port, fresh_topic, scratch, topic};
 
 const START_NS: u64 = 1_700_000_000_000_000_000;
@@ -45,9 +45,9 @@ fn nothing_is_lost_by_three_restarts_under_load() {
         "stop.keep_sockets=true".to_string(),
     ];
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let mut manager = Manager::new("restart");
-    let mut neckard = manager.start(&settings);
-    let stored = manager.stored();
+    let mut systemd = Systemd::new("restart");
+    let mut neckard = systemd.start(&settings);
+    let stored = systemd.stored();
     assert!(stored > 0, "a socket for every worker is kept");
     let stop = AtomicBool::new(false);
     let mut reports = Vec::new();
@@ -60,8 +60,8 @@ fn nothing_is_lost_by_three_restarts_under_load() {
             reports.push(report);
             // Nobody reads now; the sender goes on.
             std::thread::sleep(Duration::from_millis(300));
-            neckard = manager.start(&settings);
-            assert_eq!(manager.stored(), stored, "sockets are taken over, not bound anew");
+            neckard = systemd.start(&settings);
+            assert_eq!(systemd.stored(), stored, "sockets are taken over, not bound anew");
         }
         std::thread::sleep(Duration::from_millis(300));
         stop.store(true, Ordering::Relaxed);
@@ -82,14 +82,14 @@ fn nothing_is_lost_by_three_restarts_under_load() {
 
 #[test]
 fn a_kept_socket_that_nobody_listens_to_any_more_is_closed() {
-    let mut manager = Manager::new("removed-address");
+    let mut systemd = Systemd::new("removed-address");
     let (first, second) = (free_udp_port(), free_udp_port());
     let listen = |port| format!("listen=[{{address = \"127.0.0.1:{port}\"}}]");
-    let neckard = manager.start(&["stop.keep_sockets=true", &listen(first)]);
-    let stored = manager.stored();
+    let neckard = systemd.start(&["stop.keep_sockets=true", &listen(first)]);
+    let stored = systemd.stored();
     let _ = neckard.stop();
-    let neckard = manager.start(&["stop.keep_sockets=true", &listen(second)]);
-    assert_eq!(manager.stored(), stored, "the old ones are removed, the new ones are in");
+    let neckard = systemd.start(&["stop.keep_sockets=true", &listen(second)]);
+    assert_eq!(systemd.stored(), stored, "the old ones are removed, the new ones are in");
     assert!(neckard.log().iter().any(|line| line.contains("is not listened to any more")));
     let _ = neckard.stop();
 }

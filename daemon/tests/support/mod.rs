@@ -7,8 +7,8 @@ pub mod agent;
 pub mod audit;
 pub mod capture;
 pub mod generator;
-pub mod manager;
 pub mod process;
+pub mod systemd;
 pub mod topic;
 pub mod witness;
 

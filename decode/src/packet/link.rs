@@ -172,7 +172,7 @@ impl<'b> Frame<'b> {
         }
     }
 
-    /// An Ethernet frame that carries IP behind its tags.
+    /// An Ethernet frame that carries IP behind its tags, or behind LLC.
     fn read_ethernet_of_ip(bytes: &'b [u8]) -> Option<Self> {
         let (macs, mut rest) = bytes.split_first_chunk::<MACS_BYTES>()?;
         let mut tags = Tags::NONE;
@@ -180,6 +180,12 @@ impl<'b> Frame<'b> {
             let (etype, carried) = rest.split_first_chunk()?;
             let etype = u16::from_be_bytes(*etype);
             if !is_tag(etype) {
+                let (etype, carried) = match carried.split_first_chunk::<8>() {
+                    Some((header, behind)) if etype < ETYPE_MIN && header[..6] == SNAP => {
+                        (u16::from_be_bytes([header[6], header[7]]), behind)
+                    }
+                    _ => (etype, carried),
+                };
                 let is_ip = etype != 0 && etype == etype_of_ip(carried);
                 return is_ip.then_some(Self { macs, tags, ..Self::bare(etype, carried) });
             }

@@ -109,6 +109,15 @@ pub(crate) fn corpus() -> Vec<Vec<u8>> {
         stack([ethernet(MPLS), label(1, 2, false), label(3, 4, true), ipv4(1), icmp(8, 0)]),
         stack([ethernet(MPLS), label(1, 2, true), vec![0; 4], ethernet(IPV4), ipv4(17), udp(1, 2)]),
         stack([ethernet(60), vec![0xaa, 0xaa, 3, 0, 0, 0, 8, 0], ipv4(132), tcp()]),
+        // Found by fuzzing: LLC behind labels was not looked behind.
+        stack([
+            ethernet(MPLS),
+            label(1, 2, true),
+            ethernet(60),
+            vec![0xaa, 0xaa, 3, 0, 0, 0, 8, 0],
+            ipv4(17),
+            udp(1, 2),
+        ]),
         stack([
             ethernet(IPV4),
             ipv4(17),

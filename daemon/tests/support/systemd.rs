@@ -16,14 +16,14 @@ use super::process::Neckard;
 use super::{scratch, wait_until};
 
 /// The store, and where the service reports to.
-pub struct Manager {
+pub struct Systemd {
     path: PathBuf,
     socket: UnixDatagram,
     store: Vec<(String, OwnedFd)>,
     states: Vec<String>,
 }
 
-impl Manager {
+impl Systemd {
     pub fn new(subject: &str) -> Self {
         let path = scratch(subject).join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
