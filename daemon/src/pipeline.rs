@@ -350,7 +350,7 @@ fn start_splitter(
         return Ok(None);
     };
     let counts = Arc::clone(counts);
-    Splitter::start(&producer, &split.cids, &split.topic_prefix, split.queue_batches, counts)
+    Splitter::start(producer, &split.cids, &split.topic_prefix, split.queue_batches, counts)
         .map(Some)
         .map_err(system)
 }
