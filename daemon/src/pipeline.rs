@@ -86,9 +86,9 @@ impl Pipeline {
         })?;
         let anonymizer = settings::anonymizer(config)?.map(Arc::new);
         let access = AccessRules::new(config)?;
-        let table_keeper = TableKeeper::start(config)?;
-        let (sockets, listening) = bind_all(config, cores.len())?;
         let shared = Arc::new(Shared::new(settings::decode(config)?));
+        let table_keeper = TableKeeper::start(config, Arc::clone(&shared))?;
+        let (sockets, listening) = bind_all(config, cores.len())?;
         let keeper = StateKeeper::start(&config.state, Arc::clone(&shared)).map_err(system)?;
         let closed = events.clone();
         // Nobody hears of it only when everything is ending anyway.

@@ -196,6 +196,36 @@ fn every_source_and_rule_labels_the_flow() {
     let _ = neckard.stop();
 }
 
+/// An IPFIX message whose options data call interface 1 of the exporter \"ge-0/0/1\", \"to Ulm\".
+fn interface_options() -> Vec<u8> {
+    let template: [u16; 10] = [257, 3, 1, 10, 4, 82, 8, 83, 8, 0];
+    let mut sets: Vec<u8> = [3_u16, 4 + 20].map(u16::to_be_bytes).concat();
+    sets.extend(template.into_iter().flat_map(u16::to_be_bytes));
+    sets.extend([257_u16, 4 + 20].map(u16::to_be_bytes).concat());
+    sets.extend([0, 0, 0, 1]);
+    sets.extend(b"ge-0/0/1to Ulm\0\0");
+    let mut message: Vec<u8> = [10, 16 + sets.len() as u16].map(u16::to_be_bytes).concat();
+    message.extend(1_700_000_000_u32.to_be_bytes());
+    message.extend([0; 8]);
+    message.extend(sets);
+    message
+}
+
+#[test]
+fn what_exporters_call_their_interfaces_is_written_to_their_flows() {
+    let neckard = Neckard::start(&["output.format=json", "batch.linger_ms=10"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(&interface_options(), neckard.udp()).unwrap();
+    wait_until("the name is in force", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_interfaces") == 1
+    });
+    socket.send_to(&netflow5(), neckard.udp()).unwrap();
+    let flow: serde_json::Value = serde_json::from_str(&neckard.first_line()).unwrap();
+    assert_eq!((&flow["SrcIfName"], &flow["SrcIfDesc"]), (&json!("ge-0/0/1"), &json!("to Ulm")));
+    assert_eq!(flow["DstIfName"], json!(null), "nobody has named interface 2");
+    let _ = neckard.stop();
+}
+
 /// One record: 10.1.2.3 to 198.51.100.7, TCP, interface 1 to 2, AS 64496, 100 bytes.
 fn netflow5() -> Vec<u8> {
     let mut datagram = vec![0, 5, 0, 1];

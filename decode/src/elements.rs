@@ -100,6 +100,8 @@ pub(crate) enum Use {
     Boot,
     /// The name of the VRF that 234 or 235 beside it names by number.
     VrfName,
+    /// What the exporter calls an interface, in options data.
+    InterfaceName,
     /// A sampled packet.
     Frame(Section),
 }
@@ -204,6 +206,8 @@ pub(crate) const ELEMENTS: &[Element] = {
         79 mplsLabelStackSection10 => [Use::Label(9)];
         80 destinationMacAddress => [fill(DstMac)];
         81 postSourceMacAddress => [fill(SrcMac)];
+        82 interfaceName => [Use::InterfaceName];
+        83 interfaceDescription => [Use::InterfaceName];
         85 octetTotalCount => [fill(Bytes)];
         86 packetTotalCount => [fill(Packets)];
         88 fragmentOffset => [with(FragmentOffset, Low(13))];

@@ -196,6 +196,7 @@ fn note(one: Use) -> String {
         Use::Boot => "with flowStartSysUpTime, flowEndSysUpTime in IPFIX".into(),
         Use::VrfName => "of the VRF number before it".into(),
         Use::Frame(_) => "parsed".into(),
+        Use::InterfaceName => String::new(),
     }
 }
 
@@ -309,6 +310,9 @@ fn purpose(one: Use) -> Option<&'static str> {
     match one {
         Use::Rate(_) => Some("sampling rate, in the record or in options data"),
         Use::Sampler => Some("which row of the sampling options says the rate of this record"),
+        Use::InterfaceName => {
+            Some("SrcIfName, SrcIfDesc and their like, from options data by ifIndex (labels.md)")
+        }
         Use::Boot => Some("start of the exporter, to which 21 and 22 add in IPFIX"),
         Use::Frame(_) => {
             Some("a sampled packet, parsed as sFlow's are; counters of the record win")

@@ -23,6 +23,7 @@ pub mod fields;
 #[doc(hidden)]
 pub mod fuzz;
 mod hold;
+mod interfaces;
 mod local;
 mod message;
 mod netflow5;
@@ -43,6 +44,7 @@ mod view;
 pub use config::Config;
 pub use counters::{Cause, Counters};
 pub use decoder::Decoder;
+pub use interfaces::InterfaceName;
 pub use persist::{ImportError, Summary};
 pub use shared::{Shared, Totals};
 pub use template::Protocol;

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use crate::Datagram;
 use crate::counters::{Cause, Counters};
 use crate::hold::{Budget, HeldSet, Hold};
+use crate::interfaces::InterfaceName;
 use crate::message::Message;
 use crate::sampling::Rates;
 use crate::sequence::Seen;
@@ -288,6 +289,14 @@ impl Local {
             domain.seen += 1;
         }
         generation.is_some()
+    }
+
+    /// Takes in what options records call interfaces.
+    #[cold]
+    pub(crate) fn learn_names(&mut self, at: u32, said: Vec<(u32, InterfaceName)>) {
+        let exporter = self.domains.at(at).exporter;
+        let address = self.exporters.at(exporter).cell.key.address();
+        self.shared.interfaces.learn(address, said);
     }
 
     /// Takes in what options records told.

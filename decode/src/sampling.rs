@@ -5,6 +5,7 @@
 //! enrichment step.
 
 use crate::elements::RatePart;
+use crate::interfaces::NamePlan;
 use crate::plan::{Layout, Place, Shape};
 
 /// Named samplers remembered per domain; options rows beyond them are read and forgotten.
@@ -96,6 +97,8 @@ pub(crate) struct OptionsPlan {
     pub(crate) rate: RateUse,
     /// When the exporter started (160).
     pub(crate) boot: Option<Place>,
+    /// What it calls its interfaces (82, 83).
+    pub(crate) names: Option<Box<NamePlan>>,
 }
 
 impl OptionsPlan {

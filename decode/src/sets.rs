@@ -7,6 +7,7 @@ use crate::bytes::u16_at;
 use crate::counters::Cause;
 use crate::decoder::{Decoder, Memory};
 use crate::hold::{HeldSet, LEAD_BYTES};
+use crate::interfaces::{InterfaceName, NamePlan};
 use crate::local::Domain;
 use crate::message::Message;
 use crate::plan::{Anchors, Context, Fixed, Out, Reached, run};
@@ -356,11 +357,16 @@ fn records(
         Reading::Options(plan) => {
             memory.facts.clear();
             let records = options(plan, bytes, range, &mut memory.anchors, &mut memory.facts);
+            let names =
+                plan.names.as_deref().map(|names| interfaces(plan, names, bytes, range, memory));
             counters.options_records += records;
             if !memory.facts.is_empty() {
                 local.learn(domain, &memory.facts);
             }
             local.domain(domain).totals.options_records += records;
+            if let Some(names) = names {
+                local.learn_names(domain, names);
+            }
             records
         }
     };
@@ -369,6 +375,32 @@ fn records(
         local.drop(domain, Cause::SetTruncated, 1, counters);
     }
     records
+}
+
+/// What options records call interfaces. Seldom: it may allocate.
+#[cold]
+fn interfaces(
+    plan: &OptionsPlan,
+    names: &NamePlan,
+    bytes: &[u8],
+    (start, end): (usize, usize),
+    memory: &mut Memory,
+) -> Vec<(u32, InterfaceName)> {
+    if plan.shape.is_fixed() {
+        let layout = Fixed { first: start, stride: plan.shape.min };
+        let records = 0..(end - start) / plan.shape.min;
+        return records.filter_map(|record| names.read(bytes, layout, record)).collect();
+    }
+    let (mut at, mut said) = (start, Vec::new());
+    while end - at >= plan.shape.min {
+        memory.anchors.clear();
+        let Reached::To(next) = memory.anchors.walk(&plan.shape, bytes, at, end) else {
+            break;
+        };
+        said.extend(names.read(bytes, memory.anchors.layout(&plan.shape), 0));
+        at = next;
+    }
+    said
 }
 
 /// Reads options records; what they tell goes to `facts`. Returns how many there were.

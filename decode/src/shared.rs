@@ -14,6 +14,7 @@ use hashbrown::HashMap;
 
 use crate::config::Config;
 use crate::counters::Cause;
+use crate::interfaces::InterfaceNames;
 use crate::sampling::{Fact, RateTable};
 use crate::sequence::Sequence;
 use crate::template::{Definition, Designs, Protocol, Template};
@@ -149,6 +150,7 @@ pub struct Shared {
     pub(crate) designs: Mutex<Designs>,
     pub(crate) templates: AtomicUsize,
     template_bytes: AtomicUsize,
+    pub(crate) interfaces: InterfaceNames,
 }
 
 /// The lock of `mutex`. A panicking worker leaves plain data behind, which is as good as before.
@@ -171,6 +173,7 @@ impl Shared {
             designs: Mutex::default(),
             templates: AtomicUsize::new(0),
             template_bytes: AtomicUsize::new(0),
+            interfaces: InterfaceNames::default(),
         }
     }
 
@@ -254,6 +257,7 @@ impl Shared {
 
     /// Lets go what belongs to an exporter; returns how many domains it had.
     fn forget(&self, exporter: &ExporterCell) -> usize {
+        self.interfaces.forget(exporter.key.address());
         let domains = lock(&exporter.domains);
         for domain in domains.values() {
             let state = lock(&domain.state);

@@ -1,5 +1,6 @@
 //! What people are shown: exporters with their accounts, and templates with what each field is for.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -8,6 +9,7 @@ use neckar_proto::Field;
 
 use crate::counters::Cause;
 use crate::elements::{self, REVERSE_PEN, Use};
+use crate::interfaces::InterfaceName;
 use crate::shared::{Shared, Totals, lock};
 use crate::template::{FieldSpec, Protocol, Template, VARIABLE};
 
@@ -140,6 +142,19 @@ impl Shared {
         views
     }
 
+    /// What exporters say of their interfaces in options data (IE 82, 83), by exporter and ifIndex.
+    /// Bounded per exporter and in total.
+    #[must_use]
+    pub fn interface_names(&self) -> BTreeMap<IpAddr, BTreeMap<u32, InterfaceName>> {
+        self.interfaces.all()
+    }
+
+    /// Changes whenever [`interface_names`](Self::interface_names) would say something else.
+    #[must_use]
+    pub fn interface_revision(&self) -> u64 {
+        self.interfaces.revision()
+    }
+
     /// How many templates are known now.
     #[must_use]
     pub fn template_count(&self) -> usize {
@@ -209,7 +224,7 @@ pub(crate) fn filled(one: Use) -> Vec<Field> {
         Use::VrfName => vec![Field::IngressVrfName, Field::EgressVrfName],
         Use::Rate(_) | Use::Sampler => vec![Field::SamplingRate],
         Use::Boot => vec![Field::TimeFlowStartNs, Field::TimeFlowEndNs],
-        Use::Frame(_) => Vec::new(),
+        Use::Frame(_) | Use::InterfaceName => Vec::new(),
     }
 }
 
@@ -220,6 +235,7 @@ fn served(one: Use) -> Option<&'static str> {
         Use::Rate(_) => Some("sampling rate"),
         Use::Sampler => Some("sampler"),
         Use::Boot => Some("exporter start"),
+        Use::InterfaceName => Some("name of an interface, in options data"),
         Use::Frame(_) => Some("sampled packet"),
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use hashbrown::HashMap;
+use neckar_decode::{InterfaceName, Shared};
 use neckar_enrich::config::Loader;
 use neckar_enrich::{Interface, Interfaces, Sources, Tables};
 
@@ -69,11 +70,12 @@ impl TableUpdates {
 }
 
 impl TableKeeper {
-    /// Loads the first tables, which must be good, and starts to keep them.
+    /// Loads the first tables, which must be good, and starts to keep them. `shared` knows what
+    /// exporters call their interfaces.
     ///
     /// # Errors
     /// The [`Problem`] of a source; a lack of threads is one too.
-    pub fn start(config: &Config) -> Result<Self, Problem> {
+    pub fn start(config: &Config, shared: Arc<Shared>) -> Result<Self, Problem> {
         let started = Instant::now();
         let mut loader = Loader::default();
         let sources = load(config, &mut loader)?;
@@ -90,6 +92,8 @@ impl TableKeeper {
             loader,
             sources,
             learnt: HashMap::new(),
+            shared,
+            names_revision: 0,
             tables: Arc::clone(&tables),
             retired: Vec::new(),
             counts: Arc::clone(&counts),
@@ -138,6 +142,10 @@ struct Keeping {
     sources: Sources,
     /// By exporter, what was learnt of its interfaces.
     learnt: HashMap<IpAddr, Vec<(u32, Interface)>>,
+    /// Who knows what exporters say of their interfaces themselves.
+    shared: Arc<Shared>,
+    /// The edition of that which is in force.
+    names_revision: u64,
     tables: Arc<ArcSwap<Tables>>,
     /// Held until no worker reads them, so that freeing them is never a worker's work.
     retired: Vec<Arc<Tables>>,
@@ -160,6 +168,9 @@ impl Keeping {
                 self.swap_interfaces();
             }
             self.free();
+            if self.names_revision != self.shared.interface_revision() {
+                self.swap_interfaces();
+            }
             let next = [files_due, names_due].into_iter().flatten().min();
             let wait = next.map_or(GATHER, |due| due.saturating_duration_since(now).min(GATHER));
             match told.recv_timeout(wait) {
@@ -207,9 +218,23 @@ impl Keeping {
         Sources { interfaces: self.interfaces(&sources.interfaces), ..sources.clone() }
     }
 
-    /// Those of the file, and over them what was learnt.
+    /// Those of the file, over them what exporters say in options data, and over that what they
+    /// answered when they were asked.
     fn interfaces(&self, of_file: &Interfaces) -> Interfaces {
         let mut all = of_file.clone();
+        for (exporter, interfaces) in self.shared.interface_names() {
+            for (if_index, InterfaceName { name, description }) in interfaces {
+                let known = all.interface(exporter, if_index).cloned().unwrap_or_default();
+                // "Not said" leaves what the file says.
+                let or = |said: String, known: String| if said.is_empty() { known } else { said };
+                let interface = Interface {
+                    name: or(name, known.name),
+                    description: or(description, known.description),
+                    speed_mbps: known.speed_mbps,
+                };
+                all.insert(exporter, if_index, interface);
+            }
+        }
         for (exporter, interfaces) in &self.learnt {
             for (if_index, interface) in interfaces {
                 all.insert(*exporter, *if_index, interface.clone());
@@ -219,6 +244,8 @@ impl Keeping {
     }
 
     fn swap_interfaces(&mut self) {
+        // The edition first: what changes meanwhile is taken in the next time.
+        self.names_revision = self.shared.interface_revision();
         let interfaces = self.interfaces(&self.sources.interfaces);
         match self.tables.load().with_interfaces(&interfaces) {
             Ok(tables) => self.swap(tables),

@@ -5,6 +5,7 @@ use neckar_proto::{Field, Presence};
 use super::{Frame, Op, Place, Plan, Reverse, Shape, Step};
 use crate::bytes::low_bits;
 use crate::elements::{Convert, REVERSE_PEN, Use, element};
+use crate::interfaces::NamePlan;
 use crate::sampling::{OptionsPlan, RateUse};
 use crate::template::{FieldSpec, Protocol, VARIABLE};
 
@@ -61,7 +62,8 @@ pub(crate) fn compile(
         }
     }
     if options {
-        Compiled::Options(OptionsPlan { shape, rate: found.rate, boot: found.boot })
+        let names = NamePlan::find(protocol, specs, &places, scope).map(Box::new);
+        Compiled::Options(OptionsPlan { shape, rate: found.rate, boot: found.boot, names })
     } else {
         Compiled::Flows(plan(shape, found))
     }
@@ -136,6 +138,8 @@ fn find(
             Use::Rate(part) if !scope => found.rate.set(part, place),
             Use::Rate(_) => {}
             Use::Sampler => found.rate.add_sampler(place),
+            // Of options records, and found there by themselves.
+            Use::InterfaceName => {}
             Use::Boot => found.boot = Some(place),
             Use::Frame(section) => found.frames.push((section, place, found.sources.len())),
         }
