@@ -78,7 +78,7 @@ fn a_source_that_is_none() {
         "odd-source",
         "[enrich]\n\nmaxmind = [\"/etc/hostname\"]\n",
         "neckard.toml:3: enrich.maxmind = \"/etc/hostname\": /etc/hostname: a MaxMind DB was \
-         expected: MaxMind DB error: invalid database: could not find MaxMind DB metadata in file; \
+         expected: invalid database: could not find MaxMind DB metadata in file; \
          mend the file; nothing of it is taken while a row is wrong",
     );
 }

@@ -75,7 +75,7 @@ fn ipfix_with_texts_of_any_length_and_later_changes() {
     let record =
         |name: &str| set(256, &[&[0, 0, 0, 3, name.len() as u8][..], name.as_bytes()].concat());
     let first = ipfix(&[template, record("old")]);
-    assert_eq!(learnt(&[first.clone()]), [(3, "old".into(), String::new())]);
+    assert_eq!(learnt(std::slice::from_ref(&first)), [(3, "old".into(), String::new())]);
     let second = ipfix(&[record("newer")]);
     assert_eq!(learnt(&[first, second]), [(3, "newer".into(), String::new())]);
 }

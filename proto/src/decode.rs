@@ -112,16 +112,20 @@ fn skip_group<'a>(rest: &mut &'a [u8], number: u32) -> Option<Value<'a>> {
             // prost counts the fields of a group as one level more.
             _ if depth == GROUP_DEPTH_MAX => return None,
             0 => drop(varint(rest)?),
-            1 => drop(skip(rest, 8)?),
+            1 => {
+                skip(rest, 8)?;
+            }
             2 => {
                 let len = usize::try_from(varint(rest)?).ok()?;
-                drop(skip(rest, len)?);
+                skip(rest, len)?;
             }
             3 => {
                 open[depth] = number;
                 depth += 1;
             }
-            5 => drop(skip(rest, 4)?),
+            5 => {
+                skip(rest, 4)?;
+            }
             _ => return None,
         }
     }
