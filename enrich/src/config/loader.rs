@@ -140,16 +140,17 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_read_again_and_a_broken_file_changes_nothing() {
-        let files = [("c.csv", "10.0.0.0/8,1\n"), ("n.csv", "prefix,site\n10.0.0.0/8,Ulm\n")];
+        let networks = "prefix,site\n10.0.0.0/8,Ulm\n";
+        let files = [("c.csv", "10.0.0.0/8,1\n"), ("n.csv", networks), ("bad", "10.0.0.0/33\n")];
         let folder = folder("loader", &files);
         let enrich = Enrich {
             customers: folder.join("c.csv"),
             networks: vec![folder.join("n.csv")],
-            lists: [("bad".to_string(), folder.join("c.csv"))].into(),
+            lists: [("bad".to_string(), folder.join("bad"))].into(),
             ..Enrich::default()
         };
         let mut loader = Loader::default();
-        // The customers' file is no list of prefixes, and the message has the key that says it is.
+        // The message has the key that names the file.
         let error = loader.load(&enrich, &BWNETFLOW).err().unwrap();
         assert_eq!(error.key, "enrich.lists.bad");
         let enrich = Enrich { lists: Default::default(), ..enrich };

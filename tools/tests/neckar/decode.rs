@@ -211,7 +211,8 @@ fn wrong_usage_is_told() {
     let folder = run(["decode", "/tmp"]).exits(2);
     assert_eq!(folder.stderr(), "neckar: /tmp: is a directory; name the files in it\n");
     let format = run(["decode", "--format", "xml", "x"]).exits(2);
-    assert!(format.stderr().contains("[possible values: json, protojson, csv, line, none]"));
+    let known = "[possible values: json, protojson, flowdumper, csv, line, none]";
+    assert!(format.stderr().contains(known), "{}", format.stderr());
     run(["decode"]).exits(2);
     run(["frobnicate"]).exits(2);
     let help = run(["decode", "--help"]).exits(0);
