@@ -125,6 +125,7 @@ fn run(case: &Case, brokers: &str, topic: &str, batches: &[Arc<Batch>]) -> f64 {
         brokers: vec![brokers.into()],
         compression: case.compression.into(),
         properties: given.collect(),
+        ..ProducerConfig::default()
     };
     let (flows, used) = match case.way {
         Way::Send => run_send(&config, topic, batches),

@@ -91,7 +91,7 @@ fn describe_output(config: &Config) -> Result<String, Problem> {
     match config.output.kind {
         OutputKind::Stdout => Ok("standard output, one line a flow".into()),
         OutputKind::Kafka => {
-            let checked = settings::producer(config).check();
+            let checked = settings::producer(config)?.check();
             checked.map_err(|error| output::property_problem(config, &error))?;
             let brokers = config.kafka.brokers.join(", ");
             Ok(format!("Kafka topic {} at {brokers}, through librdkafka", config.kafka.topic))

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use neckar_kafka::Producer;
+use neckar_kafka::{Producer, TopicOptions};
 
 use crate::config::{Config, OutputKind, Problem};
 use crate::pipeline::StartError;
@@ -43,6 +43,8 @@ pub enum Output {
         tenants: Option<Arc<Producer>>,
         /// The main topic.
         topic: String,
+        /// What its messages are.
+        options: TopicOptions,
     },
     /// Lines.
     Stdout {
@@ -69,7 +71,8 @@ impl Output {
                     true => None,
                     false => Some(Arc::new(new_producer(config)?)),
                 };
-                Ok(Self::Kafka { producer, tenants, topic: config.kafka.topic.clone() })
+                let (topic, options) = (config.kafka.topic.clone(), settings::topic(config));
+                Ok(Self::Kafka { producer, tenants, topic, options })
             }
             OutputKind::Stdout => {
                 let printer = Stdout::start(config.output.format, closed)
@@ -84,7 +87,9 @@ impl Output {
     #[must_use]
     pub fn sink(&self) -> Box<dyn Sink> {
         match self {
-            Self::Kafka { producer, topic, .. } => Box::new(KafkaSink::new(producer.topic(topic))),
+            Self::Kafka { producer, topic, options, .. } => {
+                Box::new(KafkaSink::new(producer.topic_as(topic, *options)))
+            }
             Self::Stdout { printer, .. } => {
                 let printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
                 Box::new(printer.as_ref().expect("workers are made before the stop").sink())
@@ -159,7 +164,7 @@ impl Output {
 }
 
 fn new_producer(config: &Config) -> Result<Producer, Problem> {
-    Producer::new(&settings::producer(config)).map_err(|error| property_problem(config, &error))
+    Producer::new(&settings::producer(config)?).map_err(|error| property_problem(config, &error))
 }
 
 /// Names the key that gave the property.
@@ -167,6 +172,9 @@ pub(crate) fn property_problem(config: &Config, error: &neckar_kafka::ConfigErro
     let key = match error.property.as_str() {
         "bootstrap.servers" => "kafka.brokers".to_string(),
         "compression.codec" => "kafka.compression".to_string(),
+        "ssl.ca.location" => "kafka.tls.ca_file".to_string(),
+        "ssl.certificate.location" => "kafka.tls.certificate_file".to_string(),
+        "ssl.key.location" => "kafka.tls.key_file".to_string(),
         name if config.kafka.properties.contains_key(name) => format!("kafka.properties.{name}"),
         _ => "kafka.properties".to_string(),
     };

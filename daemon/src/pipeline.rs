@@ -277,7 +277,12 @@ impl Launch<'_> {
             tables: Arc::clone(&self.tables),
             anonymizer: self.anonymizer.clone(),
             profile: settings::profile(config),
-            pool: Pool::new(batches, config.batch.flows_max, config.batch.bytes_max),
+            pool: Pool::keyed(
+                batches,
+                config.batch.flows_max,
+                config.batch.bytes_max,
+                settings::keying(config),
+            ),
             sink: self.output.sink(),
             splitter,
             linger: Duration::from_millis(config.batch.linger_ms),

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use neckar_proto::Batch;
+use neckar_proto::{Batch, Keying};
 
 /// A fixed set of batches, one of them open for writing.
 #[derive(Debug)]
@@ -22,7 +22,13 @@ impl Pool {
     /// `count` batches of this capacity; the memory is reserved now and touched when used.
     #[must_use]
     pub fn new(count: usize, flows_max: usize, bytes_max: usize) -> Self {
-        let batch = || Arc::new(Batch::with_capacity(flows_max, bytes_max));
+        Self::keyed(count, flows_max, bytes_max, Keying::None)
+    }
+
+    /// The same, with batches that keep a key of each flow.
+    #[must_use]
+    pub fn keyed(count: usize, flows_max: usize, bytes_max: usize, keying: Keying) -> Self {
+        let batch = || Arc::new(Batch::with_capacity(flows_max, bytes_max).keyed(keying));
         Self { batches: (0..count).map(|_| batch()).collect(), open: None, next: 0 }
     }
 

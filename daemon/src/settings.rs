@@ -1,13 +1,18 @@
 //! From the configuration as written to what each room wants to know.
 
+mod access;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use neckar_enrich::anonymize::Anonymizer;
+use neckar_kafka::TopicOptions;
+use neckar_proto::Keying;
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 
 use crate::config::{
-    Compression, Config, Problem, ProfileName, ReceivePath, Steering, parse_prefix,
+    Acks, Compression, Config, Framing, Key, Problem, ProfileName, ReceivePath, Steering,
+    parse_prefix,
 };
 use crate::ingest::{self, ReceiverConfig, Socket, SocketConfig};
 
@@ -84,8 +89,10 @@ pub fn profile(config: &Config) -> &'static Profile {
 }
 
 /// For the producer.
-#[must_use]
-pub fn producer(config: &Config) -> neckar_kafka::ProducerConfig {
+///
+/// # Errors
+/// A secret that cannot be had, or a file that is not there.
+pub fn producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem> {
     let compression = match config.kafka.compression {
         Compression::None => "none",
         Compression::Gzip => "gzip",
@@ -93,10 +100,41 @@ pub fn producer(config: &Config) -> neckar_kafka::ProducerConfig {
         Compression::Lz4 => "lz4",
         Compression::Zstd => "zstd",
     };
-    neckar_kafka::ProducerConfig {
+    let mut derived = access::properties(&config.kafka)?;
+    let acks = match config.kafka.acks {
+        Acks::Leader if !config.kafka.idempotence => "1",
+        Acks::Leader | Acks::All => "all",
+    };
+    derived.insert("acks".into(), acks.into());
+    derived.insert("enable.idempotence".into(), config.kafka.idempotence.to_string());
+    Ok(neckar_kafka::ProducerConfig {
         brokers: config.kafka.brokers.clone(),
         compression: compression.into(),
+        derived,
         properties: config.kafka.properties.clone(),
+    })
+}
+
+/// What the main topic's messages are.
+#[must_use]
+pub fn topic(config: &Config) -> TopicOptions {
+    let framing = match config.kafka.framing {
+        Framing::Bare => neckar_kafka::Framing::Bare,
+        Framing::Delimited => neckar_kafka::Framing::Delimited,
+        Framing::Packed => neckar_kafka::Framing::Packed,
+    };
+    let packed_bytes = config.kafka.packed_bytes;
+    TopicOptions { framing, packed_bytes, keyed: config.kafka.key != Key::None }
+}
+
+/// What of each flow the batches keep as its key.
+#[must_use]
+pub fn keying(config: &Config) -> Keying {
+    match config.kafka.key {
+        Key::None => Keying::None,
+        Key::Exporter => Keying::Exporter,
+        Key::Flow => Keying::Flow,
+        Key::Customer => Keying::Customer,
     }
 }
 

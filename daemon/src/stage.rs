@@ -19,7 +19,7 @@ use crate::sink::Sink;
 pub struct StageCounts {
     /// Flows encoded into a batch.
     pub encoded: u64,
-    /// Their bytes.
+    /// Their bytes, lengths included.
     pub encoded_bytes: u64,
     /// Flows dropped because every batch was still waiting for the output.
     pub shed: u64,

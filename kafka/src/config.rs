@@ -5,14 +5,29 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 
 /// How to reach Kafka and how to produce.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ProducerConfig {
     /// `host:port`, at least one.
     pub brokers: Vec<String>,
     /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub compression: String,
+    /// Properties that were worked out from other settings; some are secret, so they are not shown.
+    pub derived: BTreeMap<String, String>,
     /// Any of librdkafka's properties; they win over everything here.
     pub properties: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for ProducerConfig {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = self.derived.iter().chain(&self.properties);
+        let properties: BTreeMap<_, _> =
+            all.map(|(name, value)| (name, shown(name, value))).collect();
+        out.debug_struct("ProducerConfig")
+            .field("brokers", &self.brokers)
+            .field("compression", &self.compression)
+            .field("properties", &properties)
+            .finish()
+    }
 }
 
 /// A property that librdkafka does not take.
@@ -36,15 +51,17 @@ impl std::error::Error for ConfigError {}
 
 /// Our defaults where librdkafka's are made for other work. benches/README.md has what they were
 /// chosen by.
-const DEFAULTS: [(&str, &str); 10] = [
+const DEFAULTS: [(&str, &str); 11] = [
     ("client.id", "neckard"),
     // Troubles come as events and show in /healthz; its own lines would fill the journal during an
     // outage.
     ("log_level", "2"),
     // The leader's word: with flows on their way every second, a leader's crash may cost what it
-    // had not replicated. `acks = all` under kafka.properties for those who mind, and
-    // `enable.idempotence` for those who mind a flow coming twice; benches/README.md has the price.
+    // had not replicated. `acks = all` for those who mind, and `enable.idempotence` for those who
+    // mind a flow coming twice; benches/README.md has the price.
     ("acks", "1"),
+    // As Java's producers, for what comes before the partitions are known.
+    ("partitioner", "murmur2_random"),
     // Memory is bounded by our batches, not by librdkafka's books.
     ("queue.buffering.max.messages", "10000000"),
     ("queue.buffering.max.kbytes", "2097151"),
@@ -67,7 +84,8 @@ impl ProducerConfig {
         let compression = if self.compression.is_empty() { "none" } else { &self.compression };
         let brokers = self.brokers.join(",");
         let own = [("bootstrap.servers", brokers.as_str()), ("compression.codec", compression)];
-        checked(DEFAULTS.into_iter().chain(own), &self.properties)
+        let derived = self.derived.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        checked(DEFAULTS.into_iter().chain(own).chain(derived), &self.properties)
     }
 }
 

@@ -83,7 +83,13 @@ impl Record<'_> {
         self.0.timestamp().to_millis()
     }
 
-    /// Appends the flow to `rows`: the fast way.
+    /// Its key; empty for a record without one.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.0.key().unwrap_or_default()
+    }
+
+    /// Appends the bare flow that it is to `rows`: the fast way.
     ///
     /// # Errors
     /// It is no flow of the bwNetFlow profile; `rows` is as before.

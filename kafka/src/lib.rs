@@ -43,6 +43,8 @@ mod consumer;
 mod framing;
 mod generations;
 mod latency;
+mod packer;
+mod partitioner;
 #[allow(
     unsafe_code,
     reason = "rd_kafka_produce_batch: rdkafka's safe API has one call per message"
@@ -57,5 +59,6 @@ pub use config::{ConfigError, ProducerConfig};
 pub use consumer::{Consumer, ConsumerConfig, Record};
 pub use framing::Framing;
 pub use generations::FlowReader;
-pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts, Topic};
+pub use packer::Packer;
+pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts, Topic, TopicOptions};
 pub use range::{Position, Span};

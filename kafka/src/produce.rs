@@ -20,18 +20,45 @@ use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use crate::packer::{pack_len, side_by_side, together};
+use crate::partitioner::partition_of;
+
 /// librdkafka takes batches of any size; ours go in pieces of this many messages, for which the
 /// array is kept.
 const MESSAGES_MAX: usize = 2048;
 /// Reports taken from one event at a time.
 const REPORTS_MAX: usize = 1024;
 
-/// Keeps a batch alive until all of its messages that librdkafka has are reported on.
+/// Keeps what messages point into alive until all of them that librdkafka has are reported on.
 struct InFlight {
-    batch: Arc<Batch>,
-    flows: u64,
-    /// Messages not reported on yet.
+    #[expect(dead_code, reason = "held until it is dropped, which is all it is for")]
+    held: Held,
+    /// Flows in each of its messages.
+    flows_each: u64,
+    /// Messages, and those not reported on yet.
+    messages: usize,
     left: AtomicUsize,
+    opened_ns: u64,
+}
+
+/// What messages point into.
+#[expect(dead_code, reason = "held until it is dropped, which is all it is for")]
+enum Held {
+    /// A worker's batch, or a part of it.
+    Batch(Arc<Batch>),
+    /// Flows that did not stand side by side, copied together.
+    Copy(Box<[u8]>),
+}
+
+/// How a call's flows become messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// With their length, or without.
+    pub(crate) is_delimited: bool,
+    /// Put each where its key belongs, of so many partitions; 0 leaves all in one.
+    pub(crate) keyed_partitions: u32,
+    /// Give Kafka the keys.
+    pub(crate) has_keys: bool,
 }
 
 /// librdkafka's client, created with delivery reports as events.
@@ -54,6 +81,8 @@ pub(crate) struct Handle {
     messages: Vec<sys::rd_kafka_message_t>,
     /// Which flow of the batch each message is.
     flows: Vec<u32>,
+    /// How many flows each message has, of many in one.
+    packs: Vec<usize>,
     /// `RD_KAFKA_MSG_F_COPY`, or 0.
     flags: i32,
 }
@@ -65,9 +94,9 @@ unsafe impl Send for Handle {}
 /// What came back about messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// This many messages with this error code; [`RDKafkaErrorCode::NoError`] if they are in Kafka.
-    Messages(RDKafkaErrorCode, u64),
-    /// The last of a batch's messages is reported on: how many they were, and when the first flow
+    /// This many flows with this error code; [`RDKafkaErrorCode::NoError`] if they are in Kafka.
+    Flows(RDKafkaErrorCode, u64),
+    /// The last message of a call is reported on: how many flows they were, and when the first flow
     /// of the batch came.
     Done(u64, u64),
     /// The client has trouble: which, and librdkafka's words for it.
@@ -147,9 +176,13 @@ impl Client {
         true
     }
 
-    /// Asks the brokers which partitions of every topic in use have a leader, and tells `visit`;
-    /// `false` if no broker answers within `timeout`. Waits. One request, however many topics.
-    pub(crate) fn leaders(&self, timeout: Duration, mut visit: impl FnMut(&str, &[i32])) -> bool {
+    /// Asks the brokers which partitions of every topic in use have a leader, and how many there are,
+    /// and tells `visit`; `false` if no broker answers within `timeout`. Waits. One request, however many topics.
+    pub(crate) fn leaders(
+        &self,
+        timeout: Duration,
+        mut visit: impl FnMut(&str, &[i32], u32),
+    ) -> bool {
         let Some(metadata) = Metadata::ask(self.client, timeout) else { return false };
         let mut led = Vec::new();
         for topic in metadata.topics() {
@@ -158,7 +191,7 @@ impl Client {
             led.clear();
             // -1 stands for "no leader".
             led.extend(partitions.iter().filter(|one| one.leader >= 0).map(|one| one.id));
-            visit(&words_of(topic.topic), &led);
+            visit(&words_of(topic.topic), &led, partitions.len() as u32);
         }
         true
     }
@@ -261,7 +294,9 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
             let (code, entry) = (of(start).err, of(start)._private);
             let same = |index: &usize| of(*index).err == code && of(*index)._private == entry;
             let run = 1 + (start + 1..count).take_while(same).count();
-            visit(Report::Messages(code.into(), run as u64));
+            // SAFETY: the entry lives until its last message is released, just below.
+            let flows_each = unsafe { &*entry.cast::<InFlight>() }.flows_each;
+            visit(Report::Flows(code.into(), run as u64 * flows_each));
             if let Some(done) = release(entry.cast(), run) {
                 visit(done);
             }
@@ -272,7 +307,7 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
 
 /// Counts `messages` of an entry as reported; the last one frees it, and answers what it was.
 fn release(entry: *mut InFlight, messages: usize) -> Option<Report> {
-    // SAFETY: the pointer came from `Box::into_raw` in `produce`, travelled through librdkafka
+    // SAFETY: the pointer came from `Box::into_raw` in `InFlight::start`, travelled through librdkafka
     // untouched, and is freed only below, when its count says that these were the last messages to
     // carry it.
     let left = unsafe { &(*entry).left };
@@ -283,7 +318,7 @@ fn release(entry: *mut InFlight, messages: usize) -> Option<Report> {
     }
     // SAFETY: the last message; nobody else has the pointer.
     let entry = unsafe { Box::from_raw(entry) };
-    Some(Report::Done(entry.flows, entry.batch.opened_ns()))
+    Some(Report::Done(entry.messages as u64 * entry.flows_each, entry.opened_ns))
 }
 
 impl Handle {
@@ -299,7 +334,8 @@ impl Handle {
         // refuses before.
         let topic = ptr::NonNull::new(topic).expect("a checked topic name");
         let messages = Vec::with_capacity(MESSAGES_MAX);
-        Self { _client: client, topic, messages, flows: Vec::with_capacity(MESSAGES_MAX), flags: 0 }
+        let flows = Vec::with_capacity(MESSAGES_MAX);
+        Self { _client: client, topic, messages, flows, packs: Vec::new(), flags: 0 }
     }
 
     /// Has librdkafka copy the flows: only to measure what not copying saves.
@@ -307,80 +343,181 @@ impl Handle {
         self.flags = if copy { sys::RD_KAFKA_MSG_F_COPY } else { 0 };
     }
 
-    /// Hands `flows` of `batch`, in order, to `partition` (or [`UNASSIGNED`]) and answers how many
-    /// were taken. Those for which librdkafka's queue had no room go to `refused`; those that
-    /// it will never take are told to `failed`.
+    /// Hands `flows` of `batch`, in order and each as a message, to `partition` (or [`UNASSIGNED`]),
+    /// unless `shape` puts them where their keys belong. Those for which librdkafka's queue had no
+    /// room go to `refused`; those that it will never take are told to `failed`.
     pub(crate) fn submit(
         &mut self,
         partition: i32,
+        shape: Shape,
         batch: &Arc<Batch>,
         flows: impl Iterator<Item = u32>,
         refused: &mut Vec<u32>,
-        mut failed: impl FnMut(RDKafkaErrorCode),
-    ) -> u64 {
+        mut failed: impl FnMut(RDKafkaErrorCode, u64),
+    ) {
         let mut flows = flows.peekable();
-        let mut taken = 0;
         while flows.peek().is_some() {
             self.messages.clear();
             self.flows.clear();
             for flow in flows.by_ref().take(MESSAGES_MAX) {
-                self.messages.push(message(batch.flow(flow as usize)));
+                self.messages.push(shape.message(batch, flow as usize));
                 self.flows.push(flow);
             }
-            let accepted = self.produce(partition, batch);
-            taken += accepted as u64;
-            if accepted < self.messages.len() && self.is_full(refused, &mut failed) {
-                // In order: nothing overtakes what was refused.
-                refused.extend(flows.by_ref());
+            let count = self.messages.len();
+            let entry =
+                InFlight::start(Held::Batch(Arc::clone(batch)), batch.opened_ns(), count, 1);
+            for message in &mut self.messages {
+                message._private = entry.cast::<c_void>();
+            }
+            let each = if shape.keyed_partitions > 0 { sys::RD_KAFKA_MSG_F_PARTITION } else { 0 };
+            let accepted = self.produce(partition, each);
+            // Refused messages are never reported on: count them out here.
+            if accepted < count {
+                let _ = release(entry, count - accepted);
+                if self.is_full(refused, &mut failed) {
+                    // In order: nothing overtakes what was refused.
+                    refused.extend(flows.by_ref());
+                }
             }
         }
-        taken
+    }
+
+    /// The same with many flows in a message of at most `bytes_max`; without keys.
+    pub(crate) fn submit_packed(
+        &mut self,
+        partition: i32,
+        bytes_max: usize,
+        batch: &Arc<Batch>,
+        flows: impl Iterator<Item = u32>,
+        refused: &mut Vec<u32>,
+        mut failed: impl FnMut(RDKafkaErrorCode, u64),
+    ) {
+        self.messages.clear();
+        self.flows.clear();
+        self.packs.clear();
+        self.flows.extend(flows);
+        let mut rest = &self.flows[..];
+        while !rest.is_empty() {
+            let (pack, behind) = rest.split_at(pack_len(batch, rest, bytes_max));
+            self.messages.push(packed(batch, pack));
+            self.packs.push(pack.len());
+            rest = behind;
+        }
+        let accepted = self.produce(partition, 0);
+        if accepted < self.messages.len() {
+            let mut start = 0;
+            for (message, count) in self.messages.iter().zip(&self.packs) {
+                let flows = &self.flows[start..start + count];
+                start += count;
+                match drop_refused(message) {
+                    RDKafkaErrorCode::NoError => {}
+                    RDKafkaErrorCode::QueueFull => refused.extend_from_slice(flows),
+                    code => failed(code, *count as u64),
+                }
+            }
+        }
+    }
+
+    /// One message that is made already, of `flows` flows: librdkafka's word on it.
+    pub(crate) fn submit_made(
+        &mut self,
+        partition: i32,
+        payload: Box<[u8]>,
+        flows: u64,
+        opened_ns: u64,
+    ) -> RDKafkaErrorCode {
+        let mut message = message(&payload);
+        message._private = InFlight::start(Held::Copy(payload), opened_ns, 1, flows).cast();
+        self.messages.clear();
+        self.messages.push(message);
+        self.produce(partition, 0);
+        drop_refused(&self.messages[0])
     }
 
     /// One call; answers how many messages librdkafka took. It marks those that it did not.
-    fn produce(&mut self, partition: i32, batch: &Arc<Batch>) -> usize {
-        let count = self.messages.len();
-        let entry = InFlight {
-            batch: Arc::clone(batch),
-            flows: count as u64,
-            left: AtomicUsize::new(count),
-        };
-        let entry = Box::into_raw(Box::new(entry));
-        for message in &mut self.messages {
-            message._private = entry.cast::<c_void>();
-        }
-        // SAFETY: the topic is live; the array holds `count` whole messages whose payloads lie in
-        // `batch`, which the entry keeps alive until every accepted message is reported on.
-        // librdkafka does not write to payloads.
+    fn produce(&mut self, partition: i32, flags: i32) -> usize {
+        // SAFETY: the topic is live; the array holds whole messages whose payloads lie in what their
+        // entry keeps alive until every accepted one is reported on. librdkafka does not write to
+        // payloads, and copies keys.
         let accepted = unsafe {
             sys::rd_kafka_produce_batch(
                 self.topic.as_ptr(),
                 partition,
-                self.flags,
+                self.flags | flags,
                 self.messages.as_mut_ptr(),
-                count as i32,
+                self.messages.len() as i32,
             )
         };
-        let accepted = accepted.max(0) as usize;
-        // Refused messages are never reported on: count them out here.
-        if accepted < count {
-            let _ = release(entry, count - accepted);
-        }
-        accepted
+        accepted.max(0) as usize
     }
 
     /// Sorts out what was not accepted; was there no room for some? librdkafka refuses everything
     /// behind the first message for which it has none.
-    fn is_full(&self, refused: &mut Vec<u32>, failed: &mut impl FnMut(RDKafkaErrorCode)) -> bool {
+    fn is_full(
+        &self,
+        refused: &mut Vec<u32>,
+        failed: &mut impl FnMut(RDKafkaErrorCode, u64),
+    ) -> bool {
         let before = refused.len();
         for (message, flow) in self.messages.iter().zip(&self.flows) {
             match message.err.into() {
                 RDKafkaErrorCode::NoError => {}
                 RDKafkaErrorCode::QueueFull => refused.push(*flow),
-                code => failed(code),
+                code => failed(code, 1),
             }
         }
         refused.len() > before
+    }
+}
+
+impl InFlight {
+    /// An entry for `messages` messages; the last [`release`] frees it.
+    fn start(held: Held, opened_ns: u64, messages: usize, flows_each: u64) -> *mut Self {
+        let left = AtomicUsize::new(messages);
+        Box::into_raw(Box::new(Self { held, flows_each, messages, left, opened_ns }))
+    }
+}
+
+/// librdkafka's word on a message that has its entry to itself. One that it did not take is never
+/// reported on, so the entry goes here.
+fn drop_refused(message: &sys::rd_kafka_message_t) -> RDKafkaErrorCode {
+    let code = message.err.into();
+    if code != RDKafkaErrorCode::NoError {
+        let _ = release(message._private.cast(), 1);
+    }
+    code
+}
+
+/// `flows` as one message: a slice of the batch if they stand side by side in it, else a copy.
+fn packed(batch: &Arc<Batch>, flows: &[u32]) -> sys::rd_kafka_message_t {
+    let (mut message, held) = match side_by_side(flows) {
+        Some(range) => (message(batch.delimited(range)), Held::Batch(Arc::clone(batch))),
+        None => {
+            let bytes = together(batch, flows);
+            // Moving the box does not move what it holds.
+            (message(&bytes), Held::Copy(bytes))
+        }
+    };
+    message._private = InFlight::start(held, batch.opened_ns(), 1, flows.len() as u64).cast();
+    message
+}
+
+impl Shape {
+    fn message(self, batch: &Batch, flow: usize) -> sys::rd_kafka_message_t {
+        let mut message = match self.is_delimited {
+            true => message(batch.delimited(flow..flow + 1)),
+            false => message(batch.flow(flow)),
+        };
+        let key = if self.has_keys { batch.key(flow) } else { &[] };
+        if !key.is_empty() {
+            message.key = key.as_ptr().cast_mut().cast();
+            message.key_len = key.len();
+            message.partition = match self.keyed_partitions {
+                0 => UNASSIGNED,
+                partitions => partition_of(key, partitions),
+            };
+        }
+        message
     }
 }
 

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use neckar_proto::Batch;
+use neckar_proto::{Batch, Keying};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::{ConfigError, ProducerConfig};
+use crate::framing::Framing;
 use crate::latency::Histogram;
-use crate::produce::{Client, Handle, Report, UNASSIGNED};
+use crate::packer::Packer;
+use crate::partitioner::partition_of;
+use crate::produce::{Client, Handle, Report, Shape, UNASSIGNED};
 use crate::topics::{Leaders, Topics, Watch};
 
 /// How long the reports thread sleeps at most.
@@ -111,14 +114,21 @@ impl Producer {
         Ok(())
     }
 
-    /// A topic, for one thread. It need not exist yet.
+    /// A topic, for one thread, of bare flows without keys. It need not exist yet.
     #[must_use]
     pub fn topic(&self, name: &str) -> Topic {
+        self.topic_as(name, TopicOptions::default())
+    }
+
+    /// A topic, for one thread. It need not exist yet.
+    #[must_use]
+    pub fn topic_as(&self, name: &str, options: TopicOptions) -> Topic {
         let handle = Handle::new(Arc::clone(&self.client), name);
         let leaders = self.topics.of(name);
         // Several threads with one topic do not start at one partition.
         let turn = Arc::strong_count(&leaders);
-        Topic { handle, counts: Arc::clone(&self.counts), leaders, turn }
+        let counts = Arc::clone(&self.counts);
+        Topic { handle, options, counts, leaders, turn, places: Vec::new() }
     }
 
     /// What it did so far.
@@ -176,11 +186,11 @@ impl Drop for Producer {
 impl Counts {
     fn take(&self, report: Report) {
         match report {
-            Report::Messages(RDKafkaErrorCode::NoError, count) => {
+            Report::Flows(RDKafkaErrorCode::NoError, count) => {
                 self.delivered.fetch_add(count, Ordering::Release);
                 *lock(&self.trouble) = None;
             }
-            Report::Messages(code, count) => self.fail(code, count),
+            Report::Flows(code, count) => self.fail(code, count),
             Report::Done(flows, opened_ns) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let now_us = now.as_micros() as u64;
@@ -226,14 +236,37 @@ impl Counts {
     }
 }
 
-/// A topic as one thread produces to it. Each batch goes to one partition, those that have a leader
-/// taking turns: a flow per message costs least when librdkafka has no partition to choose.
+/// What a topic's messages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicOptions {
+    /// A message's value.
+    pub framing: Framing,
+    /// Bytes that a packed message may have; a flow that is longer goes alone.
+    pub packed_bytes: usize,
+    /// Put each flow into the partition of its key, as [`Batch::keyed`] kept it, and give Kafka the
+    /// key. Messages of many flows have no key, but hold flows of one partition only.
+    pub keyed: bool,
+}
+
+impl Default for TopicOptions {
+    /// Bare flows without keys.
+    fn default() -> Self {
+        Self { framing: Framing::Bare, packed_bytes: 256 << 10, keyed: false }
+    }
+}
+
+/// A topic as one thread produces to it. Without keys each batch goes to one partition, those that
+/// have a leader taking turns: a flow per message costs least when librdkafka has no partition to
+/// choose.
 #[derive(Debug)]
 pub struct Topic {
     handle: Handle,
+    options: TopicOptions,
     counts: Arc<Counts>,
     leaders: Arc<Leaders>,
     turn: usize,
+    /// Flows of the batch in hand by partition, where keys decide and messages are of many flows.
+    places: Vec<Vec<u32>>,
 }
 
 impl Topic {
@@ -244,7 +277,7 @@ impl Topic {
         self.submit_some(batch, 0..batch.len() as u32, refused);
     }
 
-    /// The same for chosen flows.
+    /// The same for chosen flows, in rising order.
     pub fn submit_some(
         &mut self,
         batch: &Arc<Batch>,
@@ -252,16 +285,62 @@ impl Topic {
         refused: &mut Vec<u32>,
     ) {
         let partition = self.partition();
-        let counts = &self.counts;
         let before = refused.len();
         // Counted before the reports can come in: in flight is never negative.
-        counts.submitted.fetch_add(flows.len() as u64, Ordering::Relaxed);
-        self.handle.submit(partition, batch, flows, refused, |code| counts.fail(code, 1));
+        self.counts.submitted.fetch_add(flows.len() as u64, Ordering::Relaxed);
+        let bytes_max = self.options.packed_bytes;
+        let has_keys = self.options.keyed && batch.keying() != Keying::None;
+        let partitions = if has_keys { self.leaders.partitions() } else { 0 };
+        let Self { handle, counts, .. } = self;
+        let fail = |code, flows| counts.fail(code, flows);
+        match self.options.framing {
+            Framing::Packed if partitions > 1 => {
+                sort_by_key(batch, flows, partitions, &mut self.places);
+                for (place, flows) in self.places.iter().enumerate() {
+                    let flows = flows.iter().copied();
+                    handle.submit_packed(place as i32, bytes_max, batch, flows, refused, fail);
+                }
+            }
+            Framing::Packed => {
+                handle.submit_packed(partition, bytes_max, batch, flows, refused, fail);
+            }
+            framing => {
+                let is_delimited = framing == Framing::Delimited;
+                let shape = Shape { is_delimited, keyed_partitions: partitions, has_keys };
+                let partition = if has_keys { UNASSIGNED } else { partition };
+                handle.submit(partition, shape, batch, flows, refused, fail);
+            }
+        }
+        let counts = &self.counts;
         let refused = (refused.len() - before) as u64;
         if refused > 0 {
             counts.submitted.fetch_sub(refused, Ordering::Relaxed);
             counts.queue_full.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Hands over what `packer` holds as one message, and empties it. `false`, and nothing changed,
+    /// if librdkafka's queue has no room.
+    pub fn submit_packer(&mut self, packer: &mut Packer) -> bool {
+        if packer.flows() == 0 {
+            return true;
+        }
+        let partition = self.partition();
+        let counts = &self.counts;
+        counts.submitted.fetch_add(packer.flows(), Ordering::Relaxed);
+        let payload = packer.bytes.clone().into_boxed_slice();
+        let (flows, opened_ns) = (packer.flows(), packer.opened_ns());
+        match self.handle.submit_made(partition, payload, flows, opened_ns) {
+            RDKafkaErrorCode::NoError => {}
+            RDKafkaErrorCode::QueueFull => {
+                counts.submitted.fetch_sub(flows, Ordering::Relaxed);
+                counts.queue_full.fetch_add(1, Ordering::Relaxed);
+                return false;
+            }
+            code => counts.fail(code, flows),
+        }
+        packer.clear();
+        true
     }
 
     /// Counts flows that the caller gives up on without having them taken: time is up.
@@ -290,6 +369,21 @@ impl Topic {
     fn partition(&mut self) -> i32 {
         self.turn = self.turn.wrapping_add(1);
         self.leaders.pick(self.turn).unwrap_or(UNASSIGNED)
+    }
+}
+
+/// Notes each flow at the partition of its key.
+fn sort_by_key(
+    batch: &Batch,
+    flows: impl Iterator<Item = u32>,
+    partitions: u32,
+    places: &mut Vec<Vec<u32>>,
+) {
+    places.resize_with(partitions as usize, Vec::new);
+    places.iter_mut().for_each(Vec::clear);
+    for flow in flows {
+        let place = partition_of(batch.key(flow as usize), partitions);
+        places[place as usize].push(flow);
     }
 }
 

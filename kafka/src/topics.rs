@@ -4,7 +4,7 @@
 //! broker is in trouble or nothing is acknowledged any more, and once a minute.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -26,15 +26,26 @@ const UNEASY: Duration = Duration::from_secs(30);
 /// Flows in flight and none acknowledged for so long: ask.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// The partitions of a topic that have a leader; none while not known.
+/// What the brokers say of a topic's partitions; nothing while not known.
 #[derive(Debug, Default)]
-pub(crate) struct Leaders(Mutex<Vec<i32>>);
+pub(crate) struct Leaders {
+    /// Those that have a leader.
+    led: Mutex<Vec<i32>>,
+    /// How many there are.
+    partitions: AtomicU32,
+}
 
 impl Leaders {
     /// The partition whose turn it is.
     pub(crate) fn pick(&self, turn: usize) -> Option<i32> {
-        let partitions = lock(&self.0);
-        partitions.get(turn.checked_rem(partitions.len())?).copied()
+        let led = lock(&self.led);
+        led.get(turn.checked_rem(led.len())?).copied()
+    }
+
+    /// How many partitions there are, with a leader or without: a key's partition does not depend on
+    /// who is up. 0 while not known.
+    pub(crate) fn partitions(&self) -> u32 {
+        self.partitions.load(Ordering::Relaxed)
     }
 }
 
@@ -49,9 +60,10 @@ impl Topics {
     }
 
     /// Notes what the brokers say.
-    fn set(&self, name: &str, partitions: &[i32]) {
+    fn set(&self, name: &str, led: &[i32], partitions: u32) {
         if let Some(leaders) = lock(&self.0).get(name) {
-            partitions.clone_into(&mut lock(&leaders.0));
+            led.clone_into(&mut lock(&leaders.led));
+            leaders.partitions.store(partitions, Ordering::Relaxed);
         }
     }
 
@@ -131,7 +143,7 @@ impl<'a> Watch<'a> {
     fn ask(&mut self) {
         self.asked = Some(Instant::now());
         self.patience = (self.patience * 2).min(LATER);
-        if self.client.leaders(PATIENCE, |name, partitions| self.topics.set(name, partitions)) {
+        if self.client.leaders(PATIENCE, |name, led, all| self.topics.set(name, led, all)) {
             self.answered = Instant::now();
             self.counts.broker_answers();
         } else if self.answered.elapsed() > SILENCE {

@@ -27,7 +27,7 @@ mod rows;
 #[cfg(test)]
 mod twin;
 
-pub use batch::{Batch, Facts};
+pub use batch::{Batch, Facts, Keying};
 pub use column::Column;
 pub use field::{ADDRESSES, Field, FieldInfo, Kind, TEXTS, WORDS};
 pub use flow::{Flow, Presence};

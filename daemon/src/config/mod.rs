@@ -22,7 +22,7 @@ mod split;
 mod validate;
 
 pub use decode::{Decode, ExporterRule};
-pub use kafka::{Compression, Kafka};
+pub use kafka::{Acks, Compression, Framing, Kafka, Key, Mechanism, Sasl, Tls};
 pub use load::{DEFAULT_FILE, Loaded, load};
 pub use output::{Batches, LineFormat, Output, OutputKind, ProfileName};
 pub use problem::Problem;

@@ -14,12 +14,21 @@ struct Key {
     meaning: String,
 }
 
+impl Key {
+    fn table(&self) -> &str {
+        self.path.rsplit_once('.').map_or("", |(table, _)| table)
+    }
+}
+
 /// `neckard config`: a complete file, every key commented out at its default.
 #[must_use]
 pub fn toml_reference() -> String {
     let mut out = String::from("# neckard.toml: every key, at its default.\n");
     let mut section = String::new();
-    for key in keys() {
+    let mut keys = keys();
+    // A table's own keys before the tables in it: TOML has no way back to a table.
+    keys.sort_by(|one, other| one.table().cmp(other.table()));
+    for key in keys {
         let (table, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
         if table != section {
             section = table.to_string();

@@ -58,6 +58,8 @@ impl Config {
             ("batch.flows_max", batch.flows_max, 1, 1 << 20),
             ("batch.bytes_max", batch.bytes_max, 16 << 10, 64 << 20),
             ("batch.memory_bytes", batch.memory_bytes, 4 << 20, 1 << 40),
+            // Kafka takes messages of a mebibyte by default, headers included.
+            ("kafka.packed_bytes", self.kafka.packed_bytes, 1 << 10, 1000 << 10),
             ("split.queue_batches", self.split.queue_batches, 1, 1 << 16),
         ];
         for (key, value, least, most) in bounds {
@@ -137,6 +139,7 @@ impl Config {
                 return Err(Problem::new("kafka.brokers", quoted(broker), "not host:port", fix));
             }
         }
+        kafka.validate_access()?;
         topic("kafka.topic", &kafka.topic)?;
         topic("split.topic_prefix", &self.split.topic_prefix)
     }

@@ -165,11 +165,23 @@ proptest! {
                 rows.iter().take(5).map(|row| encoded(&BWNETFLOW, row, &[b"\xc0\x3e\x07"])).collect();
             prop_assert_eq!(batch.len(), expected.len());
             prop_assert_eq!(batch.flows().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
-            prop_assert_eq!(batch.bytes(), expected.concat());
+            let all: Vec<u8> = expected.iter().flat_map(|flow| delimited(flow)).collect();
+            prop_assert_eq!(batch.bytes(), &*all);
+            prop_assert_eq!(batch.delimited(0..batch.len()), &*all);
+            let last = batch.len() - 1;
+            prop_assert_eq!(batch.delimited(last..last + 1), delimited(&expected[last]));
             let facts: Vec<Facts> = rows.iter().take(5).map(|row| facts(&row.as_slice()[0])).collect();
             prop_assert_eq!(batch.facts(), facts);
         }
     }
+}
+
+/// As prost writes a length and a message.
+fn delimited(flow: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    prost::encoding::encode_varint(flow.len() as u64, &mut bytes);
+    bytes.extend_from_slice(flow);
+    bytes
 }
 
 fn facts(flow: &Flow) -> Facts {
@@ -251,7 +263,8 @@ fn a_batch_takes_rows_until_one_might_not_fit() {
     let before = batch.bytes().to_vec();
     assert!(!batch.push(&BWNETFLOW, &worst.as_slice()[0], worst.texts(), &[]));
     assert_eq!((batch.bytes(), batch.len()), (&before[..], ends.len()));
-    assert_eq!(batch.flow(ends.len() - 1).len(), ends[ends.len() - 1] - ends[ends.len() - 2]);
+    let both = ends[ends.len() - 1] - ends[ends.len() - 2];
+    assert_eq!(delimited(batch.flow(ends.len() - 1)).len(), both);
 }
 
 #[test]

@@ -30,12 +30,10 @@ fn the_empty_file_is_the_default() {
 
 #[test]
 fn an_unknown_key_gets_line_and_suggestion() {
-    check(
-        "[kafka]\nbrokers = [\"a:1\"]\ntopci = \"x\"\n",
-        &[],
-        "neckard.toml:3: kafka.topci: unknown field `topci`, expected one of `brokers`, `topic`, \
-         `compression`, `properties`; did you mean `topic`?",
-    );
+    let text = "[kafka]\nbrokers = [\"a:1\"]\ntopci = \"x\"\n";
+    let line = load_text(text, &[]).expect_err("a mistake");
+    let start = "neckard.toml:3: kafka.topci: unknown field `topci`, expected one of `brokers`, ";
+    assert!(line.starts_with(start) && line.ends_with("; did you mean `topic`?"), "{line}");
 }
 
 #[test]
