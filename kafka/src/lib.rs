@@ -43,6 +43,7 @@ mod consumer;
 mod framing;
 mod generations;
 mod latency;
+mod message;
 mod packer;
 mod partitioner;
 #[allow(

@@ -31,7 +31,7 @@ fn murmur2(data: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// What Java's `Utils.murmur2` answers; kafka/tests/keys.rs asks a Java producer itself.
+    /// What Java's `Utils.murmur2` answers.
     #[test]
     fn known_answers_of_java() {
         let cases: [(&[u8], i32); 4] = [

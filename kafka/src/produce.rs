@@ -20,8 +20,8 @@ use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use crate::packer::{pack_len, side_by_side, together};
-use crate::partitioner::partition_of;
+use crate::message::{Held, Shape, message, packed};
+use crate::packer::pack_len;
 
 /// librdkafka takes batches of any size; ours go in pieces of this many messages, for which the
 /// array is kept.
@@ -39,26 +39,6 @@ struct InFlight {
     messages: usize,
     left: AtomicUsize,
     opened_ns: u64,
-}
-
-/// What messages point into.
-#[expect(dead_code, reason = "held until it is dropped, which is all it is for")]
-enum Held {
-    /// A worker's batch, or a part of it.
-    Batch(Arc<Batch>),
-    /// Flows that did not stand side by side, copied together.
-    Copy(Box<[u8]>),
-}
-
-/// How a call's flows become messages.
-#[derive(Clone, Copy)]
-pub(crate) struct Shape {
-    /// With their length, or without.
-    pub(crate) is_delimited: bool,
-    /// Put each where its key belongs, of so many partitions; 0 leaves all in one.
-    pub(crate) keyed_partitions: u32,
-    /// Give Kafka the keys.
-    pub(crate) has_keys: bool,
 }
 
 /// librdkafka's client, created with delivery reports as events.
@@ -399,7 +379,10 @@ impl Handle {
         let mut rest = &self.flows[..];
         while !rest.is_empty() {
             let (pack, behind) = rest.split_at(pack_len(batch, rest, bytes_max));
-            self.messages.push(packed(batch, pack));
+            let (mut message, held) = packed(batch, pack);
+            let entry = InFlight::start(held, batch.opened_ns(), 1, pack.len() as u64);
+            message._private = entry.cast();
+            self.messages.push(message);
             self.packs.push(pack.len());
             rest = behind;
         }
@@ -488,60 +471,10 @@ fn drop_refused(message: &sys::rd_kafka_message_t) -> RDKafkaErrorCode {
     code
 }
 
-/// `flows` as one message: a slice of the batch if they stand side by side in it, else a copy.
-fn packed(batch: &Arc<Batch>, flows: &[u32]) -> sys::rd_kafka_message_t {
-    let (mut message, held) = match side_by_side(flows) {
-        Some(range) => (message(batch.delimited(range)), Held::Batch(Arc::clone(batch))),
-        None => {
-            let bytes = together(batch, flows);
-            // Moving the box does not move what it holds.
-            (message(&bytes), Held::Copy(bytes))
-        }
-    };
-    message._private = InFlight::start(held, batch.opened_ns(), 1, flows.len() as u64).cast();
-    message
-}
-
-impl Shape {
-    fn message(self, batch: &Batch, flow: usize) -> sys::rd_kafka_message_t {
-        let mut message = match self.is_delimited {
-            true => message(batch.delimited(flow..flow + 1)),
-            false => message(batch.flow(flow)),
-        };
-        let key = if self.has_keys { batch.key(flow) } else { &[] };
-        if !key.is_empty() {
-            message.key = key.as_ptr().cast_mut().cast();
-            message.key_len = key.len();
-            message.partition = match self.keyed_partitions {
-                0 => UNASSIGNED,
-                partitions => partition_of(key, partitions),
-            };
-        }
-        message
-    }
-}
-
 impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: the handle is ours; the client outlives it through the `Arc`.
         unsafe { sys::rd_kafka_topic_destroy(self.topic.as_ptr()) };
-    }
-}
-
-/// Let librdkafka's partitioner choose (`RD_KAFKA_PARTITION_UA`).
-pub(crate) const UNASSIGNED: i32 = -1;
-
-fn message(payload: &[u8]) -> sys::rd_kafka_message_t {
-    sys::rd_kafka_message_t {
-        err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
-        rkt: ptr::null_mut(),
-        partition: 0,
-        payload: payload.as_ptr().cast_mut().cast(),
-        len: payload.len(),
-        key: ptr::null_mut(),
-        key_len: 0,
-        offset: 0,
-        _private: ptr::null_mut(),
     }
 }
 

@@ -12,9 +12,10 @@ use rdkafka::types::RDKafkaErrorCode;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::framing::Framing;
 use crate::latency::Histogram;
+use crate::message::{Shape, UNASSIGNED};
 use crate::packer::Packer;
 use crate::partitioner::partition_of;
-use crate::produce::{Client, Handle, Report, Shape, UNASSIGNED};
+use crate::produce::{Client, Handle, Report};
 use crate::topics::{Leaders, Topics, Watch};
 
 /// How long the reports thread sleeps at most.
