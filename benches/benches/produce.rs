@@ -19,7 +19,7 @@ use neckar_decode::{Config, Datagram, Decoder, Shared};
 use neckar_enrich::sources::customers;
 use neckar_enrich::{Labels, Sources, Tables};
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
-use neckar_kafka::{Producer, ProducerConfig, Topic};
+use neckar_kafka::{Framing, Producer, ProducerConfig, Topic, TopicOptions};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Rows};
 use rdkafka::ClientContext;
@@ -57,21 +57,26 @@ struct Case {
     name: &'static str,
     way: Way,
     compression: &'static str,
+    framing: Framing,
     /// Flows per second; 0 is as fast as it goes.
     rate: u64,
     properties: &'static [(&'static str, &'static str)],
 }
 
 const fn case(name: &'static str, way: Way, compression: &'static str) -> Case {
-    Case { name, way, compression, rate: 0, properties: &[] }
+    Case { name, way, compression, framing: Framing::Bare, rate: 0, properties: &[] }
+}
+
+const fn framed(name: &'static str, framing: Framing, compression: &'static str) -> Case {
+    Case { framing, ..case(name, OURS, compression) }
 }
 
 const fn with(name: &'static str, properties: &'static [(&'static str, &'static str)]) -> Case {
-    Case { name, way: OURS, compression: "none", rate: 0, properties }
+    Case { properties, ..case(name, OURS, "none") }
 }
 
 const fn paced(name: &'static str, properties: &'static [(&'static str, &'static str)]) -> Case {
-    Case { name, way: OURS, compression: "none", rate: 100_000, properties }
+    Case { rate: 100_000, properties, ..case(name, OURS, "none") }
 }
 
 const CASES: &[Case] = &[
@@ -86,6 +91,10 @@ const CASES: &[Case] = &[
     case("batch, our partition, snappy", OURS, "snappy"),
     case("batch, our partition, zstd", OURS, "zstd"),
     case("batch, our partition, gzip", OURS, "gzip"),
+    framed("delimited", Framing::Delimited, "none"),
+    framed("packed", Framing::Packed, "none"),
+    framed("packed, lz4", Framing::Packed, "lz4"),
+    framed("packed, zstd", Framing::Packed, "zstd"),
     with("acks=all", &[("acks", "all")]),
     with("idempotence", &[("acks", "all"), ("enable.idempotence", "true")]),
     with("max.in.flight=5", &[("max.in.flight", "5")]),
@@ -131,7 +140,8 @@ fn run(case: &Case, brokers: &str, topic: &str, batches: &[Arc<Batch>]) -> f64 {
         Way::Send => run_send(&config, topic, batches),
         Way::Batch { copy, assign } => {
             let producer = Producer::new(&config).expect("good settings");
-            let mut topic = producer.topic(topic);
+            let options = TopicOptions { framing: case.framing, ..TopicOptions::default() };
+            let mut topic = producer.topic_as(topic, options);
             while !topic.is_known() {
                 std::thread::sleep(Duration::from_millis(10));
             }

@@ -2,7 +2,8 @@
 //!
 //! The jars come from Maven Central once and stay in `target/kafka`. A [`Broker`] is broker and
 //! controller in one process (KRaft) with a data folder of its own; dropping it ends the process
-//! and removes the data.
+//! and removes the data. A [`Cluster`] is three that replicate each other's topics; a [`Secured`]
+//! broker wants to know who talks to it.
 
 use std::fs;
 use std::io;
@@ -13,6 +14,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::install;
+
+mod cluster;
+mod secured;
+
+pub use cluster::Cluster;
+pub use secured::{PASSWORD, Secured, USER};
 
 const VERSION: &str = "4.3.1";
 /// How long a start may take: 5 s on a quiet machine with Java 17, more on one that compiles beside
@@ -67,6 +74,16 @@ impl Broker {
 
     /// Makes its folder, on a disk of its own if asked for, ready to start.
     fn format(port: u16, node: &str, cluster_id: &str, mebibytes: Option<u32>) -> io::Result<Self> {
+        Self::format_with(port, node, cluster_id, mebibytes, &[])
+    }
+
+    fn format_with(
+        port: u16,
+        node: &str,
+        cluster_id: &str,
+        mebibytes: Option<u32>,
+        more: &[&str],
+    ) -> io::Result<Self> {
         let folder = broker_folder(port);
         drop(fs::remove_dir_all(&folder));
         fs::create_dir_all(folder.join("data"))?;
@@ -80,7 +97,7 @@ impl Broker {
         fs::write(&properties, format!("{node}{logs}{PROPERTIES}"))?;
         let properties = properties.display().to_string();
         let format = ["format", "--cluster-id", cluster_id, "--config", &properties];
-        java(&jars()?, "kafka.tools.StorageTool", &format)?;
+        java(&jars()?, "kafka.tools.StorageTool", &[&format, more].concat())?;
         Ok(broker)
     }
 
@@ -373,7 +390,6 @@ fn mount(folder: &Path, options: &str) -> io::Result<()> {
 
 /// What every broker for tests is told.
 const PROPERTIES: &str = "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
-     listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
      num.partitions=4\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n\
      log.retention.bytes=4294967296\nlog.segment.bytes=268435456\n";
 
@@ -391,47 +407,9 @@ fn node(id: usize, port: u16, controller: u16, voters: &str) -> String {
     format!(
         "node.id={id}\ncontroller.quorum.voters={voters}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n"
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
     )
-}
-
-/// Brokers that replicate each other's topics: every partition on all of them, and with `acks=all` a
-/// message is on at least two before it is acknowledged.
-#[derive(Debug)]
-pub struct Cluster {
-    /// Its brokers, to be stopped and killed one by one.
-    pub brokers: Vec<Broker>,
-}
-
-impl Cluster {
-    /// Starts three.
-    ///
-    /// # Errors
-    /// As [`Broker::start`].
-    pub fn start() -> io::Result<Self> {
-        let ports: Vec<(u16, u16)> =
-            (0..3).map(|_| Ok((free_port()?, free_port()?))).collect::<io::Result<_>>()?;
-        let voters = ports.iter().zip(1..).map(|((_, port), id)| format!("{id}@127.0.0.1:{port}"));
-        let voters = voters.collect::<Vec<_>>().join(",");
-        let cluster_id = cluster_id()?;
-        let replicated = "default.replication.factor=3\nmin.insync.replicas=2\n\
-                          offsets.topic.replication.factor=3\n";
-        let mut brokers = Vec::new();
-        for (id, (port, controller)) in (1..).zip(ports) {
-            let node = node(id, port, controller, &voters) + replicated;
-            brokers.push(Broker::format(port, &node, &cluster_id, None)?);
-        }
-        // None is up before the others are there to agree with.
-        brokers.iter_mut().try_for_each(Broker::spawn)?;
-        brokers.iter_mut().try_for_each(Broker::wait_until_up)?;
-        Ok(Self { brokers })
-    }
-
-    /// For `bootstrap.servers`.
-    #[must_use]
-    pub fn addresses(&self) -> String {
-        self.brokers.iter().map(Broker::address).collect::<Vec<_>>().join(",")
-    }
 }
 
 fn free_port() -> io::Result<u16> {
