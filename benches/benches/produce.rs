@@ -145,7 +145,10 @@ fn run(case: &Case, brokers: &str, topic: &str, batches: &[Arc<Batch>]) -> f64 {
             while !topic.is_known() {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            topic.compare(copy, assign);
+            topic.copy(copy);
+            if !assign {
+                topic.leave_choice();
+            }
             run_batches(case.rate, &producer, &mut topic, batches)
         }
     };

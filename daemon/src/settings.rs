@@ -124,7 +124,7 @@ pub fn topic(config: &Config) -> TopicOptions {
         Framing::Packed => neckar_kafka::Framing::Packed,
     };
     let packed_bytes = config.kafka.packed_bytes;
-    TopicOptions { framing, packed_bytes, keyed: config.kafka.key != Key::None }
+    TopicOptions { framing, packed_bytes, keyed: config.kafka.key != Key::None, ..Default::default() }
 }
 
 /// What of each flow the batches keep as its key.

@@ -38,10 +38,12 @@
 //! what a flow is. Cost: benches/README.md, "Kafka".
 #![deny(unsafe_code)]
 
+mod account;
 mod config;
 mod consumer;
 mod framing;
 mod generations;
+mod handle;
 mod latency;
 mod message;
 mod packer;
@@ -53,13 +55,16 @@ mod partitioner;
 mod produce;
 mod producer;
 mod range;
+mod topic;
 mod topics;
 mod wire;
 
+pub use account::TopicCounts;
 pub use config::{ConfigError, ProducerConfig};
 pub use consumer::{Consumer, ConsumerConfig, Record};
 pub use framing::Framing;
 pub use generations::FlowReader;
 pub use packer::Packer;
-pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts, Topic, TopicOptions};
+pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts};
 pub use range::{Position, Span};
+pub use topic::{Topic, TopicOptions};

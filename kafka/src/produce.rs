@@ -9,30 +9,29 @@
 //! benches/README.md has the ratio.
 
 use std::ffi::{CStr, CString};
-use std::os::raw::{c_char, c_void};
+use std::os::raw::c_char;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use neckar_proto::Batch;
 use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use crate::message::{Held, Shape, message, packed};
-use crate::packer::pack_len;
+use crate::account::Account;
+use crate::message::Held;
 
-/// librdkafka takes batches of any size; ours go in pieces of this many messages, for which the
-/// array is kept.
-const MESSAGES_MAX: usize = 2048;
 /// Reports taken from one event at a time.
 const REPORTS_MAX: usize = 1024;
 
 /// Keeps what messages point into alive until all of them that librdkafka has are reported on.
-struct InFlight {
+pub(crate) struct InFlight {
     #[expect(dead_code, reason = "held until it is dropped, which is all it is for")]
     held: Held,
+    /// The topic's books.
+    account: Arc<Account>,
+    bytes: u64,
     /// Flows in each of its messages.
     flows_each: u64,
     /// Messages, and those not reported on yet.
@@ -53,23 +52,22 @@ unsafe impl Send for Client {}
 // SAFETY: as above.
 unsafe impl Sync for Client {}
 
-/// A topic of one thread: the handle, and the array that its batches are handed over with.
-pub(crate) struct Handle {
+/// librdkafka's handle of a topic.
+pub(crate) struct TopicHandle {
     /// The topic's handle must not outlive it.
     _client: Arc<Client>,
     topic: ptr::NonNull<sys::rd_kafka_topic_t>,
-    messages: Vec<sys::rd_kafka_message_t>,
-    /// Which flow of the batch each message is.
-    flows: Vec<u32>,
-    /// How many flows each message has, of many in one.
-    packs: Vec<usize>,
-    /// `RD_KAFKA_MSG_F_COPY`, or 0.
-    flags: i32,
 }
 
-// SAFETY: the topic handle is librdkafka's and thread-safe like the client; the array holds no
-// pointer between calls that anybody reads.
-unsafe impl Send for Handle {}
+// SAFETY: the handle is librdkafka's and thread-safe like the client.
+unsafe impl Send for TopicHandle {}
+
+/// The messages of one call, reused by the next.
+#[derive(Default)]
+pub(crate) struct Messages(pub(crate) Vec<sys::rd_kafka_message_t>);
+
+// SAFETY: nobody reads a pointer in it between calls.
+unsafe impl Send for Messages {}
 
 /// What came back about messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,12 +84,6 @@ pub(crate) enum Report {
 impl std::fmt::Debug for Client {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Client")
-    }
-}
-
-impl std::fmt::Debug for Handle {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Handle")
     }
 }
 
@@ -275,8 +267,10 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
             let same = |index: &usize| of(*index).err == code && of(*index)._private == entry;
             let run = 1 + (start + 1..count).take_while(same).count();
             // SAFETY: the entry lives until its last message is released, just below.
-            let flows_each = unsafe { &*entry.cast::<InFlight>() }.flows_each;
-            visit(Report::Flows(code.into(), run as u64 * flows_each));
+            let in_flight = unsafe { &*entry.cast::<InFlight>() };
+            let (code, flows) = (RDKafkaErrorCode::from(code), run as u64 * in_flight.flows_each);
+            in_flight.account.report(code == RDKafkaErrorCode::NoError, flows);
+            visit(Report::Flows(code, flows));
             if let Some(done) = release(entry.cast(), run) {
                 visit(done);
             }
@@ -286,7 +280,7 @@ fn take_reports(event: *mut sys::rd_kafka_event_t, visit: &mut impl FnMut(Report
 }
 
 /// Counts `messages` of an entry as reported; the last one frees it, and answers what it was.
-fn release(entry: *mut InFlight, messages: usize) -> Option<Report> {
+pub(crate) fn release(entry: *mut InFlight, messages: usize) -> Option<Report> {
     // SAFETY: the pointer came from `Box::into_raw` in `InFlight::start`, travelled through librdkafka
     // untouched, and is freed only below, when its count says that these were the last messages to
     // carry it.
@@ -301,8 +295,8 @@ fn release(entry: *mut InFlight, messages: usize) -> Option<Report> {
     Some(Report::Done(entry.messages as u64 * entry.flows_each, entry.opened_ns))
 }
 
-impl Handle {
-    /// The topic's handle; the topic need not exist yet.
+impl TopicHandle {
+    /// The topic need not exist yet.
     pub(crate) fn new(client: Arc<Client>, name: &str) -> Self {
         let name = CString::new(name).unwrap_or_default();
         // SAFETY: the client is live, the name ends in zero, and no configuration (null) means the
@@ -313,112 +307,13 @@ impl Handle {
         // librdkafka refuses only an empty or overlong name, which the configuration's check
         // refuses before.
         let topic = ptr::NonNull::new(topic).expect("a checked topic name");
-        let messages = Vec::with_capacity(MESSAGES_MAX);
-        let flows = Vec::with_capacity(MESSAGES_MAX);
-        Self { _client: client, topic, messages, flows, packs: Vec::new(), flags: 0 }
+        Self { _client: client, topic }
     }
 
-    /// Has librdkafka copy the flows: only to measure what not copying saves.
-    pub(crate) fn copy(&mut self, copy: bool) {
-        self.flags = if copy { sys::RD_KAFKA_MSG_F_COPY } else { 0 };
-    }
-
-    /// Hands `flows` of `batch`, in order and each as a message, to `partition` (or [`UNASSIGNED`]),
-    /// unless `shape` puts them where their keys belong. Those for which librdkafka's queue had no
-    /// room go to `refused`; those that it will never take are told to `failed`.
-    pub(crate) fn submit(
-        &mut self,
-        partition: i32,
-        shape: Shape,
-        batch: &Arc<Batch>,
-        flows: impl Iterator<Item = u32>,
-        refused: &mut Vec<u32>,
-        mut failed: impl FnMut(RDKafkaErrorCode, u64),
-    ) {
-        let mut flows = flows.peekable();
-        while flows.peek().is_some() {
-            self.messages.clear();
-            self.flows.clear();
-            for flow in flows.by_ref().take(MESSAGES_MAX) {
-                self.messages.push(shape.message(batch, flow as usize));
-                self.flows.push(flow);
-            }
-            let count = self.messages.len();
-            let entry =
-                InFlight::start(Held::Batch(Arc::clone(batch)), batch.opened_ns(), count, 1);
-            for message in &mut self.messages {
-                message._private = entry.cast::<c_void>();
-            }
-            let each = if shape.keyed_partitions > 0 { sys::RD_KAFKA_MSG_F_PARTITION } else { 0 };
-            let accepted = self.produce(partition, each);
-            // Refused messages are never reported on: count them out here.
-            if accepted < count {
-                let _ = release(entry, count - accepted);
-                if self.is_full(refused, &mut failed) {
-                    // In order: nothing overtakes what was refused.
-                    refused.extend(flows.by_ref());
-                }
-            }
-        }
-    }
-
-    /// The same with many flows in a message of at most `bytes_max`; without keys.
-    pub(crate) fn submit_packed(
-        &mut self,
-        partition: i32,
-        bytes_max: usize,
-        batch: &Arc<Batch>,
-        flows: impl Iterator<Item = u32>,
-        refused: &mut Vec<u32>,
-        mut failed: impl FnMut(RDKafkaErrorCode, u64),
-    ) {
-        self.messages.clear();
-        self.flows.clear();
-        self.packs.clear();
-        self.flows.extend(flows);
-        let mut rest = &self.flows[..];
-        while !rest.is_empty() {
-            let (pack, behind) = rest.split_at(pack_len(batch, rest, bytes_max));
-            let (mut message, held) = packed(batch, pack);
-            let entry = InFlight::start(held, batch.opened_ns(), 1, pack.len() as u64);
-            message._private = entry.cast();
-            self.messages.push(message);
-            self.packs.push(pack.len());
-            rest = behind;
-        }
-        let accepted = self.produce(partition, 0);
-        if accepted < self.messages.len() {
-            let mut start = 0;
-            for (message, count) in self.messages.iter().zip(&self.packs) {
-                let flows = &self.flows[start..start + count];
-                start += count;
-                match drop_refused(message) {
-                    RDKafkaErrorCode::NoError => {}
-                    RDKafkaErrorCode::QueueFull => refused.extend_from_slice(flows),
-                    code => failed(code, *count as u64),
-                }
-            }
-        }
-    }
-
-    /// One message that is made already, of `flows` flows: librdkafka's word on it.
-    pub(crate) fn submit_made(
-        &mut self,
-        partition: i32,
-        payload: Box<[u8]>,
-        flows: u64,
-        opened_ns: u64,
-    ) -> RDKafkaErrorCode {
-        let mut message = message(&payload);
-        message._private = InFlight::start(Held::Copy(payload), opened_ns, 1, flows).cast();
-        self.messages.clear();
-        self.messages.push(message);
-        self.produce(partition, 0);
-        drop_refused(&self.messages[0])
-    }
-
-    /// One call; answers how many messages librdkafka took. It marks those that it did not.
-    fn produce(&mut self, partition: i32, flags: i32) -> usize {
+    /// One call; answers how many messages librdkafka took. It marks those that it did not. Each
+    /// message's entry is of [`InFlight::start`], holds what its payload lies in unless `flags` has
+    /// librdkafka copy it, and counts as many messages as carry it.
+    pub(crate) fn produce(&self, partition: i32, flags: i32, messages: &mut Messages) -> usize {
         // SAFETY: the topic is live; the array holds whole messages whose payloads lie in what their
         // entry keeps alive until every accepted one is reported on. librdkafka does not write to
         // payloads, and copies keys.
@@ -426,52 +321,45 @@ impl Handle {
             sys::rd_kafka_produce_batch(
                 self.topic.as_ptr(),
                 partition,
-                self.flags | flags,
-                self.messages.as_mut_ptr(),
-                self.messages.len() as i32,
+                flags,
+                messages.0.as_mut_ptr(),
+                messages.0.len() as i32,
             )
         };
         accepted.max(0) as usize
-    }
-
-    /// Sorts out what was not accepted; was there no room for some? librdkafka refuses everything
-    /// behind the first message for which it has none.
-    fn is_full(
-        &self,
-        refused: &mut Vec<u32>,
-        failed: &mut impl FnMut(RDKafkaErrorCode, u64),
-    ) -> bool {
-        let before = refused.len();
-        for (message, flow) in self.messages.iter().zip(&self.flows) {
-            match message.err.into() {
-                RDKafkaErrorCode::NoError => {}
-                RDKafkaErrorCode::QueueFull => refused.push(*flow),
-                code => failed(code, 1),
-            }
-        }
-        refused.len() > before
     }
 }
 
 impl InFlight {
     /// An entry for `messages` messages; the last [`release`] frees it.
-    fn start(held: Held, opened_ns: u64, messages: usize, flows_each: u64) -> *mut Self {
+    pub(crate) fn start(
+        held: Held,
+        account: Arc<Account>,
+        opened_ns: u64,
+        (messages, bytes): (usize, u64),
+        flows_each: u64,
+    ) -> *mut Self {
+        account.hold(bytes);
         let left = AtomicUsize::new(messages);
-        Box::into_raw(Box::new(Self { held, flows_each, messages, left, opened_ns }))
+        Box::into_raw(Box::new(Self {
+            held,
+            account,
+            bytes,
+            flows_each,
+            messages,
+            left,
+            opened_ns,
+        }))
     }
 }
 
-/// librdkafka's word on a message that has its entry to itself. One that it did not take is never
-/// reported on, so the entry goes here.
-fn drop_refused(message: &sys::rd_kafka_message_t) -> RDKafkaErrorCode {
-    let code = message.err.into();
-    if code != RDKafkaErrorCode::NoError {
-        let _ = release(message._private.cast(), 1);
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.account.release(self.bytes);
     }
-    code
 }
 
-impl Drop for Handle {
+impl Drop for TopicHandle {
     fn drop(&mut self) {
         // SAFETY: the handle is ours; the client outlives it through the `Arc`.
         unsafe { sys::rd_kafka_topic_destroy(self.topic.as_ptr()) };

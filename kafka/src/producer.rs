@@ -6,17 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use neckar_proto::{Batch, Keying};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::{ConfigError, ProducerConfig};
-use crate::framing::Framing;
+use crate::handle::Handle;
 use crate::latency::Histogram;
-use crate::message::{Shape, UNASSIGNED};
-use crate::packer::Packer;
-use crate::partitioner::partition_of;
-use crate::produce::{Client, Handle, Report};
-use crate::topics::{Leaders, Topics, Watch};
+use crate::produce::{Client, Report};
+use crate::topic::{Topic, TopicOptions};
+use crate::topics::{Topics, Watch};
 
 /// How long the reports thread sleeps at most.
 const POLL: Duration = Duration::from_millis(100);
@@ -41,9 +38,9 @@ pub struct Producer {
 /// Written by the reports thread and by those who submit.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    submitted: AtomicU64,
+    pub(crate) submitted: AtomicU64,
     delivered: AtomicU64,
-    queue_full: AtomicU64,
+    pub(crate) queue_full: AtomicU64,
     /// Failed flows by error: the only count of them, so that its parts always add up.
     errors: Mutex<BTreeMap<String, u64>>,
     /// Since when no broker answers, and librdkafka's word for it.
@@ -129,7 +126,7 @@ impl Producer {
         // Several threads with one topic do not start at one partition.
         let turn = Arc::strong_count(&leaders);
         let counts = Arc::clone(&self.counts);
-        Topic { handle, options, counts, leaders, turn, places: Vec::new() }
+        Topic::new(handle, options, counts, leaders, turn)
     }
 
     /// What it did so far.
@@ -232,159 +229,8 @@ impl Counts {
         *trouble = Some((since, recent.map_or(words, |(_, words)| words)));
     }
 
-    fn fail(&self, code: RDKafkaErrorCode, count: u64) {
+    pub(crate) fn fail(&self, code: RDKafkaErrorCode, count: u64) {
         *lock(&self.errors).entry(format!("{code:?}")).or_default() += count;
-    }
-}
-
-/// What a topic's messages are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopicOptions {
-    /// A message's value.
-    pub framing: Framing,
-    /// Bytes that a packed message may have; a flow that is longer goes alone.
-    pub packed_bytes: usize,
-    /// Put each flow into the partition of its key, as [`Batch::keyed`] kept it, and give Kafka the
-    /// key. Messages of many flows have no key, but hold flows of one partition only.
-    pub keyed: bool,
-}
-
-impl Default for TopicOptions {
-    /// Bare flows without keys.
-    fn default() -> Self {
-        Self { framing: Framing::Bare, packed_bytes: 256 << 10, keyed: false }
-    }
-}
-
-/// A topic as one thread produces to it. Without keys each batch goes to one partition, those that
-/// have a leader taking turns: a flow per message costs least when librdkafka has no partition to
-/// choose.
-#[derive(Debug)]
-pub struct Topic {
-    handle: Handle,
-    options: TopicOptions,
-    counts: Arc<Counts>,
-    leaders: Arc<Leaders>,
-    turn: usize,
-    /// Flows of the batch in hand by partition, where keys decide and messages are of many flows.
-    places: Vec<Vec<u32>>,
-}
-
-impl Topic {
-    /// Hands every flow of `batch` to librdkafka, without copying: the batch is held until all are
-    /// reported on. Flows for which its queue has no room are put into `refused`, to be
-    /// submitted again.
-    pub fn submit(&mut self, batch: &Arc<Batch>, refused: &mut Vec<u32>) {
-        self.submit_some(batch, 0..batch.len() as u32, refused);
-    }
-
-    /// The same for chosen flows, in rising order.
-    pub fn submit_some(
-        &mut self,
-        batch: &Arc<Batch>,
-        flows: impl ExactSizeIterator<Item = u32>,
-        refused: &mut Vec<u32>,
-    ) {
-        let partition = self.partition();
-        let before = refused.len();
-        // Counted before the reports can come in: in flight is never negative.
-        self.counts.submitted.fetch_add(flows.len() as u64, Ordering::Relaxed);
-        let bytes_max = self.options.packed_bytes;
-        let has_keys = self.options.keyed && batch.keying() != Keying::None;
-        let partitions = if has_keys { self.leaders.partitions() } else { 0 };
-        let Self { handle, counts, .. } = self;
-        let fail = |code, flows| counts.fail(code, flows);
-        match self.options.framing {
-            Framing::Packed if partitions > 1 => {
-                sort_by_key(batch, flows, partitions, &mut self.places);
-                for (place, flows) in self.places.iter().enumerate() {
-                    let flows = flows.iter().copied();
-                    handle.submit_packed(place as i32, bytes_max, batch, flows, refused, fail);
-                }
-            }
-            Framing::Packed => {
-                handle.submit_packed(partition, bytes_max, batch, flows, refused, fail);
-            }
-            framing => {
-                let is_delimited = framing == Framing::Delimited;
-                let shape = Shape { is_delimited, keyed_partitions: partitions, has_keys };
-                let partition = if has_keys { UNASSIGNED } else { partition };
-                handle.submit(partition, shape, batch, flows, refused, fail);
-            }
-        }
-        let counts = &self.counts;
-        let refused = (refused.len() - before) as u64;
-        if refused > 0 {
-            counts.submitted.fetch_sub(refused, Ordering::Relaxed);
-            counts.queue_full.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Hands over what `packer` holds as one message, and empties it. `false`, and nothing changed,
-    /// if librdkafka's queue has no room.
-    pub fn submit_packer(&mut self, packer: &mut Packer) -> bool {
-        if packer.flows() == 0 {
-            return true;
-        }
-        let partition = self.partition();
-        let counts = &self.counts;
-        counts.submitted.fetch_add(packer.flows(), Ordering::Relaxed);
-        let payload = packer.bytes.clone().into_boxed_slice();
-        let (flows, opened_ns) = (packer.flows(), packer.opened_ns());
-        match self.handle.submit_made(partition, payload, flows, opened_ns) {
-            RDKafkaErrorCode::NoError => {}
-            RDKafkaErrorCode::QueueFull => {
-                counts.submitted.fetch_sub(flows, Ordering::Relaxed);
-                counts.queue_full.fetch_add(1, Ordering::Relaxed);
-                return false;
-            }
-            code => counts.fail(code, flows),
-        }
-        packer.clear();
-        true
-    }
-
-    /// Counts flows that the caller gives up on without having them taken: time is up.
-    pub fn give_up(&self, flows: u64) {
-        self.counts.submitted.fetch_add(flows, Ordering::Relaxed);
-        self.counts.fail(RDKafkaErrorCode::QueueFull, flows);
-    }
-
-    /// Is it known which of its partitions have a leader? Batches submitted before go where
-    /// librdkafka likes.
-    #[must_use]
-    pub fn is_known(&self) -> bool {
-        self.leaders.pick(0).is_some()
-    }
-
-    /// Only to measure what our way saves: has librdkafka copy the flows, or choose partitions.
-    #[doc(hidden)]
-    pub fn compare(&mut self, copy: bool, assign: bool) {
-        self.handle.copy(copy);
-        if !assign {
-            self.leaders = Arc::default();
-        }
-    }
-
-    /// The partition for the next batch; librdkafka's choice while none is known to have a leader.
-    fn partition(&mut self) -> i32 {
-        self.turn = self.turn.wrapping_add(1);
-        self.leaders.pick(self.turn).unwrap_or(UNASSIGNED)
-    }
-}
-
-/// Notes each flow at the partition of its key.
-fn sort_by_key(
-    batch: &Batch,
-    flows: impl Iterator<Item = u32>,
-    partitions: u32,
-    places: &mut Vec<Vec<u32>>,
-) {
-    places.resize_with(partitions as usize, Vec::new);
-    places.iter_mut().for_each(Vec::clear);
-    for flow in flows {
-        let place = partition_of(batch.key(flow as usize), partitions);
-        places[place as usize].push(flow);
     }
 }
 

@@ -46,7 +46,7 @@ fn producer(brokers: &str, properties: &[(&str, &str)]) -> Producer {
 }
 
 fn packed(packed_bytes: usize) -> TopicOptions {
-    TopicOptions { framing: Framing::Packed, packed_bytes, keyed: false }
+    TopicOptions { framing: Framing::Packed, packed_bytes, ..TopicOptions::default() }
 }
 
 /// The flows of a message's value, told apart by hand.
@@ -114,7 +114,12 @@ fn through(framing: Framing, keying: Keying) -> Vec<Message> {
     let producer = producer(&brokers, &[]);
     let mut topic = topic(
         &producer,
-        TopicOptions { framing, packed_bytes: PACKED_BYTES, keyed: keying != Keying::None },
+        TopicOptions {
+            framing,
+            packed_bytes: PACKED_BYTES,
+            keyed: keying != Keying::None,
+            ..TopicOptions::default()
+        },
     );
     let batches: Vec<_> = (0..3).map(|turn| batch(turn * 1000, 1000, keying)).collect();
     for batch in &batches {

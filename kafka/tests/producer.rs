@@ -220,3 +220,37 @@ fn no_broker_is_trouble_that_names_it() {
     let trouble = producer.counts().trouble.expect("told within 20 s");
     assert!(trouble.contains("127.0.0.1:1"), "{trouble}");
 }
+
+#[test]
+fn a_topic_knows_its_own_flows_and_how_long_it_is_silent() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, 3, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let producer = producer(&brokers, &[]);
+    cluster.create_topic("leaderless", 1, 1).unwrap();
+    cluster.partition_leader("leaderless", 0, None).unwrap();
+    let (mut good, mut silent) = (producer.topic(TOPIC), producer.topic("leaderless"));
+    let (one, other) = (batch(0, 1000), batch(1000, 500));
+    let mut refused = Vec::new();
+    good.submit(&one, &mut refused);
+    // Copied, so the batch is free although nothing was reported on.
+    silent.copy(true);
+    silent.submit(&other, &mut refused);
+    assert_eq!(Arc::strong_count(&other), 1, "what is copied holds no batch");
+    let started = Instant::now();
+    while good.counts().in_flight > 0 || silent.silence() < Duration::from_millis(200) {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let counts = good.counts();
+    assert_eq!((counts.submitted, counts.delivered, counts.bytes_in_flight), (1000, 1000, 0));
+    assert_eq!(good.silence(), Duration::ZERO);
+    let counts = silent.counts();
+    assert_eq!((counts.submitted, counts.in_flight), (500, 500));
+    let bytes: usize = other.flows().map(<[u8]>::len).sum();
+    assert_eq!(counts.bytes_in_flight, bytes as u64);
+    assert_eq!(producer.finish(Instant::now()), 500);
+    let counts = silent.counts();
+    assert_eq!((counts.failed, counts.in_flight, counts.bytes_in_flight), (500, 0, 0));
+    check_sum(&producer.counts());
+}
