@@ -89,7 +89,7 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
 /// What librdkafka keeps of flows that Kafka has not acknowledged: all batches full and lent out.
 fn in_flight(config: &Config, batches: usize) -> Term {
     // Split by customer, a flow is in flight once more for each of its ends.
-    let times = 1 + config.split.cids.len().min(2);
+    let times = 1 + if config.split.is_on() { 2 } else { 0 };
     let flows_max = config.batch.flows_max;
     Term {
         room: "flows in flight",

@@ -8,6 +8,7 @@ use neckar_enrich::{Sources, Tables};
 use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config, OutputKind, Problem};
 use crate::snmp::AccessRules;
+use crate::splitter::Wishes;
 use crate::{budget, cores, ingest, output, settings, tables};
 
 /// Checks, and says what would run.
@@ -46,6 +47,7 @@ fn describe(config: &Config) -> Result<String, Problem> {
     let _ = writeln!(out, "workers:       {} on cores {}", cores.len(), ids.join(", "));
     let _ = writeln!(out, "kernel:        {}", ingest::probe());
     let _ = writeln!(out, "output:        {}", describe_output(config)?);
+    let _ = writeln!(out, "split:         {}", describe_split(config)?);
     out.push_str(&describe_sources(&sources, &tables));
     let _ = writeln!(out, "snmp:          {}", describe_snmp(config)?);
     let _ = writeln!(out, "memory, at most:");
@@ -97,6 +99,28 @@ fn describe_output(config: &Config) -> Result<String, Problem> {
             Ok(format!("Kafka topic {} at {brokers}, through librdkafka", config.kafka.topic))
         }
     }
+}
+
+fn describe_split(config: &Config) -> Result<String, Problem> {
+    let split = &config.split;
+    let wishes = Wishes::read(split, config.output.profile)?;
+    if !split.is_on() {
+        return Ok("nobody gets a topic of his own".into());
+    }
+    let more = if split.wildcard {
+        format!(", others up to {}", split.tenants_max)
+    } else {
+        String::new()
+    };
+    let rest = match split.default_topic.as_str() {
+        "" => String::new(),
+        topic => format!(", everybody else's flows to {topic}"),
+    };
+    let (named, apart) = (split.named(), wishes.len());
+    Ok(format!(
+        "{named} customers named, {apart} with wishes{more}, to {}-<cid>{rest}",
+        split.topic_prefix
+    ))
 }
 
 fn describe_snmp(config: &Config) -> Result<String, Problem> {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use neckar_kafka::{Producer, TopicOptions};
+use neckar_kafka::{Producer, ProducerConfig, TopicOptions};
 
 use crate::config::{Config, OutputKind, Problem};
 use crate::pipeline::StartError;
@@ -66,11 +66,12 @@ impl Output {
     ) -> Result<Self, StartError> {
         match config.output.kind {
             OutputKind::Kafka => {
-                let producer = Arc::new(new_producer(config)?);
-                let tenants = match config.split.cids.is_empty() {
-                    true => None,
-                    false => Some(Arc::new(new_producer(config)?)),
+                let producer = Arc::new(new_producer(config, settings::producer(config)?)?);
+                let tenants = match config.split.is_on() {
+                    true => Some(new_producer(config, settings::tenants_producer(config)?)?),
+                    false => None,
                 };
+                let tenants = tenants.map(Arc::new);
                 let (topic, options) = (config.kafka.topic.clone(), settings::topic(config));
                 Ok(Self::Kafka { producer, tenants, topic, options })
             }
@@ -163,8 +164,8 @@ impl Output {
     }
 }
 
-fn new_producer(config: &Config) -> Result<Producer, Problem> {
-    Producer::new(&settings::producer(config)?).map_err(|error| property_problem(config, &error))
+fn new_producer(config: &Config, settings: ProducerConfig) -> Result<Producer, Problem> {
+    Producer::new(&settings).map_err(|error| property_problem(config, &error))
 }
 
 /// Names the key that gave the property.

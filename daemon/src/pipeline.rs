@@ -22,7 +22,7 @@ use crate::ingest::{Receiver, Socket};
 use crate::output::Output;
 use crate::pool::Pool;
 use crate::snmp::{AccessRules, Poller};
-use crate::splitter::{Splitter, SplitterCounts};
+use crate::splitter::{Splitter, SplitterCounts, Wishes};
 use crate::stage::{Stage, StageParts};
 use crate::state::StateKeeper;
 use crate::tables::{TableKeeper, TableUpdates};
@@ -354,8 +354,9 @@ fn start_splitter(
     let Some(producer) = output.tenants() else {
         return Ok(None);
     };
-    let counts = Arc::clone(counts);
-    Splitter::start(producer, &split.cids, &split.topic_prefix, split.queue_batches, counts)
+    let wishes = Wishes::read(split, config.output.profile)?;
+    let packed_bytes = config.kafka.packed_bytes;
+    Splitter::start(split, wishes, packed_bytes, producer, Arc::clone(counts))
         .map(Some)
         .map_err(system)
 }

@@ -115,16 +115,38 @@ pub fn producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem
     })
 }
 
+/// For the producer of the customers' topics.
+///
+/// # Errors
+/// As [`producer`].
+pub fn tenants_producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem> {
+    let mut settings = producer(config)?;
+    let linger = config.split.linger_ms.to_string();
+    settings.derived.insert("queue.buffering.max.ms".into(), linger);
+    Ok(settings)
+}
+
 /// What the main topic's messages are.
 #[must_use]
 pub fn topic(config: &Config) -> TopicOptions {
-    let framing = match config.kafka.framing {
+    let framing = framing(config.kafka.framing);
+    let packed_bytes = config.kafka.packed_bytes;
+    TopicOptions {
+        framing,
+        packed_bytes,
+        keyed: config.kafka.key != Key::None,
+        ..Default::default()
+    }
+}
+
+/// What a message is.
+#[must_use]
+pub fn framing(framing: Framing) -> neckar_kafka::Framing {
+    match framing {
         Framing::Bare => neckar_kafka::Framing::Bare,
         Framing::Delimited => neckar_kafka::Framing::Delimited,
         Framing::Packed => neckar_kafka::Framing::Packed,
-    };
-    let packed_bytes = config.kafka.packed_bytes;
-    TopicOptions { framing, packed_bytes, keyed: config.kafka.key != Key::None, ..Default::default() }
+    }
 }
 
 /// What of each flow the batches keep as its key.

@@ -1,8 +1,8 @@
 //! A topic's books: what was given to librdkafka for it, and what came of that. Written by whoever
 //! submits and by the reports thread, read by anybody.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// A topic's counts at one moment. `submitted = delivered + failed + in_flight`.
@@ -20,6 +20,29 @@ pub struct TopicCounts {
     pub bytes_in_flight: u64,
 }
 
+impl TopicCounts {
+    /// Adds another topic's.
+    pub fn add(&mut self, other: &Self) {
+        self.submitted += other.submitted;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.in_flight += other.in_flight;
+        self.bytes_in_flight += other.bytes_in_flight;
+    }
+}
+
+/// A topic's books, to be read by whoever does not have the topic.
+#[derive(Clone, Debug)]
+pub struct TopicBooks(pub(crate) Arc<Account>);
+
+impl TopicBooks {
+    /// What they say now.
+    #[must_use]
+    pub fn counts(&self) -> TopicCounts {
+        self.0.counts()
+    }
+}
+
 /// One topic's, shared by its messages in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
@@ -27,11 +50,17 @@ pub(crate) struct Account {
     delivered: AtomicU64,
     failed: AtomicU64,
     bytes: AtomicU64,
+    /// Of all the producer's topics.
+    all_bytes: Arc<AtomicU64>,
     /// When something was reported last, or flows went out while none were; [`now_ms`].
     moved_ms: AtomicU64,
 }
 
 impl Account {
+    pub(crate) fn new(all_bytes: Arc<AtomicU64>) -> Self {
+        Self { all_bytes, ..Self::default() }
+    }
+
     /// Flows are about to be handed over.
     pub(crate) fn submit(&self, flows: u64) {
         if self.counts().in_flight == 0 {
@@ -55,11 +84,13 @@ impl Account {
     /// A call's bytes are on their way.
     pub(crate) fn hold(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.all_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// A call is wholly reported on.
     pub(crate) fn release(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.all_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn counts(&self) -> TopicCounts {

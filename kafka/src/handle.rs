@@ -38,7 +38,7 @@ impl std::fmt::Debug for Handle {
 
 impl Handle {
     /// The topic need not exist yet.
-    pub(crate) fn new(client: Arc<Client>, name: &str) -> Self {
+    pub(crate) fn new(client: Arc<Client>, name: &str, account: Account) -> Self {
         // The arrays grow to what the topic's batches need: most of many topics get few flows of each.
         Self {
             topic: TopicHandle::new(client, name),
@@ -46,7 +46,7 @@ impl Handle {
             flows: Vec::new(),
             packs: Vec::new(),
             flags: 0,
-            account: Arc::default(),
+            account: Arc::new(account),
         }
     }
 

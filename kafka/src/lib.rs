@@ -59,7 +59,7 @@ mod topic;
 mod topics;
 mod wire;
 
-pub use account::TopicCounts;
+pub use account::{TopicBooks, TopicCounts};
 pub use config::{ConfigError, ProducerConfig};
 pub use consumer::{Consumer, ConsumerConfig, Record};
 pub use framing::Framing;

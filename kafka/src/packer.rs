@@ -79,6 +79,12 @@ impl Packer {
         self.flows
     }
 
+    /// How many bytes its message has.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// When the batch of its first flow was opened, in Unix nanoseconds: its age is the caller's to
     /// judge. 0 if it is empty.
     #[must_use]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::types::RDKafkaErrorCode;
 
+use crate::account::Account;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::handle::Handle;
 use crate::latency::Histogram;
@@ -40,6 +41,8 @@ pub struct Producer {
 pub(crate) struct Counts {
     pub(crate) submitted: AtomicU64,
     delivered: AtomicU64,
+    /// Bytes of all topics under way.
+    bytes: Arc<AtomicU64>,
     pub(crate) queue_full: AtomicU64,
     /// Failed flows by error: the only count of them, so that its parts always add up.
     errors: Mutex<BTreeMap<String, u64>>,
@@ -121,7 +124,7 @@ impl Producer {
     /// A topic, for one thread. It need not exist yet.
     #[must_use]
     pub fn topic_as(&self, name: &str, options: TopicOptions) -> Topic {
-        let handle = Handle::new(Arc::clone(&self.client), name);
+        let handle = Handle::new(Arc::clone(&self.client), name, self.counts.account());
         let leaders = self.topics.of(name);
         // Several threads with one topic do not start at one partition.
         let turn = Arc::strong_count(&leaders);
@@ -153,6 +156,12 @@ impl Producer {
         }
     }
 
+    /// Bytes handed over by calls that are not wholly reported on, of all topics.
+    #[must_use]
+    pub fn bytes_in_flight(&self) -> u64 {
+        self.counts.bytes.load(Ordering::Relaxed)
+    }
+
     /// Waits until everything is reported on, at most until `deadline`. What is left then is given
     /// up on and counted as failed. Answers how many flows that were.
     pub fn finish(&self, deadline: Instant) -> u64 {
@@ -182,6 +191,11 @@ impl Drop for Producer {
 }
 
 impl Counts {
+    /// New books of a topic.
+    fn account(&self) -> Account {
+        Account::new(Arc::clone(&self.bytes))
+    }
+
     fn take(&self, report: Report) {
         match report {
             Report::Flows(RDKafkaErrorCode::NoError, count) => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use neckar_proto::{Batch, Keying};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::account::TopicCounts;
+use crate::account::{TopicBooks, TopicCounts};
 use crate::framing::Framing;
 use crate::handle::Handle;
 use crate::message::{Shape, UNASSIGNED};
@@ -143,6 +143,12 @@ impl Topic {
     #[must_use]
     pub fn counts(&self) -> TopicCounts {
         self.handle.account().counts()
+    }
+
+    /// The same for whoever does not have the topic.
+    #[must_use]
+    pub fn books(&self) -> TopicBooks {
+        TopicBooks(Arc::clone(self.handle.account()))
     }
 
     /// How long flows of this topic are on their way of which none was reported on; zero if none

@@ -274,6 +274,15 @@ pub fn create_topic(brokers: &str, topic: &str, partitions: u32) -> io::Result<(
     topic_command(brokers, topic, &["--create", "--partitions", &partitions.to_string()])
 }
 
+/// Creates a topic of one partition that takes no message longer than so many bytes.
+///
+/// # Errors
+/// The broker's answer.
+pub fn create_narrow_topic(brokers: &str, topic: &str, bytes_max: u32) -> io::Result<()> {
+    let bytes_max = format!("max.message.bytes={bytes_max}");
+    topic_command(brokers, topic, &["--create", "--partitions", "1", "--config", &bytes_max])
+}
+
 /// Deletes a topic.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ pub use receive::{Listen, Receive, ReceivePath, Steering, Workers};
 pub use reference::{markdown, toml_reference};
 pub use service::{Http, State, Stop};
 pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
-pub use split::Split;
+pub use split::{Split, SplitBy, Tenant};
 pub(crate) use validate::parse_prefix;
 
 /// Everything that `neckard.toml` can say.

@@ -61,6 +61,10 @@ impl Config {
             // Kafka takes messages of a mebibyte by default, headers included.
             ("kafka.packed_bytes", self.kafka.packed_bytes, 1 << 10, 1000 << 10),
             ("split.queue_batches", self.split.queue_batches, 1, 1 << 16),
+            ("split.tenants_max", self.split.tenants_max, 1, 1 << 20),
+            ("split.linger_ms", self.split.linger_ms as usize, 1, 60_000),
+            ("split.tenant_bytes_max", self.split.tenant_bytes_max, 64 << 10, 1 << 40),
+            ("split.bytes_max", self.split.bytes_max, 1 << 20, 1 << 40),
         ];
         for (key, value, least, most) in bounds {
             if !(least..=most).contains(&value) {
@@ -141,7 +145,15 @@ impl Config {
         }
         kafka.validate_access()?;
         topic("kafka.topic", &kafka.topic)?;
-        topic("split.topic_prefix", &self.split.topic_prefix)
+        let split = &self.split;
+        topic("split.topic_prefix", &split.topic_prefix)?;
+        let names = split.tenant.iter().enumerate();
+        let names = names.map(|(at, tenant)| (format!("split.tenant[{at}].topic"), &tenant.topic));
+        let others = ("split.default_topic".to_string(), &split.default_topic);
+        for (key, name) in names.chain([others]).filter(|(_, name)| !name.is_empty()) {
+            topic(&key, name)?;
+        }
+        split.validate_tenants()
     }
 }
 

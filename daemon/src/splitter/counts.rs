@@ -1,0 +1,106 @@
+//! What the splitter counts: of itself, and of each customer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use neckar_kafka::{TopicBooks, TopicCounts};
+
+/// What the splitter did.
+#[derive(Debug, Default)]
+pub struct SplitterCounts {
+    queued: AtomicU64,
+    unserved: AtomicU64,
+    /// By topic. Locked for a new customer and to be read, never for a flow.
+    tenants: Mutex<BTreeMap<String, Arc<TenantCounts>>>,
+}
+
+/// What became of one customer's copies: `flows = filtered + refused + waiting + submitted`.
+#[derive(Debug)]
+pub(super) struct TenantCounts {
+    pub(super) flows: AtomicU64,
+    pub(super) filtered: AtomicU64,
+    pub(super) refused: AtomicU64,
+    books: TopicBooks,
+}
+
+/// One customer's counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TenantView {
+    /// Flows that are his.
+    pub flows: u64,
+    /// Those that his filter did not want.
+    pub filtered: u64,
+    /// Those for which there was no room: his topic takes nothing, or the producer is full.
+    pub refused: u64,
+    /// What came of the rest.
+    pub topic: TopicCounts,
+}
+
+/// The splitter's counts at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct SplitterView {
+    /// Batches waiting.
+    pub queued: u64,
+    /// Copies for customers beyond `split.tenants_max`.
+    pub unserved: u64,
+    /// All customers together.
+    pub total: TenantView,
+    /// By topic.
+    pub tenants: BTreeMap<String, TenantView>,
+}
+
+impl SplitterCounts {
+    /// Reads them.
+    #[must_use]
+    pub fn view(&self) -> SplitterView {
+        let mut total = TenantView::default();
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let views = tenants.iter().map(|(topic, counts)| (topic.clone(), counts.view()));
+        let tenants: BTreeMap<_, _> = views.collect();
+        tenants.values().for_each(|view| total.add(view));
+        SplitterView {
+            queued: self.queued.load(Ordering::Relaxed),
+            unserved: self.unserved.load(Ordering::Relaxed),
+            total,
+            tenants,
+        }
+    }
+
+    pub(super) fn queued(&self, batches: usize) {
+        self.queued.store(batches as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn unserved(&self) {
+        self.unserved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A new customer's.
+    pub(super) fn tenant(&self, topic: &str, books: TopicBooks) -> Arc<TenantCounts> {
+        let zero = AtomicU64::default;
+        let counts = TenantCounts { flows: zero(), filtered: zero(), refused: zero(), books };
+        let counts = Arc::new(counts);
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.insert(topic.into(), Arc::clone(&counts));
+        counts
+    }
+}
+
+impl TenantCounts {
+    fn view(&self) -> TenantView {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        // What is submitted was seen before: in this order no part is more than the whole.
+        let topic = self.books.counts();
+        let (filtered, refused) = (read(&self.filtered), read(&self.refused));
+        TenantView { flows: read(&self.flows), filtered, refused, topic }
+    }
+}
+
+impl TenantView {
+    fn add(&mut self, other: &Self) {
+        self.flows += other.flows;
+        self.filtered += other.filtered;
+        self.refused += other.refused;
+        self.topic.add(&other.topic);
+    }
+}

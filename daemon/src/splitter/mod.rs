@@ -1,0 +1,197 @@
+//! One topic per customer, on a thread of its own, from the workers' own batches: the same bytes,
+//! shared.
+//!
+//! A flow between two customers goes to both. The splitter may fall behind and lose customers'
+//! copies, counted; it never makes a worker wait. Who gets what is [`tenants`], what a customer
+//! wants otherwise is [`shape`], what may be under way for one is [`tenant`].
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use hashbrown::HashMap;
+use neckar_kafka::{Framing, Packer, Producer, TopicOptions};
+use neckar_proto::{Batch, Rows};
+
+mod counts;
+mod shape;
+mod tenant;
+mod tenants;
+mod wishes;
+
+pub use counts::{SplitterCounts, SplitterView, TenantView};
+pub use wishes::Wishes;
+
+use crate::config::Split;
+use tenant::{Room, Tenant};
+use tenants::Tenants;
+
+/// The aux thread.
+#[derive(Debug)]
+pub struct Splitter {
+    sender: Sender<Arc<Batch>>,
+    thread: JoinHandle<()>,
+}
+
+/// What tenants are made from, when their first flow comes.
+struct Maker {
+    prefix: String,
+    default_topic: String,
+    linger: Duration,
+    packed_bytes: usize,
+    wishes: HashMap<u32, Wishes>,
+    counts: Arc<SplitterCounts>,
+}
+
+/// All that the thread has.
+struct Splitting {
+    tenants: Tenants<Tenant>,
+    maker: Maker,
+    room: Room,
+    /// Scratch.
+    rows: Rows,
+    /// Places of tenants whose messages are filled from several batches.
+    packing: Vec<u32>,
+    tended: Instant,
+}
+
+impl Splitter {
+    /// Starts splitting as the configuration says.
+    ///
+    /// # Errors
+    /// There is no thread left.
+    pub fn start(
+        split: &Split,
+        wishes: Vec<Wishes>,
+        packed_bytes: usize,
+        producer: Arc<Producer>,
+        counts: Arc<SplitterCounts>,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = bounded(split.queue_batches);
+        let mut splitting = Splitting::new(split, wishes, packed_bytes, producer, counts);
+        let run = move || splitting.run(&receiver);
+        let thread = std::thread::Builder::new().name("aux".into()).spawn(run)?;
+        Ok(Self { sender, thread })
+    }
+
+    /// A worker's way in.
+    #[must_use]
+    pub fn sender(&self) -> Sender<Arc<Batch>> {
+        self.sender.clone()
+    }
+
+    /// Splits what was handed over and ends. The workers must be gone.
+    pub fn stop(self) {
+        drop(self.sender);
+        // A splitter that panicked has told so already.
+        let _ = self.thread.join();
+    }
+}
+
+impl Splitting {
+    fn new(
+        split: &Split,
+        wishes: Vec<Wishes>,
+        packed_bytes: usize,
+        producer: Arc<Producer>,
+        counts: Arc<SplitterCounts>,
+    ) -> Self {
+        let cids = split.cids.iter().copied().chain(wishes.iter().map(|wishes| wishes.cid));
+        let wildcard = (split.wildcard, split.tenants_max);
+        let has_default = !split.default_topic.is_empty();
+        let linger = Duration::from_millis(split.linger_ms);
+        Self {
+            tenants: Tenants::new(cids, split.by, has_default, wildcard),
+            maker: Maker {
+                prefix: split.topic_prefix.clone(),
+                default_topic: split.default_topic.clone(),
+                linger,
+                packed_bytes,
+                wishes: wishes.into_iter().map(|wishes| (wishes.cid, wishes)).collect(),
+                counts,
+            },
+            room: Room {
+                producer,
+                tenant_bytes_max: split.tenant_bytes_max as u64,
+                bytes_max: split.bytes_max as u64,
+                linger,
+            },
+            rows: Rows::default(),
+            packing: Vec::new(),
+            tended: Instant::now(),
+        }
+    }
+
+    /// Until the workers are gone.
+    fn run(&mut self, batches: &Receiver<Arc<Batch>>) {
+        loop {
+            let next = match self.packing.is_empty() {
+                true => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => batches.recv_timeout(self.room.linger),
+            };
+            match next {
+                Ok(batch) => {
+                    self.maker.counts.queued(batches.len());
+                    self.split(&batch);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.tend(true),
+            }
+            if self.tended.elapsed() >= self.room.linger {
+                self.tend(false);
+            }
+        }
+    }
+
+    fn split(&mut self, batch: &Arc<Batch>) {
+        let Self { tenants, maker, room, rows, packing, .. } = self;
+        tenants.sort(batch.facts(), &maker.counts);
+        for at in tenants.touched.drain(..) {
+            let place = &mut tenants.list[at as usize];
+            let tenant = place.tenant.get_or_insert_with(|| {
+                let tenant = maker.make(place.cid, &room.producer);
+                if tenant.packs() {
+                    packing.push(at);
+                }
+                tenant
+            });
+            tenant.serve(batch, &mut place.flows, room, rows);
+        }
+    }
+
+    /// Sends messages that have been filled for long enough, or all of them.
+    fn tend(&mut self, now: bool) {
+        self.tended = Instant::now();
+        for at in &self.packing {
+            if let Some(tenant) = &mut self.tenants.list[*at as usize].tenant {
+                tenant.tend(&self.room, now);
+            }
+        }
+    }
+}
+
+impl Maker {
+    /// The customer's, or everybody else's (0).
+    fn make(&mut self, cid: u32, producer: &Producer) -> Tenant {
+        let wishes = self.wishes.remove(&cid);
+        let (topic, shape, framing) = match wishes {
+            Some(wishes) => (wishes.topic, wishes.shape, wishes.framing),
+            None => (String::new(), None, Framing::Bare),
+        };
+        let name = match (cid, topic.is_empty()) {
+            (0, _) => self.default_topic.clone(),
+            (_, false) => topic,
+            (_, true) => format!("{}-{cid}", self.prefix),
+        };
+        let options = TopicOptions { framing, stays: self.linger, ..TopicOptions::default() };
+        let topic = producer.topic_as(&name, options);
+        let counts = self.counts.tenant(&name, topic.books());
+        let packer = (framing == Framing::Packed).then(|| Packer::new(self.packed_bytes));
+        Tenant::new(topic, shape, packer, counts)
+    }
+}
+
+#[cfg(test)]
+mod tests;
