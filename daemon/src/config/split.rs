@@ -79,7 +79,7 @@ impl Default for Split {
             topic_prefix: "flows".into(),
             tenants_max: 10_000,
             queue_batches: 64,
-            linger_ms: 200,
+            linger_ms: 1000,
             tenant_bytes_max: 4 << 20,
             bytes_max: 256 << 20,
             tenant: Vec::new(),

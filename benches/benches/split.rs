@@ -1,0 +1,134 @@
+//! What customers' copies cost: the splitter into a real Kafka, from one customer to a thousand, beside
+//! producing the same flows once.
+//!
+//! Processor time of the whole process per flow (user and system, all threads), at a steady 100,000
+//! flows/s, each flow the copy of one customer. The cases take turns, round by round; the median is
+//! told. `NECKAR_KAFKA=host:port` names a broker that runs already.
+//! `cargo bench -p neckar-benches --bench split`
+#![allow(missing_docs, reason = "a bench has no API")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use neckar_kafka::{Producer, ProducerConfig};
+use neckar_proto::encode::BWNETFLOW;
+use neckar_proto::{Batch, Field, Flow};
+use neckard::config::{Split, SplitBy};
+use neckard::splitter::{Splitter, SplitterCounts};
+use rustix::time::{ClockId, clock_gettime};
+use xtask::kafka::Broker;
+
+const FLOWS_PER_SECOND: f64 = 100_000.0;
+const BATCH_FLOWS: usize = 2048;
+/// In each run.
+const BATCHES: usize = 150;
+const ROUNDS: usize = 3;
+/// Customers; 0 is no splitter, but a second topic of all flows.
+const CASES: [u32; 5] = [0, 1, 10, 100, 1000];
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() {
+    let given = std::env::var("NECKAR_KAFKA").ok();
+    let own = given.is_none().then(|| Broker::start().expect("Kafka starts"));
+    let brokers = given.or(own.as_ref().map(Broker::address)).expect("one of both is there");
+    let mut figures = [const { Vec::new() }; CASES.len()];
+    for _ in 0..ROUNDS {
+        for (customers, figures) in CASES.iter().zip(&mut figures) {
+            figures.push(run(*customers, &brokers));
+        }
+    }
+    println!(
+        "| customers | ns per copy (lowest to highest) | of producing once more |\n| --- | --- | --- |"
+    );
+    let mut once = f64::NAN;
+    for (customers, figures) in CASES.iter().zip(&mut figures) {
+        figures.sort_by(f64::total_cmp);
+        let median = figures[ROUNDS / 2];
+        let (low, high) = (figures[0], figures[ROUNDS - 1]);
+        if *customers == 0 {
+            once = median;
+        }
+        println!("| {customers} | {median:.0} ({low:.0} to {high:.0}) | {:.2} |", median / once);
+    }
+}
+
+/// Nanoseconds of processor time per flow.
+fn run(customers: u32, brokers: &str) -> f64 {
+    let split = Split {
+        cids: (1..=customers).collect(),
+        by: SplitBy::Src,
+        topic_prefix: format!("bench-split-{customers}"),
+        queue_batches: BATCHES,
+        ..Split::default()
+    };
+    let linger = if customers == 0 { 20 } else { split.linger_ms };
+    let properties = [("queue.buffering.max.ms".to_string(), linger.to_string())];
+    let config = ProducerConfig {
+        brokers: vec![brokers.into()],
+        properties: properties.into(),
+        ..ProducerConfig::default()
+    };
+    let producer = Arc::new(Producer::new(&config).expect("good settings"));
+    let batches = batches(customers.max(1));
+    let counts = Arc::new(SplitterCounts::default());
+    let splitter =
+        Splitter::start(&split, Vec::new(), 1 << 18, Arc::clone(&producer), Arc::clone(&counts));
+    let splitter = splitter.expect("a thread");
+    let sender = splitter.sender();
+    let mut topic = producer.topic("bench-split");
+    let mut refused = Vec::new();
+    let mut hand_over = |batch: &Arc<Batch>| match customers {
+        0 => topic.submit(batch, &mut refused),
+        _ => sender.send(Arc::clone(batch)).expect("it runs"),
+    };
+    // Topics are made and connections opened before anything is measured.
+    batches.iter().take(4).for_each(&mut hand_over);
+    let started = Instant::now();
+    let all = 4 * BATCH_FLOWS as u64;
+    while producer.counts().delivered < all {
+        assert!(started.elapsed() < PATIENCE, "{:?}", producer.counts());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (before, started) = (processor_time(), Instant::now());
+    for (index, batch) in batches.iter().cycle().take(BATCHES).enumerate() {
+        hand_over(batch);
+        let due = (index * BATCH_FLOWS) as f64 / FLOWS_PER_SECOND;
+        std::thread::sleep(Duration::from_secs_f64(due).saturating_sub(started.elapsed()));
+    }
+    drop(sender);
+    splitter.stop();
+    assert_eq!(producer.finish(Instant::now() + PATIENCE), 0, "all delivered");
+    let counts = producer.counts();
+    assert_eq!(counts.delivered, all + (BATCHES * BATCH_FLOWS) as u64);
+    (processor_time() - before).as_nanos() as f64 / (BATCHES * BATCH_FLOWS) as f64
+}
+
+/// Flows of 130 bytes, customers taking turns at random.
+fn batches(customers: u32) -> Vec<Arc<Batch>> {
+    let mut random = 1_u64;
+    let mut batches = Vec::new();
+    for _ in 0..16 {
+        let mut batch = Batch::with_capacity(BATCH_FLOWS, 1 << 20);
+        for _ in 0..BATCH_FLOWS {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let mut flow = Flow::default();
+            flow.set(Field::SrcCid, 1 + (random >> 33) % u64::from(customers));
+            for field in Field::all().filter(|field| field.is_word()).take(20) {
+                if field != Field::SrcCid {
+                    flow.set(field, random >> 40);
+                }
+            }
+            flow.set_v4(Field::SrcAddr, (random as u32).to_be_bytes());
+            flow.set_v4(Field::DstAddr, (!random as u32).to_be_bytes());
+            assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
+        }
+        batches.push(Arc::new(batch));
+    }
+    batches
+}
+
+/// User and system time of this process so far.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
