@@ -92,6 +92,7 @@ fn describe_sources(sources: &Sources, tables: &Tables) -> String {
 fn describe_output(config: &Config) -> Result<String, Problem> {
     match config.output.kind {
         OutputKind::Stdout => Ok("standard output, one line a flow".into()),
+        OutputKind::File => Ok(format!("files in {}", config.output.file.directory.display())),
         OutputKind::Kafka => {
             let checked = settings::producer(config)?.check();
             checked.map_err(|error| output::property_problem(config, &error))?;

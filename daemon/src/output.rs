@@ -1,4 +1,4 @@
-//! Where all flows go, as the pipeline sees it: Kafka or standard output.
+//! Where all flows go, as the pipeline sees it: Kafka, files or standard output.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use neckar_kafka::{Producer, ProducerConfig, TopicOptions};
 use crate::config::{Config, OutputKind, Problem};
 use crate::pipeline::StartError;
 use crate::settings;
-use crate::sink::{KafkaSink, Sink, Stdout, StdoutCounts};
+use crate::sink::{self, FileCounts, KafkaSink, Sink, Writer, WriterCounts};
 
 /// The output's counts at one moment. `submitted = delivered + failed + in_flight`.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,12 @@ pub struct OutputCounts {
     pub trouble: Option<String>,
     /// Median and 99th percentile from receipt to acknowledgement, in microseconds.
     pub latency_us: Option<(f64, f64)>,
+    /// Files finished.
+    pub files_finished: u64,
+    /// Old files deleted.
+    pub files_deleted: u64,
+    /// Bytes of finished files.
+    pub files_bytes: u64,
 }
 
 /// The output, shared by all workers.
@@ -46,12 +52,14 @@ pub enum Output {
         /// What its messages are.
         options: TopicOptions,
     },
-    /// Lines.
-    Stdout {
-        /// The printer until it is stopped.
-        printer: Mutex<Option<Stdout>>,
-        /// What it counts.
-        counts: Arc<StdoutCounts>,
+    /// Standard output, or files.
+    Written {
+        /// The writing thread until it is stopped.
+        writer: Mutex<Option<Writer>>,
+        /// What it counts of flows.
+        counts: Arc<WriterCounts>,
+        /// What it counts of files.
+        files: Arc<FileCounts>,
     },
 }
 
@@ -76,12 +84,26 @@ impl Output {
                 Ok(Self::Kafka { producer, tenants, topic, options })
             }
             OutputKind::Stdout => {
-                let printer = Stdout::start(config.output.format, closed)
-                    .map_err(|error| StartError::System(error.to_string()))?;
-                let counts = printer.counts();
-                Ok(Self::Stdout { printer: Mutex::new(Some(printer)), counts })
+                let writer = sink::print(config.output.format, closed).map_err(system)?;
+                Ok(Self::written(writer, Arc::default()))
+            }
+            OutputKind::File => {
+                let (file, format) = (&config.output.file, config.output.format);
+                let files = Arc::default();
+                let writer = sink::write_files(file, format, Arc::clone(&files));
+                let writer = writer.map_err(|error| {
+                    let folder = file.directory.display();
+                    let fix = "give a folder that the daemon's user can write to";
+                    Problem::new("output.file.directory", format!("\"{folder}\""), error, fix)
+                })?;
+                Ok(Self::written(writer, files))
             }
         }
+    }
+
+    fn written(writer: Writer, files: Arc<FileCounts>) -> Self {
+        let counts = writer.counts();
+        Self::Written { writer: Mutex::new(Some(writer)), counts, files }
     }
 
     /// A worker's way in.
@@ -91,9 +113,9 @@ impl Output {
             Self::Kafka { producer, topic, options, .. } => {
                 Box::new(KafkaSink::new(producer.topic_as(topic, *options)))
             }
-            Self::Stdout { printer, .. } => {
-                let printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
-                Box::new(printer.as_ref().expect("workers are made before the stop").sink())
+            Self::Written { writer, .. } => {
+                let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                Box::new(writer.as_ref().expect("workers are made before the stop").sink())
             }
         }
     }
@@ -103,7 +125,7 @@ impl Output {
     pub fn tenants(&self) -> Option<Arc<Producer>> {
         match self {
             Self::Kafka { tenants, .. } => tenants.clone(),
-            Self::Stdout { .. } => None,
+            Self::Written { .. } => None,
         }
     }
 
@@ -122,10 +144,11 @@ impl Output {
                     errors: counts.errors,
                     trouble: counts.trouble,
                     latency_us: counts.latency_us,
+                    ..OutputCounts::default()
                 }
             }
-            Self::Stdout { counts, .. } => {
-                let delivered = counts.printed.load(Ordering::Relaxed);
+            Self::Written { counts, files, .. } => {
+                let delivered = counts.written.load(Ordering::Relaxed);
                 let failed = counts.failed.load(Ordering::Relaxed);
                 let submitted = counts.submitted.load(Ordering::Relaxed).max(delivered + failed);
                 OutputCounts {
@@ -133,6 +156,9 @@ impl Output {
                     delivered,
                     failed,
                     in_flight: submitted - delivered - failed,
+                    files_finished: files.finished.load(Ordering::Relaxed),
+                    files_deleted: files.deleted.load(Ordering::Relaxed),
+                    files_bytes: files.bytes.load(Ordering::Relaxed),
                     ..OutputCounts::default()
                 }
             }
@@ -154,14 +180,18 @@ impl Output {
                     }
                 }
             }
-            Self::Stdout { printer, .. } => {
-                let printer = printer.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(printer) = printer {
-                    printer.stop();
+            Self::Written { writer, .. } => {
+                let writer = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(writer) = writer {
+                    writer.stop();
                 }
             }
         }
     }
+}
+
+fn system(error: impl ToString) -> StartError {
+    StartError::System(error.to_string())
 }
 
 fn new_producer(config: &Config, settings: ProducerConfig) -> Result<Producer, Problem> {

@@ -24,7 +24,7 @@ mod validate;
 pub use decode::{Decode, ExporterRule};
 pub use kafka::{Acks, Compression, Framing, Kafka, Key, Mechanism, Sasl, Tls};
 pub use load::{DEFAULT_FILE, Loaded, load};
-pub use output::{Batches, LineFormat, Output, OutputKind, ProfileName};
+pub use output::{Batches, FileOutput, FlowFormat, Output, OutputKind, ProfileName};
 pub use problem::Problem;
 pub use receive::{Listen, Receive, ReceivePath, Steering, Workers};
 pub use reference::{markdown, toml_reference};

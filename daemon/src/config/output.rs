@@ -1,5 +1,7 @@
 //! Encoded flows on their way out.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +25,44 @@ pub struct Batches {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
-    /// `kafka` or `stdout` (one line a flow).
+    /// `kafka`, `file` or `stdout`.
     pub kind: OutputKind,
     /// Field numbers: `bwnetflow` (the suite's enriched message) or `goflow2`.
     pub profile: ProfileName,
-    /// What a line is, for `stdout`: `line` (flowdump's) or `json`.
-    pub format: LineFormat,
+    /// What a flow is in files and on standard output: `line` (flowdump's), `json` (one object a
+    /// line) or `protobuf` (the message behind its length).
+    pub format: FlowFormat,
+    /// Files, for `file`.
+    pub file: FileOutput,
+}
+
+/// Files of flows.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileOutput {
+    /// Folder for them. One that is being written ends in `.partial`.
+    pub directory: PathBuf,
+    /// Seconds after which a file is finished and the next one started.
+    pub rotate_s: u64,
+    /// Bytes after which it is.
+    pub rotate_bytes: u64,
+    /// zstd's level; 0 does not compress. Each batch is a frame, so a file that is cut reads up to
+    /// there.
+    pub zstd_level: i32,
+    /// Bytes of all finished files; the oldest are deleted beyond, and counted. 0 keeps them all.
+    pub bytes_max: u64,
+}
+
+impl Default for FileOutput {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            rotate_s: 300,
+            rotate_bytes: 256 << 20,
+            zstd_level: 3,
+            bytes_max: 0,
+        }
+    }
 }
 
 /// See [`Output::kind`].
@@ -37,6 +71,7 @@ pub struct Output {
 #[allow(missing_docs, reason = "documented at the key")]
 pub enum OutputKind {
     Kafka,
+    File,
     Stdout,
 }
 
@@ -53,9 +88,10 @@ pub enum ProfileName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "documented at the key")]
-pub enum LineFormat {
+pub enum FlowFormat {
     Line,
     Json,
+    Protobuf,
 }
 
 impl Default for Batches {
@@ -72,6 +108,11 @@ impl Default for Batches {
 
 impl Default for Output {
     fn default() -> Self {
-        Self { kind: OutputKind::Stdout, profile: ProfileName::Bwnetflow, format: LineFormat::Line }
+        Self {
+            kind: OutputKind::Stdout,
+            profile: ProfileName::Bwnetflow,
+            format: FlowFormat::Line,
+            file: FileOutput::default(),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Config, OutputKind, Problem};
+use super::{Config, FlowFormat, OutputKind, Problem, ProfileName};
 use crate::cores::parse_cores;
 
 impl Config {
@@ -18,6 +18,7 @@ impl Config {
         self.validate_bounds()?;
         self.validate_prefixes()?;
         self.validate_snmp()?;
+        self.validate_files()?;
         if self.output.kind == OutputKind::Kafka {
             self.validate_kafka()?;
         }
@@ -65,6 +66,32 @@ impl Config {
             ("split.linger_ms", self.split.linger_ms as usize, 1, 60_000),
             ("split.tenant_bytes_max", self.split.tenant_bytes_max, 64 << 10, 1 << 40),
             ("split.bytes_max", self.split.bytes_max, 1 << 20, 1 << 40),
+        ];
+        for (key, value, least, most) in bounds {
+            if !(least..=most).contains(&value) {
+                let fix = format!("choose {least} to {most}");
+                return Err(Problem::new(key, value, "out of bounds", fix));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_files(&self) -> Result<(), Problem> {
+        let (output, file) = (&self.output, &self.output.file);
+        let reads_back = output.format != FlowFormat::Protobuf;
+        if output.kind != OutputKind::Kafka && reads_back && output.profile == ProfileName::Goflow2
+        {
+            let (why, fix) = ("lines are made of bwnetflow's numbers", "say protobuf");
+            return Err(Problem::new("output.format", "with goflow2", why, fix));
+        }
+        if output.kind == OutputKind::File && file.directory.as_os_str().is_empty() {
+            let fix = "give the folder for the files";
+            return Err(Problem::new("output.file.directory", "\"\"", "no folder", fix));
+        }
+        let bounds = [
+            ("output.file.rotate_s", file.rotate_s, 1, YEAR_S),
+            ("output.file.rotate_bytes", file.rotate_bytes, 1 << 10, 16 << 30),
+            ("output.file.zstd_level", u64::try_from(file.zstd_level).unwrap_or(99), 0, 22),
         ];
         for (key, value, least, most) in bounds {
             if !(least..=most).contains(&value) {

@@ -63,6 +63,24 @@ pub(super) const PER_PROCESS: &[PerProcess] = &[
         value: |snapshot| u64::from(snapshot.output.trouble.is_none()),
     },
     PerProcess {
+        name: "neckar_files_finished_total",
+        kind: Counter,
+        help: "Files of flows that are finished, those that a crash had left included.",
+        value: |snapshot| snapshot.output.files_finished,
+    },
+    PerProcess {
+        name: "neckar_files_deleted_total",
+        kind: Counter,
+        help: "Old files of flows deleted for `output.file.bytes_max`.",
+        value: |snapshot| snapshot.output.files_deleted,
+    },
+    PerProcess {
+        name: "neckar_files_bytes",
+        kind: Gauge,
+        help: "Bytes of the finished files of flows.",
+        value: |snapshot| snapshot.output.files_bytes,
+    },
+    PerProcess {
         name: "neckar_splitter_flows_total",
         kind: Counter,
         help: "Copies of flows given to customers' topics.",

@@ -5,11 +5,17 @@ use std::time::Instant;
 
 use neckar_proto::Batch;
 
+mod files;
 mod kafka;
 mod stdout;
+mod text;
+mod whole;
+mod writer;
 
+pub use files::{FileCounts, write_files};
 pub use kafka::KafkaSink;
-pub use stdout::{Stdout, StdoutCounts, StdoutSink};
+pub use stdout::print;
+pub use writer::{Writer, WriterCounts, WriterSink};
 
 /// Where one worker's batches go. It belongs to the worker's thread and never waits,
 /// [`Sink::finish`] apart.
