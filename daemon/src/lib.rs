@@ -31,6 +31,7 @@ pub mod settings;
 pub mod sink;
 pub mod snmp;
 pub mod splitter;
+pub mod spool;
 pub mod stage;
 pub mod state;
 pub mod tables;

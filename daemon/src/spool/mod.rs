@@ -1,0 +1,322 @@
+//! A queue of batches on disk: what cannot be delivered now waits here, over restarts too.
+//!
+//! Batches go in at one end ([`Spool::append`]), come out at the other with a [`Ticket`]
+//! ([`Spool::next`]), and are gone when the ticket is [`Spool::done`]. Any number of tickets may be
+//! out; one that comes back ([`Spool::again`]) is handed out again before all that is younger.
+//!
+//! **On disk** it is a directory of segments (`record` has the layout), a cursor (`cursor`), and a
+//! lock. A segment that is delivered is deleted whole.
+//!
+//! **The law**, after every call:
+//! `carried_in + written = delivered + shed + damaged + spooled` ([`State`]).
+//! Every record tells how many flows were written before it, so that damage costs exactly the gap
+//! that it leaves. Damage within a segment is counted when the reader comes to it, since reading a
+//! whole spool at a start would hold the start up; a torn tail is counted at the start.
+//!
+//! **After a crash** of the daemon nothing written is lost, since the kernel has it; what was
+//! delivered since the cursor was last kept ([`CURSOR_INTERVAL_MS`]) comes again, at least that
+//! often. A power cut may cost what the kernel had not written of the last segment: it is synced
+//! once, when it is sealed, because a sync for every batch would make the disk, not Kafka, the wall,
+//! and the outage that a spool is for is not a power cut. The cursor is synced before a segment is
+//! deleted.
+//!
+//! Deliberately absent: Kafka, threads, configuration, the clock. Costs one write for a batch and
+//! two reads; memory for one record each way and 48 bytes a segment.
+
+mod accounts;
+mod cursor;
+mod error;
+mod reader;
+mod record;
+mod recover;
+mod segment;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use neckar_proto::Batch;
+
+pub use self::accounts::State;
+use self::cursor::{Cursor, Kept, Place};
+pub use self::error::{AppendError, OpenError};
+use self::reader::Reader;
+use self::record::{Count, HEADER_BYTES};
+use self::segment::{Active, Segment};
+
+/// The cursor is kept this often, in milliseconds: so much may be delivered twice after a crash.
+pub const CURSOR_INTERVAL_MS: u64 = 1000;
+
+/// What a full spool gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// The oldest segment as a whole, for what comes.
+    Oldest,
+    /// What comes: [`AppendError::Full`].
+    Newest,
+}
+
+/// How much a spool may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of all segments.
+    pub bytes_max: u64,
+    /// Bytes of a segment, which is what is deleted at once; at most half of `bytes_max`. A record
+    /// that is larger has a segment of its own.
+    pub segment_bytes: u64,
+    /// What is given up when there is no room.
+    pub shed: Shed,
+}
+
+/// What an earlier process left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Flows that wait.
+    pub flows: u64,
+    /// Batches that wait.
+    pub batches: u64,
+    /// Bytes of the segments.
+    pub bytes: u64,
+    /// Flows that the end of the last segment has lost, as far as anything tells their number.
+    pub damaged_flows: u64,
+    /// Records lost there: at least one if bytes were left over.
+    pub damaged_records: u64,
+}
+
+/// What making room for a batch cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Flows that were waiting and were given up.
+    pub shed_flows: u64,
+}
+
+/// A batch that was handed out. It goes back by [`Spool::done`] or [`Spool::again`]; one that is
+/// dropped stays out, and the batch comes again after a restart.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a ticket that is dropped keeps its segment on disk"]
+pub struct Ticket {
+    /// Flows written before it: no two records have the same.
+    before_flows: u64,
+    flows: u32,
+}
+
+impl Ticket {
+    /// Flows of the batch.
+    #[must_use]
+    pub fn flows(&self) -> u32 {
+        self.flows
+    }
+}
+
+/// A record that was handed out and is not delivered.
+#[derive(Debug)]
+struct Out {
+    place: Place,
+    flows: u32,
+    opened_ns: u64,
+    /// Its segment was shed meanwhile, so it cannot come again.
+    is_gone: bool,
+}
+
+/// The queue. Dropping it is a crash: [`Spool::close`] keeps the cursor.
+#[derive(Debug)]
+pub struct Spool {
+    directory: PathBuf,
+    limits: Limits,
+    /// Holds the lock.
+    _lock: File,
+    cursor: Cursor,
+    cursor_kept_ms: u64,
+    /// By number; the last one is being written if `active` is there.
+    segments: VecDeque<Segment>,
+    segments_bytes: u64,
+    active: Option<Active>,
+    number_next: u64,
+    /// All that was ever written: what the next record counts as before it.
+    written: Count,
+    reader: Reader,
+    /// What was never handed out starts here.
+    place: Place,
+    /// By the flows before each.
+    out: BTreeMap<u64, Out>,
+    /// Those of `out` that came back.
+    returned: BTreeSet<u64>,
+    /// The record being written.
+    record: Vec<u8>,
+    state: State,
+}
+
+impl Spool {
+    /// Puts the oldest batch that is not out into `batch`, which grows if it is too small. `None` if
+    /// there is none. Damage on the way is counted and skipped, what cannot be read counts as
+    /// damaged.
+    pub fn next(&mut self, batch: &mut Batch) -> Option<Ticket> {
+        if let Some(ticket) = self.next_returned(batch) {
+            return Some(ticket);
+        }
+        loop {
+            let at = self.segments.partition_point(|segment| segment.number < self.place.segment);
+            let segment = *self.segments.get(at)?;
+            if segment.number != self.place.segment {
+                self.place.segment = segment.number;
+                self.place.offset = HEADER_BYTES;
+            }
+            let limit = self.segments.get(at + 1).map_or(self.written, |next| next.before);
+            let read = self.reader.next(&segment, self.place, limit, batch);
+            self.state.io_errors += u64::from(read.is_err());
+            if let Ok(Some((offset, head))) = read {
+                self.pass_over(head.before);
+                let place = Place { segment: segment.number, offset, before: head.before };
+                let flows = head.flows;
+                self.place =
+                    Place { offset: offset + head.record_bytes(), before: head.after(), ..place };
+                let out = Out { place, flows, opened_ns: head.opened_ns, is_gone: false };
+                self.out.insert(head.before.flows, out);
+                self.state.oldest_read_ms = head.opened_ns / 1_000_000;
+                return Some(Ticket { before_flows: head.before.flows, flows });
+            }
+            self.pass_over(limit);
+            self.place.offset = segment.end;
+            // To a segment that is being written more may come.
+            if at + 1 == self.segments.len() && self.active.is_some() {
+                return None;
+            }
+            self.place.segment = segment.number + 1;
+            self.place.offset = HEADER_BYTES;
+            self.retire();
+        }
+    }
+
+    /// The batch is delivered.
+    pub fn done(&mut self, ticket: Ticket) {
+        let Some(out) = self.out.remove(&ticket.before_flows) else { return };
+        self.returned.remove(&ticket.before_flows);
+        self.state.delivered_flows += u64::from(out.flows);
+        self.state.spooled_flows -= u64::from(out.flows);
+        self.retire();
+    }
+
+    /// The batch was not delivered: it is handed out again, unless its segment was shed meanwhile,
+    /// which counts it as shed.
+    pub fn again(&mut self, ticket: Ticket) {
+        let Some(out) = self.out.get(&ticket.before_flows) else { return };
+        if out.is_gone {
+            self.state.shed_flows += u64::from(out.flows);
+            self.state.spooled_flows -= u64::from(out.flows);
+            self.out.remove(&ticket.before_flows);
+        } else {
+            self.returned.insert(ticket.before_flows);
+        }
+    }
+
+    /// To be called now and then: keeps the cursor if [`CURSOR_INTERVAL_MS`] have passed, and gives
+    /// the disk back once all is delivered.
+    ///
+    /// # Errors
+    /// The cursor cannot be written. It is tried again at the next call that is due.
+    pub fn tend(&mut self, now_ms: u64) -> std::io::Result<()> {
+        if now_ms.abs_diff(self.cursor_kept_ms) < CURSOR_INTERVAL_MS {
+            return Ok(());
+        }
+        self.cursor_kept_ms = now_ms;
+        if self.state.spooled_flows == 0 && self.active.take().is_some() {
+            self.place =
+                Place { segment: self.number_next, offset: HEADER_BYTES, before: self.written };
+            self.retire();
+        }
+        self.cursor.keep(self.kept(), false)
+    }
+
+    /// Seals the last segment and keeps the cursor, both synced: after this no batch comes twice.
+    ///
+    /// # Errors
+    /// Either cannot be written or synced; the next start then finds what a crash leaves.
+    pub fn close(mut self) -> std::io::Result<()> {
+        let sealed = self.active.take().map_or(Ok(()), |active| active.sync());
+        if self.state.spooled_flows == 0 {
+            self.place.segment = self.number_next;
+            self.place.offset = HEADER_BYTES;
+            self.place.before = self.written;
+        }
+        self.retire();
+        let kept = self.cursor.keep(self.kept(), true);
+        sealed.and(kept)
+    }
+
+    /// The counts now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let unread = self.written.records.saturating_sub(self.place.before.records);
+        let first_out = self.out.values().next().map(|out| out.opened_ns / 1_000_000);
+        let unread_ms = || {
+            let at = self.segments.partition_point(|segment| segment.number < self.place.segment);
+            self.segments.get(at).map(|segment| segment.opened_ms.max(self.state.oldest_read_ms))
+        };
+        let oldest_ms = first_out.or_else(unread_ms).filter(|_| self.state.spooled_flows > 0);
+        let batches = unread + self.out.len() as u64;
+        State { bytes: self.segments_bytes, batches, oldest_ms, ..self.state }
+    }
+
+    fn next_returned(&mut self, batch: &mut Batch) -> Option<Ticket> {
+        while let Some(before_flows) = self.returned.pop_first() {
+            let Some(out) = self.out.get(&before_flows) else { continue };
+            let (place, flows) = (out.place, out.flows);
+            match self.reader.read(place.segment, place.offset, batch) {
+                Ok(true) if batch.len() == flows as usize => {
+                    return Some(Ticket { before_flows, flows });
+                }
+                read => {
+                    self.state.io_errors += u64::from(read.is_err());
+                    self.state.damaged_records += 1;
+                    self.state.damaged_flows += u64::from(flows);
+                    self.state.spooled_flows -= u64::from(flows);
+                    self.out.remove(&before_flows);
+                }
+            }
+        }
+        None
+    }
+
+    /// Moves the place's counts up to `before`: what lies between is damaged.
+    fn pass_over(&mut self, before: Count) {
+        let flows = before.flows.saturating_sub(self.place.before.flows);
+        let records = before.records.saturating_sub(self.place.before.records);
+        self.state.damaged_flows += flows;
+        self.state.damaged_records += records;
+        self.state.spooled_flows -= flows;
+        self.place.before = self.place.before.max(before);
+    }
+
+    /// What the cursor would keep now: the oldest record that is out, or else the first unread.
+    fn kept(&self) -> Kept {
+        let out = self.out.values().find(|out| !out.is_gone).map(|out| out.place);
+        Kept { place: out.unwrap_or(self.place), written: self.written }
+    }
+
+    /// Deletes the segments before the cursor.
+    fn retire(&mut self) {
+        let kept = self.kept();
+        let is_before = |segment: &&Segment| segment.number < kept.place.segment;
+        if self.segments.front().filter(is_before).is_none() {
+            return;
+        }
+        // First, so that a crash in between does not make a delivered segment a missing one.
+        self.state.io_errors += u64::from(self.cursor.keep(kept, true).is_err());
+        while let Some(segment) = self.segments.front().filter(is_before).copied() {
+            self.segments.pop_front();
+            self.remove(&segment);
+        }
+    }
+
+    fn remove(&mut self, segment: &Segment) {
+        self.reader.close(segment.number);
+        self.segments_bytes -= segment.end;
+        // One that stays is before the cursor, and deleted at the next start.
+        let removed = fs::remove_file(segment::path(&self.directory, segment.number));
+        self.state.io_errors += u64::from(removed.is_err());
+    }
+}

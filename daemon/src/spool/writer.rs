@@ -1,0 +1,137 @@
+//! The end of a spool where batches go in.
+
+use std::io;
+
+use neckar_proto::Batch;
+
+use super::record::{self, Count, HEADER_BYTES, Header};
+use super::segment::{Active, Segment};
+use super::{AppendError, Appended, Shed, Spool};
+
+impl Spool {
+    /// Writes `batch` behind all others; `now_ms` is Unix milliseconds. An empty one is not written.
+    ///
+    /// # Errors
+    /// [`AppendError::Full`] if there is no room for it, a full disk or quota among the reasons, and
+    /// none was to be made by shedding; [`AppendError::Io`] if the disk fails. Its flows count as
+    /// refused.
+    pub fn append(&mut self, batch: &Batch, now_ms: u64) -> Result<Appended, AppendError> {
+        let mut appended = Appended::default();
+        if batch.is_empty() {
+            return Ok(appended);
+        }
+        let shed_before = self.state.shed_flows;
+        let written = loop {
+            match self.write(batch, now_ms) {
+                Err(AppendError::Full) if self.make_room() => {}
+                written => break written,
+            }
+        };
+        appended.shed_flows = self.state.shed_flows - shed_before;
+        let flows = batch.len() as u64;
+        match written {
+            Ok(()) => self.state.written_flows += flows,
+            Err(_) => self.state.refused_flows += flows,
+        }
+        written.map(|()| appended)
+    }
+
+    /// Writes a record; changes nothing on error.
+    fn write(&mut self, batch: &Batch, now_ms: u64) -> Result<(), AppendError> {
+        let record_bytes = record::record_bytes(batch);
+        if u32::try_from(record_bytes).is_err() {
+            return Err(AppendError::Io(io::ErrorKind::FileTooLarge.into()));
+        }
+        let is_too_long = |segment: &Segment| {
+            let segment_bytes = self.limits.segment_bytes.min(self.limits.bytes_max / 2);
+            segment.end > HEADER_BYTES && segment.end + record_bytes > segment_bytes
+        };
+        if self.active.is_some() && self.segments.back().is_some_and(is_too_long) {
+            self.seal();
+        }
+        let header_bytes = if self.active.is_some() { 0 } else { HEADER_BYTES };
+        if self.segments_bytes + header_bytes + record_bytes > self.limits.bytes_max {
+            return Err(AppendError::Full);
+        }
+        if self.active.is_none() {
+            self.start_segment(now_ms).map_err(full_or_io)?;
+        }
+        let (Some(active), Some(segment)) = (&self.active, self.segments.back_mut()) else {
+            unreachable!("a segment was started");
+        };
+        record::write(&mut self.record, batch, segment.number, self.written);
+        active.write(&self.record, segment.end).map_err(full_or_io)?;
+        segment.end += record_bytes;
+        self.segments_bytes += record_bytes;
+        let flows = batch.len() as u64;
+        let Count { flows: before, records } = self.written;
+        self.written = Count { flows: before + flows, records: records + 1 };
+        self.state.spooled_flows += flows;
+        Ok(())
+    }
+
+    fn start_segment(&mut self, now_ms: u64) -> io::Result<()> {
+        let number = self.number_next;
+        let header = Header { number, opened_ms: now_ms, before: self.written };
+        self.active = Some(Active::create(&self.directory, header)?);
+        self.number_next += 1;
+        let (end, before) = (HEADER_BYTES, self.written);
+        self.segments.push_back(Segment { number, end, before, opened_ms: now_ms });
+        self.segments_bytes += HEADER_BYTES;
+        Ok(())
+    }
+
+    /// No more goes into the last segment, and what is in it survives a power cut.
+    fn seal(&mut self) {
+        if let Some(active) = self.active.take() {
+            self.state.io_errors += u64::from(active.sync().is_err());
+            self.state.io_errors += u64::from(self.cursor.keep(self.kept(), false).is_err());
+        }
+    }
+
+    /// Gives up the oldest segment, if that is what is to be given up and there is one.
+    fn make_room(&mut self) -> bool {
+        if self.limits.shed == Shed::Newest {
+            return false;
+        }
+        // The last one too, if the disk is so full that there is no other.
+        if self.segments.len() == 1 {
+            self.active = None;
+        }
+        let Some(segment) = self.segments.pop_front() else { return false };
+        let end = self.segments.front().map_or(self.written, |next| next.before);
+        if self.place.segment <= segment.number {
+            let flows = end.flows.saturating_sub(self.place.before.flows);
+            self.state.shed_flows += flows;
+            self.state.spooled_flows -= flows;
+            self.place.segment = segment.number + 1;
+            self.place.offset = HEADER_BYTES;
+            self.place.before = self.place.before.max(end);
+        }
+        self.shed_out(segment.number);
+        // First, so that after a crash these flows are shed, not missing.
+        self.state.io_errors += u64::from(self.cursor.keep(self.kept(), true).is_err());
+        self.remove(&segment);
+        true
+    }
+
+    /// Those who came back cannot go out again; those that are out may yet be delivered.
+    fn shed_out(&mut self, segment: u64) {
+        for (before_flows, out) in &mut self.out {
+            out.is_gone |= out.place.segment == segment;
+            if out.is_gone && self.returned.remove(before_flows) {
+                self.state.shed_flows += u64::from(out.flows);
+                self.state.spooled_flows -= u64::from(out.flows);
+                out.flows = 0;
+            }
+        }
+        self.out.retain(|_, out| out.flows > 0);
+    }
+}
+
+fn full_or_io(error: io::Error) -> AppendError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::Full,
+        _ => AppendError::Io(error),
+    }
+}
