@@ -71,29 +71,21 @@ impl Spool {
         self.segments_bytes = self.segments.iter().map(|segment| segment.end).sum();
         if self.segments.is_empty() {
             let (segment, before) = (self.number_next, self.written);
-            let missing = self.place.before;
             self.place = Place { segment, offset: HEADER_BYTES, before };
-            return self.found(missing, tail);
         }
-        self.found(self.place.before, tail)
-    }
-
-    /// Counts what is there behind `before`, and keeps the cursor so that no damage counts twice.
-    fn found(&mut self, before: Count, tail: Tail) -> io::Result<Found> {
-        let flows = tail.written.flows.saturating_sub(before.flows);
-        let missing = flows - tail.written.flows.saturating_sub(self.place.before.flows).min(flows);
+        let flows = tail.written.flows.saturating_sub(self.place.before.flows);
         self.state.carried_in_flows = flows + tail.damaged.flows;
-        self.state.damaged_flows = missing + tail.damaged.flows;
+        self.state.damaged_flows = tail.damaged.flows;
         self.state.damaged_records = tail.damaged.records;
-        self.state.spooled_flows = flows - missing;
+        self.state.spooled_flows = flows;
+        // At once, so that no damage counts again at the next start.
         self.cursor.keep(self.kept(), true)?;
-        self.retire();
         Ok(Found {
-            flows: self.state.spooled_flows,
+            flows,
             batches: self.state().batches,
             bytes: self.segments_bytes,
-            damaged_flows: self.state.damaged_flows,
-            damaged_records: self.state.damaged_records,
+            damaged_flows: tail.damaged.flows,
+            damaged_records: tail.damaged.records,
         })
     }
 
@@ -183,10 +175,15 @@ fn known(
                 segment.before = header.before;
                 segment.opened_ms = header.opened_ms;
             }
-            Err(_) => {
-                let told = reader.before(&segment).map_err(io)?;
-                segment.before = told.map_or(before, |told| told.max(before));
-            }
+            Err(_) => match reader.before(&segment).map_err(io)? {
+                Some(told) => segment.before = told.max(before),
+                // Nothing in it can be read; the counts of what follows tell what it held.
+                None => {
+                    reader.close(number);
+                    fs::remove_file(path).map_err(io)?;
+                    continue;
+                }
+            },
         }
         segments.push_back(segment);
     }
