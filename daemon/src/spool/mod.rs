@@ -33,6 +33,7 @@ mod segment;
 mod writer;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
