@@ -5,6 +5,7 @@ use neckar_proto::Batch;
 
 use crate::config::{Config, OutputKind};
 use crate::ingest::ReceiverConfig;
+use crate::spooler::WINDOW_BATCHES;
 
 /// One term of the sum.
 #[derive(Clone, Debug)]
@@ -80,6 +81,13 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             reason: format!("snmp.interfaces_max x about {INTERFACE_BYTES} B, if anybody is asked"),
         },
     ];
+    if config.spool.is_on() {
+        terms.push(Term {
+            room: "spool window",
+            bytes: one * WINDOW_BATCHES,
+            reason: format!("{WINDOW_BATCHES} batches x {one} B on their way from disk"),
+        });
+    }
     if config.output.kind == OutputKind::Kafka {
         terms.push(in_flight(config, per_worker * workers));
     }

@@ -6,7 +6,7 @@ use neckar_enrich::config::Loader;
 use neckar_enrich::{Sources, Tables};
 
 use crate::cli::{Exit, RunArgs};
-use crate::config::{self, Config, OutputKind, Problem};
+use crate::config::{self, Config, OutputKind, Problem, ShedPolicy};
 use crate::snmp::AccessRules;
 use crate::splitter::Wishes;
 use crate::{budget, cores, ingest, output, settings, tables};
@@ -47,6 +47,7 @@ fn describe(config: &Config) -> Result<String, Problem> {
     let _ = writeln!(out, "workers:       {} on cores {}", cores.len(), ids.join(", "));
     let _ = writeln!(out, "kernel:        {}", ingest::probe());
     let _ = writeln!(out, "output:        {}", describe_output(config)?);
+    let _ = writeln!(out, "spool:         {}", describe_spool(config));
     let _ = writeln!(out, "split:         {}", describe_split(config)?);
     out.push_str(&describe_sources(&sources, &tables));
     let _ = writeln!(out, "snmp:          {}", describe_snmp(config)?);
@@ -100,6 +101,19 @@ fn describe_output(config: &Config) -> Result<String, Problem> {
             Ok(format!("Kafka topic {} at {brokers}, through librdkafka", config.kafka.topic))
         }
     }
+}
+
+fn describe_spool(config: &Config) -> String {
+    let spool = &config.spool;
+    if !spool.is_on() {
+        return "none: an outage fills memory, and flows are shed beyond".into();
+    }
+    let (folder, room) = (spool.directory.display(), spool.bytes_max >> 20);
+    let given_up = match spool.shed {
+        ShedPolicy::Oldest => "oldest",
+        ShedPolicy::Newest => "newest",
+    };
+    format!("{folder}, {room} MiB at most, the {given_up} are given up beyond")
 }
 
 fn describe_split(config: &Config) -> Result<String, Problem> {

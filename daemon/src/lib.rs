@@ -32,6 +32,7 @@ pub mod sink;
 pub mod snmp;
 pub mod splitter;
 pub mod spool;
+pub mod spooler;
 pub mod stage;
 pub mod state;
 pub mod tables;

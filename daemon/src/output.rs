@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use neckar_kafka::{Producer, ProducerConfig, TopicOptions};
+use neckar_kafka::{Producer, ProducerConfig, Topic, TopicOptions};
 
 use crate::config::{Config, OutputKind, Problem};
 use crate::pipeline::StartError;
 use crate::settings;
 use crate::sink::{self, FileCounts, KafkaSink, Sink, Writer, WriterCounts};
+use crate::spooler::{Detour, SpoolerCounts, SpoolerView};
 
-/// The output's counts at one moment. `submitted = delivered + failed + in_flight`.
+/// The output's counts at one moment. `submitted = delivered + failed + purged + in_flight`.
 #[derive(Clone, Debug, Default)]
 pub struct OutputCounts {
     /// Flows given to it.
@@ -31,12 +32,25 @@ pub struct OutputCounts {
     pub trouble: Option<String>,
     /// Median and 99th percentile from receipt to acknowledgement, in microseconds.
     pub latency_us: Option<(f64, f64)>,
+    /// What waits on disk; `None` if there is no spool.
+    pub spool: Option<SpoolerView>,
+    /// Flows given up on at the stop because they were on disk by then.
+    pub purged: u64,
     /// Files finished.
     pub files_finished: u64,
     /// Old files deleted.
     pub files_deleted: u64,
     /// Bytes of finished files.
     pub files_bytes: u64,
+}
+
+impl OutputCounts {
+    /// Flows left on disk at the stop that may have arrived: at most so many come twice.
+    #[must_use]
+    pub fn doubles(&self) -> u64 {
+        let spool = self.spool.unwrap_or_default();
+        (spool.kept_flows + spool.out_flows).saturating_sub(self.purged)
+    }
 }
 
 /// The output, shared by all workers.
@@ -51,6 +65,8 @@ pub enum Output {
         topic: String,
         /// What its messages are.
         options: TopicOptions,
+        /// What waits on disk, if there is a disk for it.
+        spool: Option<Arc<SpoolerCounts>>,
     },
     /// Standard output, or files.
     Written {
@@ -81,7 +97,8 @@ impl Output {
                 };
                 let tenants = tenants.map(Arc::new);
                 let (topic, options) = (config.kafka.topic.clone(), settings::topic(config));
-                Ok(Self::Kafka { producer, tenants, topic, options })
+                let spool = config.spool.is_on().then(Arc::default);
+                Ok(Self::Kafka { producer, tenants, topic, options, spool })
             }
             OutputKind::Stdout => {
                 let writer = sink::print(config.output.format, closed).map_err(system)?;
@@ -106,17 +123,29 @@ impl Output {
         Self::Written { writer: Mutex::new(Some(writer)), counts, files }
     }
 
-    /// A worker's way in.
+    /// A worker's way in; `detour` is its way to disk.
     #[must_use]
-    pub fn sink(&self) -> Box<dyn Sink> {
+    pub fn sink(&self, detour: Option<Detour>) -> Box<dyn Sink> {
         match self {
             Self::Kafka { producer, topic, options, .. } => {
-                Box::new(KafkaSink::new(producer.topic_as(topic, *options)))
+                Box::new(KafkaSink::new(producer.topic_as(topic, *options), detour))
             }
             Self::Written { writer, .. } => {
                 let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                 Box::new(writer.as_ref().expect("workers are made before the stop").sink())
             }
+        }
+    }
+
+    /// The disk's way to the main topic, and its counts; `None` if there is none.
+    #[must_use]
+    pub fn spool(&self) -> Option<(Topic, Arc<SpoolerCounts>)> {
+        match self {
+            Self::Kafka { producer, topic, options, spool, .. } => {
+                let counts = Arc::clone(spool.as_ref()?);
+                Some((producer.topic_as(topic, *options), counts))
+            }
+            Self::Written { .. } => None,
         }
     }
 
@@ -133,9 +162,17 @@ impl Output {
     #[must_use]
     pub fn counts(&self) -> OutputCounts {
         match self {
-            Self::Kafka { producer, .. } => {
-                let counts = producer.counts();
+            Self::Kafka { producer, spool, .. } => {
+                let mut counts = producer.counts();
+                let spool = spool.as_ref().map(|spool| spool.view());
+                // Given up on at the stop: on disk by then, if there is one.
+                let purged = match spool {
+                    Some(_) => counts.take_purged(),
+                    None => 0,
+                };
                 OutputCounts {
+                    spool,
+                    purged,
                     submitted: counts.submitted,
                     delivered: counts.delivered,
                     failed: counts.failed,
@@ -168,9 +205,9 @@ impl Output {
     /// Delivers what was submitted, until `deadline`. All sinks must be gone.
     pub fn finish(&self, deadline: Instant) {
         match self {
-            Self::Kafka { producer, tenants, .. } => {
+            Self::Kafka { producer, tenants, spool, .. } => {
                 let left = producer.finish(deadline);
-                if left > 0 {
+                if left > 0 && spool.is_none() {
                     log::error!("{left} flows were not acknowledged in time and are given up");
                 }
                 if let Some(tenants) = tenants {

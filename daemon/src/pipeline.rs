@@ -13,6 +13,7 @@ use crossbeam_channel::{Sender, unbounded};
 use neckar_decode::{Decoder, Shared};
 use neckar_enrich::Tables;
 use neckar_enrich::anonymize::Anonymizer;
+use neckar_proto::Batch;
 
 use crate::board::{Board, Snapshot};
 use crate::config::{Config, Problem};
@@ -23,6 +24,7 @@ use crate::output::Output;
 use crate::pool::Pool;
 use crate::snmp::{AccessRules, Poller};
 use crate::splitter::{Splitter, SplitterCounts, Wishes};
+use crate::spooler::{Detour, Spooler, SpoolerParts, WINDOW_BATCHES};
 use crate::stage::{Stage, StageParts};
 use crate::state::StateKeeper;
 use crate::tables::{TableKeeper, TableUpdates};
@@ -67,6 +69,7 @@ pub struct Pipeline {
     board: Arc<Board>,
     workers: Vec<JoinHandle<io::Result<WorkerCounts>>>,
     splitter: Option<Splitter>,
+    spooler: Option<Spooler>,
     keeper: StateKeeper,
     table_keeper: TableKeeper,
     poller: Option<Poller>,
@@ -98,6 +101,7 @@ impl Pipeline {
         let output = Arc::new(output);
         let counts = Arc::new(SplitterCounts::default());
         let splitter = start_splitter(config, &output, &counts)?;
+        let spooler = start_spooler(config, &output, splitter.as_ref())?;
         let board = Arc::new(Board {
             workers: cores.iter().map(|_| Arc::default()).collect(),
             output: Arc::clone(&output),
@@ -111,6 +115,7 @@ impl Pipeline {
             board: Arc::clone(&board),
             workers: Vec::new(),
             splitter,
+            spooler,
             keeper,
             table_keeper,
             poller: None,
@@ -154,7 +159,8 @@ impl Pipeline {
         for (index, sockets) in sockets.into_iter().enumerate() {
             let published = Arc::clone(&self.board.workers[index]);
             let splitter = self.splitter.as_ref().map(Splitter::sender);
-            let start = launch.worker(index, sockets, published, splitter)?;
+            let detour = self.spooler.as_ref().map(Spooler::detour);
+            let start = launch.worker(index, sockets, published, splitter, detour)?;
             let (stopping, deadline) = (Arc::clone(&self.board.stopping), self.deadline);
             let (ready, events) = (ready.clone(), launch.events.clone());
             let thread = std::thread::Builder::new()
@@ -231,6 +237,9 @@ impl Pipeline {
                 Err(_) => log::error!("a worker panicked; what it held is lost"),
             }
         }
+        if let Some(spooler) = self.spooler {
+            spooler.stop(until);
+        }
         if let Some(splitter) = self.splitter {
             splitter.stop();
         }
@@ -265,7 +274,8 @@ impl Launch<'_> {
         index: usize,
         sockets: Vec<Socket>,
         published: Arc<Published>,
-        splitter: Option<Sender<Arc<neckar_proto::Batch>>>,
+        splitter: Option<Sender<Arc<Batch>>>,
+        detour: Option<Detour>,
     ) -> Result<impl FnOnce() -> io::Result<Worker> + Send + use<>, StartError> {
         let config = self.config;
         let core = self.cores[index];
@@ -283,7 +293,7 @@ impl Launch<'_> {
                 config.batch.bytes_max,
                 settings::keying(config),
             ),
-            sink: self.output.sink(),
+            sink: self.output.sink(detour),
             splitter,
             linger: Duration::from_millis(config.batch.linger_ms),
             stall: Duration::from_millis(config.batch.stall_ms),
@@ -359,6 +369,23 @@ fn start_splitter(
     Splitter::start(split, wishes, packed_bytes, producer, Arc::clone(counts))
         .map(Some)
         .map_err(system)
+}
+
+fn start_spooler(
+    config: &Config,
+    output: &Output,
+    splitter: Option<&Splitter>,
+) -> Result<Option<Spooler>, StartError> {
+    let Some((topic, counts)) = output.spool() else {
+        return Ok(None);
+    };
+    let spool = settings::open_spool(&config.spool)?;
+    let batch = &config.batch;
+    let one = || Arc::new(Batch::with_capacity(batch.flows_max, batch.bytes_max));
+    let window = std::iter::repeat_with(one).take(WINDOW_BATCHES).collect();
+    let splitter = splitter.map(Splitter::sender);
+    let parts = SpoolerParts { spool, topic, splitter, window };
+    Spooler::start(parts, counts).map(Some).map_err(system)
 }
 
 fn system(error: impl ToString) -> StartError {

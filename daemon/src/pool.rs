@@ -54,6 +54,21 @@ impl Pool {
         Some(Arc::clone(&self.batches[index]))
     }
 
+    /// Are fewer than about a quarter of the batches free? They come free roughly in the order they
+    /// went out, so one that is a quarter of the ring ahead tells.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        let count = self.batches.len();
+        Arc::strong_count(&self.batches[(self.next + count / 4) % count]) > 1
+    }
+
+    /// Those that are lent out, in the order they went out.
+    pub fn lent_batches(&self) -> impl Iterator<Item = Arc<Batch>> + '_ {
+        let (later, first) = self.batches.split_at(self.next);
+        let lent = first.iter().chain(later).filter(|batch| Arc::strong_count(batch) > 1);
+        lent.map(Arc::clone)
+    }
+
     /// How many batches are lent out.
     #[must_use]
     pub fn lent(&self) -> usize {
@@ -102,6 +117,22 @@ mod tests {
         assert!(push_one(&mut pool, 3));
         assert_eq!(pool.lent(), 1);
         assert_eq!(second.flow(0), [9 << 3, 2], "field 9, untouched");
+    }
+
+    #[test]
+    fn memory_is_short_when_a_quarter_ahead_is_lent() {
+        let mut pool = Pool::new(8, 1, 16 << 10);
+        let mut lent = Vec::new();
+        for index in 0..8 {
+            assert_eq!(pool.is_short(), index > 6, "{index} are out");
+            assert!(push_one(&mut pool, 1 + index));
+            lent.push(pool.close().expect("one flow in it"));
+        }
+        assert!(pool.is_short());
+        drop(lent.drain(..4));
+        assert!(!pool.is_short());
+        let bytes: Vec<_> = pool.lent_batches().map(|batch| batch.flow(0)[1]).collect();
+        assert_eq!(bytes, [5, 6, 7, 8], "in the order they went out");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config};
 use crate::handover;
 use crate::pipeline::{Event, Pipeline, StartError};
+use crate::spooler::SpoolerView;
 
 /// Everything that can happen to a running daemon.
 enum Happening {
@@ -142,8 +143,22 @@ fn report(snapshot: &Snapshot) {
         output.delivered,
         totals.shed,
         output.failed,
-        output.in_flight,
+        output.in_flight + output.purged,
         totals.dropped,
         totals.kernel_drops,
     );
+    if let Some(SpoolerView { state, .. }) = output.spool {
+        log::info!(
+            "spool: {} carried in + {} written = {} delivered + {} shed + {} damaged + {} left; \
+             {} refused, {} may come twice",
+            state.carried_in_flows,
+            state.written_flows,
+            state.delivered_flows,
+            state.shed_flows,
+            state.damaged_flows,
+            state.spooled_flows,
+            state.refused_flows,
+            output.doubles(),
+        );
+    }
 }

@@ -11,10 +11,11 @@ use neckar_proto::Keying;
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 
 use crate::config::{
-    Acks, Compression, Config, Framing, Key, Problem, ProfileName, ReceivePath, Steering,
-    parse_prefix,
+    Acks, Compression, Config, Framing, Key, Problem, ProfileName, ReceivePath, ShedPolicy,
+    SpoolConfig, Steering, parse_prefix,
 };
 use crate::ingest::{self, ReceiverConfig, Socket, SocketConfig};
+use crate::spool::{Limits, Shed, Spool};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -124,6 +125,33 @@ pub fn tenants_producer(config: &Config) -> Result<neckar_kafka::ProducerConfig,
     let linger = config.split.linger_ms.to_string();
     settings.derived.insert("queue.buffering.max.ms".into(), linger);
     Ok(settings)
+}
+
+/// The disk that flows wait on.
+///
+/// # Errors
+/// The folder cannot be had, or somebody else has it.
+pub fn open_spool(config: &SpoolConfig) -> Result<Spool, Problem> {
+    let folder = &config.directory;
+    let problem = |why: &dyn ToString| {
+        let fix = "give a folder that the daemon's user can write to and no other daemon uses";
+        Problem::new("spool.directory", format!("\"{}\"", folder.display()), why.to_string(), fix)
+    };
+    std::fs::create_dir_all(folder).map_err(|error| problem(&error))?;
+    let shed = match config.shed {
+        ShedPolicy::Oldest => Shed::Oldest,
+        ShedPolicy::Newest => Shed::Newest,
+    };
+    let limits = Limits { bytes_max: config.bytes_max, segment_bytes: config.segment_bytes, shed };
+    let (spool, found) = Spool::open(folder, limits).map_err(|error| problem(&error))?;
+    if found.flows > 0 || found.damaged_flows > 0 {
+        log::info!(
+            "the spool holds {} flows of an earlier run; {} more were damaged",
+            found.flows,
+            found.damaged_flows,
+        );
+    }
+    Ok(spool)
 }
 
 /// What the main topic's messages are.

@@ -12,7 +12,7 @@ use neckar_proto::encode::Profile;
 use neckar_proto::{Batch, Rows};
 
 use crate::pool::Pool;
-use crate::sink::Sink;
+use crate::sink::{Route, Sink};
 
 /// What becomes of the rows that the decoder lent. `flows = encoded + shed`, always.
 #[derive(Clone, Debug, Default)]
@@ -132,10 +132,18 @@ impl Stage {
         self.sink.tend();
     }
 
-    /// Hands over what is open and gives the sink until `deadline` to place its backlog.
+    /// Hands over what is open and gives the sink until `deadline` to place its backlog, and the
+    /// output to acknowledge it if it can keep what it has not.
     pub fn finish(&mut self, deadline: Instant) {
         self.hand_over();
         self.sink.finish(deadline);
+        let is_waited_for = |sink: &dyn Sink| sink.unacknowledged().is_some_and(|flows| flows > 0);
+        while is_waited_for(&*self.sink) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if is_waited_for(&*self.sink) {
+            self.pool.lent_batches().for_each(|batch| self.sink.keep(batch));
+        }
     }
 
     /// What became of the rows so far.
@@ -151,15 +159,16 @@ impl Stage {
         let Some(batch) = self.pool.close() else { return };
         self.counts.batches += 1;
         self.counts.encoded_bytes += batch.bytes().len() as u64;
-        if let Some(splitter) = &self.splitter {
-            match splitter.try_send(Arc::clone(&batch)) {
+        let is_short = self.pool.is_short();
+        let route = self.sink.submit(Arc::clone(&batch), is_short);
+        if let Some(splitter) = self.splitter.as_ref().filter(|_| route == Route::Output) {
+            match splitter.try_send(batch) {
                 Ok(()) => {}
                 Err(TrySendError::Full(missed) | TrySendError::Disconnected(missed)) => {
                     self.counts.splitter_missed += missed.len() as u64;
                 }
             }
         }
-        self.sink.submit(batch);
     }
 
     /// Waits for a free batch, once per time that the output falls behind.

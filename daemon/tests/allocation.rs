@@ -15,7 +15,7 @@ use neckar_proto::Batch;
 use neckar_proto::encode::BWNETFLOW;
 use neckard::ingest::{Path, Receiver, ReceiverConfig, Socket, SocketConfig};
 use neckard::pool::Pool;
-use neckard::sink::Sink;
+use neckard::sink::{Route, Sink};
 use neckard::stage::{Stage, StageParts};
 
 const EXPORTERS: usize = 16;
@@ -25,7 +25,9 @@ const START_NS: u64 = 1_700_000_000_000_000_000;
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn submit(&mut self, _batch: Arc<Batch>) {}
+    fn submit(&mut self, _batch: Arc<Batch>, _is_short: bool) -> Route {
+        Route::Output
+    }
     fn tend(&mut self) {}
     fn backlog(&self) -> usize {
         0

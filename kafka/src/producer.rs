@@ -76,6 +76,17 @@ pub struct ProducerCounts {
     pub latency_us: Option<(f64, f64)>,
 }
 
+impl ProducerCounts {
+    /// Takes those out of the failed flows that [`Producer::finish`] gave up on; answers how many.
+    pub fn take_purged(&mut self) -> u64 {
+        let names = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
+        let taken = names.map(|code| self.errors.remove(&format!("{code:?}")).unwrap_or(0));
+        let purged = taken.into_iter().sum();
+        self.failed -= purged;
+        purged
+    }
+}
+
 impl Producer {
     /// Starts the client and its reports thread. No broker need be there: it is looked for until it
     /// comes.

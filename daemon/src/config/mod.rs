@@ -19,6 +19,7 @@ mod reference;
 mod service;
 mod snmp;
 mod split;
+mod spool;
 mod validate;
 
 pub use decode::{Decode, ExporterRule};
@@ -31,6 +32,7 @@ pub use reference::{markdown, toml_reference};
 pub use service::{Http, State, Stop};
 pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
 pub use split::{Split, SplitBy, Tenant};
+pub use spool::{ShedPolicy, SpoolConfig};
 pub(crate) use validate::parse_prefix;
 
 /// Everything that `neckard.toml` can say.
@@ -60,6 +62,8 @@ pub struct Config {
     pub output: Output,
     /// The Kafka producer.
     pub kafka: Kafka,
+    /// What waits on disk while Kafka is away.
+    pub spool: SpoolConfig,
     /// One topic per customer.
     pub split: Split,
     /// `/metrics`, `/healthz` and the page.
@@ -87,6 +91,7 @@ impl Default for Config {
             batch: Batches::default(),
             output: Output::default(),
             kafka: Kafka::default(),
+            spool: SpoolConfig::default(),
             split: Split::default(),
             http: Http::default(),
             state: State::default(),

@@ -19,6 +19,7 @@ impl Config {
         self.validate_prefixes()?;
         self.validate_snmp()?;
         self.validate_files()?;
+        self.validate_spool()?;
         if self.output.kind == OutputKind::Kafka {
             self.validate_kafka()?;
         }
@@ -62,6 +63,8 @@ impl Config {
             // Kafka takes messages of a mebibyte by default, headers included.
             ("kafka.packed_bytes", self.kafka.packed_bytes, 1 << 10, 1000 << 10),
             ("split.queue_batches", self.split.queue_batches, 1, 1 << 16),
+            ("spool.bytes_max", self.spool.bytes_max as usize, 1 << 20, 1 << 50),
+            ("spool.segment_bytes", self.spool.segment_bytes as usize, 64 << 10, 4 << 30),
             ("split.tenants_max", self.split.tenants_max, 1, 1 << 20),
             ("split.linger_ms", self.split.linger_ms as usize, 1, 60_000),
             ("split.tenant_bytes_max", self.split.tenant_bytes_max, 64 << 10, 1 << 40),
@@ -72,6 +75,21 @@ impl Config {
                 let fix = format!("choose {least} to {most}");
                 return Err(Problem::new(key, value, "out of bounds", fix));
             }
+        }
+        Ok(())
+    }
+
+    fn validate_spool(&self) -> Result<(), Problem> {
+        let spool = &self.spool;
+        if spool.segment_bytes > spool.bytes_max / 2 {
+            let fix = "choose at most half of spool.bytes_max";
+            let key = "spool.segment_bytes";
+            return Err(Problem::new(key, spool.segment_bytes, "fewer than two fit", fix));
+        }
+        if spool.is_on() && self.output.kind != OutputKind::Kafka {
+            let (why, fix) = ("only Kafka has one", "say output.kind = \"kafka\", or take it out");
+            let folder = format!("\"{}\"", spool.directory.display());
+            return Err(Problem::new("spool.directory", folder, why, fix));
         }
         Ok(())
     }

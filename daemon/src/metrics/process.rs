@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use super::Kind::{self, Counter, Gauge};
 use crate::board::Snapshot;
+use crate::spooler::SpoolerView;
 
 /// A value that the process has.
 pub(super) struct PerProcess {
@@ -61,6 +62,84 @@ pub(super) const PER_PROCESS: &[PerProcess] = &[
         kind: Gauge,
         help: "1 if the output takes flows: for Kafka, a broker is reachable.",
         value: |snapshot| u64::from(snapshot.output.trouble.is_none()),
+    },
+    PerProcess {
+        name: "neckar_spool_bytes",
+        kind: Gauge,
+        help: "Bytes of the spool on disk.",
+        value: |snapshot| spool(snapshot).state.bytes,
+    },
+    PerProcess {
+        name: "neckar_spool_batches",
+        kind: Gauge,
+        help: "Batches on disk.",
+        value: |snapshot| spool(snapshot).state.batches,
+    },
+    PerProcess {
+        name: "neckar_spool_flows",
+        kind: Gauge,
+        help: "Flows on disk. `carried in + written = delivered + shed + damaged + flows`.",
+        value: |snapshot| spool(snapshot).state.spooled_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_out_flows",
+        kind: Gauge,
+        help: "Those of them that are on their way to Kafka, in flight too.",
+        value: |snapshot| spool(snapshot).out_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_oldest_timestamp_seconds",
+        kind: Gauge,
+        help: "When the oldest of them came, Unix time; 0 if there are none.",
+        value: |snapshot| spool(snapshot).state.oldest_ms.unwrap_or(0) / 1000,
+    },
+    PerProcess {
+        name: "neckar_spool_carried_in_total",
+        kind: Counter,
+        help: "Flows that an earlier run had left on disk.",
+        value: |snapshot| spool(snapshot).state.carried_in_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_written_total",
+        kind: Counter,
+        help: "Flows written to disk.",
+        value: |snapshot| spool(snapshot).state.written_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_delivered_total",
+        kind: Counter,
+        help: "Flows that Kafka reported on after they had been on disk.",
+        value: |snapshot| spool(snapshot).state.delivered_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_shed_total",
+        kind: Counter,
+        help: "Flows given up, the oldest, because the spool was full.",
+        value: |snapshot| spool(snapshot).state.shed_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_refused_total",
+        kind: Counter,
+        help: "Flows given up, the newest, because the spool was full or the disk failed.",
+        value: |snapshot| spool(snapshot).state.refused_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_damaged_total",
+        kind: Counter,
+        help: "Flows on disk that cannot be read any more.",
+        value: |snapshot| spool(snapshot).state.damaged_flows,
+    },
+    PerProcess {
+        name: "neckar_spool_io_errors_total",
+        kind: Counter,
+        help: "Calls of the operating system that failed where the spool went on.",
+        value: |snapshot| spool(snapshot).state.io_errors,
+    },
+    PerProcess {
+        name: "neckar_spool_splitter_missed_total",
+        kind: Counter,
+        help: "Flows from disk that the splitter did not see because its queue was full.",
+        value: |snapshot| spool(snapshot).splitter_missed,
     },
     PerProcess {
         name: "neckar_files_finished_total",
@@ -234,3 +313,7 @@ pub(super) const PER_PROCESS: &[PerProcess] = &[
         value: |snapshot| snapshot.uptime.as_secs(),
     },
 ];
+
+fn spool(snapshot: &Snapshot) -> SpoolerView {
+    snapshot.output.spool.unwrap_or_default()
+}

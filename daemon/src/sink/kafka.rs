@@ -1,4 +1,4 @@
-//! A worker's batches into the main topic; what librdkafka has no room for waits here, in order.
+//! A worker's batches into the main topic, or by way of the disk while Kafka does not take them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 use neckar_kafka::Topic;
 use neckar_proto::Batch;
 
-use super::Sink;
+use super::{Route, Sink};
+use crate::spooler::Detour;
+
+/// Flows on their way and none acknowledged for so long: Kafka is away, not slow.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// A batch of which some flows are still to be taken.
 struct Waiting {
@@ -18,33 +22,40 @@ struct Waiting {
 /// One worker's way to a topic.
 pub struct KafkaSink {
     topic: Topic,
+    /// What librdkafka has no room for, in order.
     waiting: VecDeque<Waiting>,
     refused: Vec<u32>,
+    detour: Option<Detour>,
+    /// What the detour has no room for, in order.
+    detoured: VecDeque<Arc<Batch>>,
 }
 
 impl KafkaSink {
-    /// A sink that produces to `topic`.
+    /// A sink that produces to `topic`, by `detour` if there is one and Kafka is away.
     #[must_use]
-    pub fn new(topic: Topic) -> Self {
-        Self { topic, waiting: VecDeque::new(), refused: Vec::new() }
-    }
-}
-
-impl Sink for KafkaSink {
-    fn submit(&mut self, batch: Arc<Batch>) {
-        if !self.waiting.is_empty() {
-            let flows = (0..batch.len() as u32).collect();
-            self.waiting.push_back(Waiting { batch, flows });
-            return self.tend();
-        }
-        self.topic.submit(&batch, &mut self.refused);
-        if !self.refused.is_empty() {
-            let flows = std::mem::take(&mut self.refused);
-            self.waiting.push_back(Waiting { batch, flows });
-        }
+    pub fn new(topic: Topic, detour: Option<Detour>) -> Self {
+        let (waiting, detoured) = (VecDeque::new(), VecDeque::new());
+        Self { topic, waiting, refused: Vec::new(), detour, detoured }
     }
 
-    fn tend(&mut self) {
+    /// Should what comes now go to disk? Memory runs short, Kafka is silent, or older flows are
+    /// there already.
+    fn goes_to_disk(&self, is_short: bool) -> bool {
+        let Some(detour) = &self.detour else { return false };
+        is_short || !self.detoured.is_empty() || detour.is_in_use() || self.topic.silence() > SILENT
+    }
+
+    fn tend_detour(&mut self, deadline: Instant) {
+        let Some(detour) = &self.detour else { return };
+        while let Some(batch) = self.detoured.pop_front() {
+            if let Err(batch) = detour.spool(batch, deadline) {
+                self.detoured.push_front(batch);
+                return;
+            }
+        }
+    }
+
+    fn tend_waiting(&mut self) {
         while let Some(Waiting { batch, flows }) = self.waiting.pop_front() {
             self.topic.submit_some(&batch, flows.into_iter(), &mut self.refused);
             if !self.refused.is_empty() {
@@ -54,19 +65,63 @@ impl Sink for KafkaSink {
             }
         }
     }
+}
+
+impl Sink for KafkaSink {
+    fn submit(&mut self, batch: Arc<Batch>, is_short: bool) -> Route {
+        if self.goes_to_disk(is_short) {
+            self.detoured.push_back(batch);
+            self.tend_detour(Instant::now());
+            return Route::Spool;
+        }
+        if !self.waiting.is_empty() {
+            let flows = (0..batch.len() as u32).collect();
+            self.waiting.push_back(Waiting { batch, flows });
+            self.tend_waiting();
+            return Route::Output;
+        }
+        self.topic.submit(&batch, &mut self.refused);
+        if !self.refused.is_empty() {
+            let flows = std::mem::take(&mut self.refused);
+            self.waiting.push_back(Waiting { batch, flows });
+        }
+        Route::Output
+    }
+
+    fn tend(&mut self) {
+        self.tend_waiting();
+        self.tend_detour(Instant::now());
+    }
 
     fn backlog(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.detoured.len()
     }
 
     fn finish(&mut self, deadline: Instant) {
-        self.tend();
+        self.tend_detour(deadline);
+        self.tend_waiting();
         while !self.waiting.is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-            self.tend();
+            self.tend_waiting();
         }
         for Waiting { flows, .. } in self.waiting.drain(..) {
             self.topic.give_up(flows.len() as u64);
+        }
+        for batch in self.detoured.drain(..) {
+            self.topic.give_up(batch.len() as u64);
+        }
+    }
+
+    fn unacknowledged(&self) -> Option<u64> {
+        self.detour.as_ref().map(|_| self.topic.counts().in_flight)
+    }
+
+    fn keep(&mut self, batch: Arc<Batch>) {
+        // The disk gets a second per batch: far more than a write takes.
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let kept = self.detour.as_ref().map(|detour| detour.keep(batch, deadline));
+        if let Some(Err(batch)) = kept {
+            log::error!("the spool does not take {} flows in time", batch.len());
         }
     }
 }

@@ -21,8 +21,8 @@ pub use writer::{Writer, WriterCounts, WriterSink};
 /// [`Sink::finish`] apart.
 pub trait Sink: Send {
     /// Takes the batch; what the output has no room for waits here, bounded by the worker's pool of
-    /// batches.
-    fn submit(&mut self, batch: Arc<Batch>);
+    /// batches, of which few are left if `is_short`.
+    fn submit(&mut self, batch: Arc<Batch>, is_short: bool) -> Route;
 
     /// Tries again to place what waits.
     fn tend(&mut self);
@@ -32,4 +32,22 @@ pub trait Sink: Send {
 
     /// Places what waits, until `deadline`; what is left then is counted as lost.
     fn finish(&mut self, deadline: Instant);
+
+    /// Flows that the output has taken and not acknowledged, if it can keep their batches over the
+    /// end of the process, by [`Sink::keep`].
+    fn unacknowledged(&self) -> Option<u64> {
+        None
+    }
+
+    /// Keeps a batch of which some flows are not acknowledged.
+    fn keep(&mut self, _batch: Arc<Batch>) {}
+}
+
+/// Where a batch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To the output.
+    Output,
+    /// To disk first; whoever brings it to the output shows it to others, too.
+    Spool,
 }

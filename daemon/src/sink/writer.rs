@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use neckar_proto::Batch;
 
-use super::Sink;
+use super::{Route, Sink};
 
 /// Batches that may wait for the thread; the workers' pools are the bound beyond.
 const QUEUE_BATCHES: usize = 16;
@@ -112,10 +112,11 @@ pub struct WriterSink {
 }
 
 impl Sink for WriterSink {
-    fn submit(&mut self, batch: Arc<Batch>) {
+    fn submit(&mut self, batch: Arc<Batch>, _is_short: bool) -> Route {
         self.counts.submitted.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.waiting.push_back(batch);
         self.tend();
+        Route::Output
     }
 
     fn tend(&mut self) {

@@ -136,14 +136,20 @@ impl Neckard {
     }
 
     /// SIGTERM, then waits for the end; answers its last words.
-    pub fn stop(mut self) -> (ExitStatus, Report) {
+    pub fn stop(self) -> (ExitStatus, Report) {
+        let (status, report, _) = self.stop_with_log();
+        (status, report)
+    }
+
+    /// The same, with all that it has said.
+    pub fn stop_with_log(mut self) -> (ExitStatus, Report, Vec<String>) {
         self.signal("TERM");
         let status = self.child.wait().unwrap();
         self.reader.take().unwrap().join().unwrap();
         let log = self.log();
         let last = log.iter().rfind(|line| line.contains("stopped: "));
         let report = Report::read(last.unwrap_or_else(|| panic!("no last words: {log:?}")));
-        (status, report)
+        (status, report, log)
     }
 }
 

@@ -34,7 +34,9 @@ fn write(config: &FileOutput, format: FlowFormat, batches: &[Arc<Batch>]) -> Arc
     let counts = Arc::new(FileCounts::default());
     let writer = write_files(config, format, Arc::clone(&counts)).unwrap();
     let mut sink = writer.sink();
-    batches.iter().for_each(|batch| sink.submit(Arc::clone(batch)));
+    for batch in batches {
+        sink.submit(Arc::clone(batch), false);
+    }
     sink.finish(Instant::now() + Duration::from_secs(10));
     drop(sink);
     let flows = writer.counts();
