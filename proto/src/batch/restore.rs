@@ -89,7 +89,7 @@ mod tests {
     use crate::flow::Flow;
 
     fn filled(keying: Keying, flows: u64) -> Batch {
-        let mut batch = Batch::with_capacity(64, 1 << 16).keyed(keying);
+        let mut batch = Batch::with_capacity(64, 1 << 20).keyed(keying);
         batch.set_opened_ns(77);
         for index in 0..flows {
             let mut flow = Flow::default();
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_batch_comes_back_as_it_was() {
         for keying in [Keying::None, Keying::Exporter, Keying::Flow, Keying::Customer] {
-            let batch = filled(keying, 24);
+            let batch = filled(keying, 26);
             let back = restored(&batch, batch.bytes()).expect("its own parts fit");
             assert_eq!(back.bytes(), batch.bytes());
             assert_eq!(back.facts(), batch.facts());

@@ -137,9 +137,6 @@ proptest! {
             let path = &paths[segment % paths.len()];
             let bytes = fs::read(path).unwrap();
             fs::write(path, &bytes[..at % (bytes.len() + 1)]).unwrap();
-            if at % 7 == 0 {
-                fs::write(path, &bytes).unwrap();
-            }
         }
         assert_exact(&scratch);
     }
