@@ -71,8 +71,14 @@ fn run(customers: u32, brokers: &str) -> f64 {
     let producer = Arc::new(Producer::new(&config).expect("good settings"));
     let batches = batches(customers.max(1));
     let counts = Arc::new(SplitterCounts::default());
-    let splitter =
-        Splitter::start(&split, Vec::new(), 1 << 18, Arc::clone(&producer), Arc::clone(&counts));
+    let splitter = Splitter::start(
+        &split,
+        Vec::new(),
+        1 << 18,
+        Arc::clone(&producer),
+        None,
+        Arc::clone(&counts),
+    );
     let splitter = splitter.expect("a thread");
     let sender = splitter.sender();
     let mut topic = producer.topic("bench-split");

@@ -36,4 +36,5 @@ pub mod spooler;
 pub mod stage;
 pub mod state;
 pub mod tables;
+pub mod topic_maker;
 pub mod worker;

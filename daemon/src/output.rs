@@ -5,13 +5,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use neckar_kafka::{Producer, ProducerConfig, Topic, TopicOptions};
+use crossbeam_channel::Sender;
+use neckar_kafka::{Admin, Producer, ProducerConfig, Topic, TopicOptions};
 
 use crate::config::{Config, OutputKind, Problem};
 use crate::pipeline::StartError;
 use crate::settings;
 use crate::sink::{self, FileCounts, KafkaSink, Sink, Writer, WriterCounts};
 use crate::spooler::{Detour, SpoolerCounts, SpoolerView};
+use crate::topic_maker::{self, TopicMakerCounts};
 
 /// The output's counts at one moment. `submitted = delivered + failed + purged + in_flight`.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,10 @@ pub struct OutputCounts {
     pub spool: Option<SpoolerView>,
     /// Flows given up on at the stop because they were on disk by then.
     pub purged: u64,
+    /// Topics made on request.
+    pub topics_made: u64,
+    /// Topics that the brokers refused to make.
+    pub topics_refused: u64,
     /// Files finished.
     pub files_finished: u64,
     /// Old files deleted.
@@ -65,6 +71,10 @@ pub enum Output {
         topic: String,
         /// What its messages are.
         options: TopicOptions,
+        /// The way to ask for topics, if they are made on request.
+        topics: Option<Sender<String>>,
+        /// What came of that.
+        made: Arc<TopicMakerCounts>,
         /// What waits on disk, if there is a disk for it.
         spool: Option<Arc<SpoolerCounts>>,
     },
@@ -98,7 +108,9 @@ impl Output {
                 let tenants = tenants.map(Arc::new);
                 let (topic, options) = (config.kafka.topic.clone(), settings::topic(config));
                 let spool = config.spool.is_on().then(Arc::default);
-                Ok(Self::Kafka { producer, tenants, topic, options, spool })
+                let made = Arc::default();
+                let topics = start_topic_maker(config, &made)?;
+                Ok(Self::Kafka { producer, tenants, topic, options, topics, made, spool })
             }
             OutputKind::Stdout => {
                 let writer = sink::print(config.output.format, closed).map_err(system)?;
@@ -149,6 +161,15 @@ impl Output {
         }
     }
 
+    /// The way to ask for topics, if they are made on request.
+    #[must_use]
+    pub fn topics(&self) -> Option<Sender<String>> {
+        match self {
+            Self::Kafka { topics, .. } => topics.clone(),
+            Self::Written { .. } => None,
+        }
+    }
+
     /// The producer for customers' topics.
     #[must_use]
     pub fn tenants(&self) -> Option<Arc<Producer>> {
@@ -162,7 +183,7 @@ impl Output {
     #[must_use]
     pub fn counts(&self) -> OutputCounts {
         match self {
-            Self::Kafka { producer, spool, .. } => {
+            Self::Kafka { producer, spool, made, .. } => {
                 let mut counts = producer.counts();
                 let spool = spool.as_ref().map(|spool| spool.view());
                 // Given up on at the stop: on disk by then, if there is one.
@@ -172,6 +193,8 @@ impl Output {
                 };
                 OutputCounts {
                     spool,
+                    topics_made: made.made.load(Ordering::Relaxed),
+                    topics_refused: made.refused.load(Ordering::Relaxed),
                     purged,
                     submitted: counts.submitted,
                     delivered: counts.delivered,
@@ -229,6 +252,19 @@ impl Output {
 
 fn system(error: impl ToString) -> StartError {
     StartError::System(error.to_string())
+}
+
+/// Asks at once for all topics whose names are known.
+fn start_topic_maker(
+    config: &Config,
+    made: &Arc<TopicMakerCounts>,
+) -> Result<Option<Sender<String>>, StartError> {
+    let Some(like) = settings::new_topics(&config.kafka.create) else { return Ok(None) };
+    let admin = Admin::new(&settings::producer(config)?);
+    let admin = admin.map_err(|error| property_problem(config, &error))?;
+    let mut first = config.split.topics();
+    first.push(config.kafka.topic.clone());
+    topic_maker::start(admin, like, first, Arc::clone(made)).map(Some).map_err(system)
 }
 
 fn new_producer(config: &Config, settings: ProducerConfig) -> Result<Producer, Problem> {

@@ -366,7 +366,7 @@ fn start_splitter(
     };
     let wishes = Wishes::read(split, config.output.profile)?;
     let packed_bytes = config.kafka.packed_bytes;
-    Splitter::start(split, wishes, packed_bytes, producer, Arc::clone(counts))
+    Splitter::start(split, wishes, packed_bytes, producer, output.topics(), Arc::clone(counts))
         .map(Some)
         .map_err(system)
 }

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use neckar_enrich::anonymize::Anonymizer;
-use neckar_kafka::TopicOptions;
+use neckar_kafka::{NewTopics, TopicOptions};
 use neckar_proto::Keying;
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 
 use crate::config::{
-    Acks, Compression, Config, Framing, Key, Problem, ProfileName, ReceivePath, ShedPolicy,
+    Acks, Compression, Config, Create, Framing, Key, Problem, ProfileName, ReceivePath, ShedPolicy,
     SpoolConfig, Steering, parse_prefix,
 };
 use crate::ingest::{self, ReceiverConfig, Socket, SocketConfig};
@@ -114,6 +114,13 @@ pub fn producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem
         derived,
         properties: config.kafka.properties.clone(),
     })
+}
+
+/// What topics that are made on request are like; `None` if none are.
+#[must_use]
+pub fn new_topics(create: &Create) -> Option<NewTopics> {
+    let Create { partitions, replication, properties, .. } = create.clone();
+    create.enabled.then_some(NewTopics { partitions, replication, properties })
 }
 
 /// For the producer of the customers' topics.

@@ -12,7 +12,7 @@ use neckar_proto::Message;
 use prost::Message as _;
 use support::process::Neckard;
 use support::{SharedBroker, fresh_topic, scratch, topic, wait_until};
-use xtask::kafka::create_narrow_topic;
+use xtask::kafka::{create_narrow_topic, describe_topic};
 
 /// Datagrams of twelve flows: customers 1 to 6 take turns as sources, port 443 and 80 by halves.
 const DATAGRAMS: u64 = 100;
@@ -160,4 +160,33 @@ fn a_topic_that_refuses_costs_its_own_customer_only() {
     assert!(status.success());
     assert_eq!((report.delivered, report.shed, report.failed), (6 * EACH, 0, 0));
     assert_eq!(topic::end(&brokers, &format!("{main}-2")), 0);
+}
+
+#[test]
+fn topics_are_made_as_they_are_wanted() {
+    let broker = SharedBroker::find();
+    let brokers = broker.address();
+    let main = format!("{}-made", fresh_topic("create"));
+    let neckard = start(
+        &brokers,
+        &main,
+        &[
+            "split.cids=[1]",
+            "kafka.create.enabled=true",
+            "kafka.create.partitions=7",
+            "kafka.create.properties={\"retention.ms\" = \"1800000\"}",
+        ],
+    );
+    send(&neckard);
+    wait_until("both are made", Duration::from_secs(30), || {
+        neckard.metric("neckar_topics_made_total") == 2
+    });
+    let (status, _) = neckard.stop();
+    assert!(status.success());
+    for name in [main.clone(), format!("{main}-1")] {
+        let told = describe_topic(&brokers, &name).unwrap();
+        assert!(told.contains("PartitionCount: 7"), "{told}");
+        assert!(told.contains("retention.ms=1800000"), "{told}");
+    }
+    assert_eq!(topic::end(&brokers, &main), 6 * EACH);
 }

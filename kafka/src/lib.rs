@@ -39,6 +39,7 @@
 #![deny(unsafe_code)]
 
 mod account;
+mod admin;
 mod config;
 mod consumer;
 mod framing;
@@ -60,6 +61,7 @@ mod topics;
 mod wire;
 
 pub use account::{TopicBooks, TopicCounts};
+pub use admin::{Admin, Made, NewTopics};
 pub use config::{ConfigError, ProducerConfig};
 pub use consumer::{Consumer, ConsumerConfig, Record};
 pub use framing::Framing;

@@ -283,6 +283,16 @@ pub fn create_narrow_topic(brokers: &str, topic: &str, bytes_max: u32) -> io::Re
     topic_command(brokers, topic, &["--create", "--partitions", "1", "--config", &bytes_max])
 }
 
+/// What Kafka's own tool says of a topic.
+///
+/// # Errors
+/// The broker's answer.
+pub fn describe_topic(brokers: &str, topic: &str) -> io::Result<String> {
+    let args = ["--bootstrap-server", brokers, "--topic", topic, "--describe"];
+    let output = java(&jars()?, "org.apache.kafka.tools.TopicCommand", &args)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Deletes a topic.
 ///
 /// # Errors

@@ -27,6 +27,17 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("snmpd", "snmpd", "real device that is asked for interface names"),
     ("snmpsimd", "snmpsim", "simulated devices with thousands of interfaces"),
     ("python3", "python3", "drives witnesses in another language"),
+    ("protoc", "protobuf-compiler", "makes other languages' code of our .proto"),
+    (
+        "/usr/lib/python3/dist-packages/confluent_kafka",
+        "python3-confluent-kafka",
+        "reads Kafka in another language",
+    ),
+    (
+        "/usr/lib/python3/dist-packages/google/protobuf",
+        "python3-protobuf",
+        "decodes flows in another language",
+    ),
     ("valgrind", "valgrind", "counts the hot rooms' instructions"),
 ];
 

@@ -37,6 +37,8 @@ pub struct Kafka {
     pub idempotence: bool,
     /// Anything else that librdkafka knows, passed through and checked at start.
     pub properties: BTreeMap<String, String>,
+    /// Topics made on request.
+    pub create: Create,
     /// Encryption.
     pub tls: Tls,
     /// Who we are.
@@ -53,6 +55,20 @@ pub enum Compression {
     Snappy,
     Lz4,
     Zstd,
+}
+
+/// Topics made on request: the main one and the customers'.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Create {
+    /// Make those that are not there. What is there stays as it is.
+    pub enabled: bool,
+    /// Partitions of a new topic; 0 for the broker's default.
+    pub partitions: u32,
+    /// Replicas of each; 0 for the broker's default.
+    pub replication: u32,
+    /// Kafka's own settings of a new topic, such as `"retention.ms" = "1800000"`.
+    pub properties: BTreeMap<String, String>,
 }
 
 /// Encryption of the way to Kafka.
@@ -143,6 +159,7 @@ impl Default for Kafka {
             key: Key::None,
             acks: Acks::Leader,
             idempotence: false,
+            create: Create::default(),
             tls: Tls::default(),
             sasl: Sasl::default(),
             properties: BTreeMap::new(),

@@ -95,6 +95,21 @@ impl Split {
         names || self.wildcard || !self.default_topic.is_empty()
     }
 
+    /// The topics whose names are known before any flow.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        let usual = |cid: &u32| format!("{}-{cid}", self.topic_prefix);
+        let special = |tenant: &Tenant| match tenant.topic.as_str() {
+            "" => usual(&tenant.cid),
+            topic => topic.to_string(),
+        };
+        let wishes = self.tenant.iter().map(|tenant| tenant.cid);
+        let wishes: std::collections::BTreeSet<u32> = wishes.collect();
+        let plain = self.cids.iter().filter(|cid| !wishes.contains(cid)).map(usual);
+        let rest = Some(&self.default_topic).filter(|topic| !topic.is_empty()).cloned();
+        plain.chain(self.tenant.iter().map(special)).chain(rest).collect()
+    }
+
     /// Customers that are named.
     #[must_use]
     pub fn named(&self) -> usize {

@@ -64,6 +64,18 @@ pub(super) const PER_PROCESS: &[PerProcess] = &[
         value: |snapshot| u64::from(snapshot.output.trouble.is_none()),
     },
     PerProcess {
+        name: "neckar_topics_made_total",
+        kind: Counter,
+        help: "Topics made on request (`kafka.create`).",
+        value: |snapshot| snapshot.output.topics_made,
+    },
+    PerProcess {
+        name: "neckar_topics_refused_total",
+        kind: Counter,
+        help: "Topics that the brokers refused to make; the log has why.",
+        value: |snapshot| snapshot.output.topics_refused,
+    },
+    PerProcess {
         name: "neckar_spool_bytes",
         kind: Gauge,
         help: "Bytes of the spool on disk.",

@@ -43,6 +43,8 @@ struct Maker {
     packed_bytes: usize,
     wishes: HashMap<u32, Wishes>,
     counts: Arc<SplitterCounts>,
+    /// The way to ask for a topic that may not be there.
+    topics: Option<Sender<String>>,
 }
 
 /// All that the thread has.
@@ -67,10 +69,11 @@ impl Splitter {
         wishes: Vec<Wishes>,
         packed_bytes: usize,
         producer: Arc<Producer>,
+        topics: Option<Sender<String>>,
         counts: Arc<SplitterCounts>,
     ) -> io::Result<Self> {
         let (sender, receiver) = bounded(split.queue_batches);
-        let mut splitting = Splitting::new(split, wishes, packed_bytes, producer, counts);
+        let mut splitting = Splitting::new(split, wishes, packed_bytes, producer, topics, counts);
         let run = move || splitting.run(&receiver);
         let thread = std::thread::Builder::new().name("aux".into()).spawn(run)?;
         Ok(Self { sender, thread })
@@ -96,6 +99,7 @@ impl Splitting {
         wishes: Vec<Wishes>,
         packed_bytes: usize,
         producer: Arc<Producer>,
+        topics: Option<Sender<String>>,
         counts: Arc<SplitterCounts>,
     ) -> Self {
         let cids = split.cids.iter().copied().chain(wishes.iter().map(|wishes| wishes.cid));
@@ -111,6 +115,7 @@ impl Splitting {
                 packed_bytes,
                 wishes: wishes.into_iter().map(|wishes| (wishes.cid, wishes)).collect(),
                 counts,
+                topics,
             },
             room: Room {
                 producer,
@@ -185,6 +190,10 @@ impl Maker {
             (_, false) => topic,
             (_, true) => format!("{}-{cid}", self.prefix),
         };
+        if let Some(topics) = &self.topics {
+            // It lives as long as the process.
+            let _ = topics.send(name.clone());
+        }
         let options = TopicOptions { framing, stays: self.linger, ..TopicOptions::default() };
         let topic = producer.topic_as(&name, options);
         let counts = self.counts.tenant(&name, topic.books());

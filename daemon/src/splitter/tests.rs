@@ -52,7 +52,7 @@ fn a_silent_topic_holds_no_batch_and_takes_nothing_from_others() {
         ..Split::default()
     };
     let splitter =
-        Splitter::start(&split, Vec::new(), 1000, Arc::clone(&producer), Arc::clone(&counts));
+        Splitter::start(&split, Vec::new(), 1000, Arc::clone(&producer), None, Arc::clone(&counts));
     let splitter = splitter.unwrap();
     let tenant = |topic: &str| counts.view().tenants.get(topic).copied().unwrap_or_default();
     let send = |batch: &Arc<Batch>| splitter.sender().send(Arc::clone(batch)).unwrap();
