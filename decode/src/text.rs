@@ -1,6 +1,7 @@
-//! Texts of exporters: cut to what a row keeps, and made UTF-8, which protobuf strings must be.
+//! Texts of exporters, without what they are filled up with. [`Rows::set_text`] cuts them to what a row
+//! keeps and makes them UTF-8, there as for every other text.
 
-use neckar_proto::{Field, Kind, Rows, TEXT_BYTES_MAX};
+use neckar_proto::{Field, Kind, Rows};
 
 /// Sets a text or bytes field of row `index`. "Zero never replaces": an empty value is none.
 pub(crate) fn set(rows: &mut Rows, index: usize, field: Field, bytes: &[u8]) {
@@ -17,31 +18,7 @@ pub(crate) fn set(rows: &mut Rows, index: usize, field: Field, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }
-    match std::str::from_utf8(&bytes[..bytes.len().min(TEXT_BYTES_MAX)]) {
-        Ok(text) => rows.set_text(index, field, text.as_bytes()),
-        Err(_) => {
-            let mut clean = [0; TEXT_BYTES_MAX];
-            let length = replace_invalid(bytes, &mut clean);
-            rows.set_text(index, field, &clean[..length]);
-        }
-    }
-}
-
-/// Copies `bytes` to `clean`, `?` for what is no UTF-8, and stops before a character that does not
-/// fit.
-fn replace_invalid(bytes: &[u8], clean: &mut [u8; TEXT_BYTES_MAX]) -> usize {
-    let mut length = 0;
-    for chunk in bytes.utf8_chunks() {
-        let question = if chunk.invalid().is_empty() { "" } else { "?" };
-        for character in chunk.valid().chars().chain(question.chars()) {
-            let Some(room) = clean.get_mut(length..length + character.len_utf8()) else {
-                return length;
-            };
-            character.encode_utf8(room);
-            length += character.len_utf8();
-        }
-    }
-    length
+    rows.set_text(index, field, bytes);
 }
 
 #[cfg(test)]
@@ -66,7 +43,7 @@ mod tests {
 
     #[test]
     fn texts_are_utf8_and_short() {
-        assert_eq!(kept(Field::UserName, b"a\xffb"), Some(b"a?b".to_vec()));
+        assert_eq!(kept(Field::UserName, b"a\xffb"), Some("a\u{fffd}b".into()));
         let long = "ü".repeat(200);
         let text = kept(Field::UserName, long.as_bytes()).unwrap();
         assert_eq!(text, "ü".repeat(127).as_bytes(), "cut between characters, at 255 bytes");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod accounting;
+mod flood;
 mod golden;
 mod hold;
 #[path = "../sflow/pcap.rs"]
@@ -10,6 +11,7 @@ mod pcap;
 mod random;
 mod rates;
 mod sharing;
+mod telegraf;
 mod templates;
 mod text;
 mod twin;

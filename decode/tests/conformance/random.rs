@@ -152,12 +152,12 @@ pub(crate) fn said(rows: &Rows, flow: &Flow) -> Row {
     row
 }
 
-/// Bytes of texts that are no UTF-8 become question marks.
+/// Bytes of texts that are no UTF-8 become U+FFFD.
 fn printable(mut row: Row) -> Row {
     if let Some(Value::Bytes(bytes)) = row.get_mut(&Field::UserName) {
         let pieces = bytes.utf8_chunks();
         let clean = pieces.map(|piece| {
-            format!("{}{}", piece.valid(), if piece.invalid().is_empty() { "" } else { "?" })
+            format!("{}{}", piece.valid(), if piece.invalid().is_empty() { "" } else { "\u{fffd}" })
         });
         *bytes = clean.collect::<String>().into_bytes();
     }

@@ -160,7 +160,9 @@ fn the_corpus_holds() {
         let files: Vec<_> =
             std::fs::read_dir(corpus(target)).unwrap().map(Result::unwrap).collect();
         assert!(files.len() >= seeds(target).len(), "{target}: run write_the_seeds");
-        for file in files {
+        // Miri takes seconds for what takes microseconds.
+        let taken = if cfg!(miri) { 2 } else { usize::MAX };
+        for file in files.into_iter().take(taken) {
             body(&std::fs::read(file.path()).unwrap());
         }
     }
