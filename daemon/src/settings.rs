@@ -39,6 +39,7 @@ pub fn decode(config: &Config) -> Result<neckar_decode::Config, Problem> {
         exporters_max: decode.exporters_max,
         templates_max: decode.templates_max,
         templates_per_exporter_max: decode.templates_per_exporter_max,
+        template_lifetime_ns: decode.template_lifetime_s.saturating_mul(SECOND_NS),
         hold_bytes: decode.hold_bytes,
         hold_total_bytes: decode.hold_total_bytes,
         hold_ns: decode.hold_s.saturating_mul(SECOND_NS),

@@ -28,7 +28,8 @@ pub struct Config {
     pub template_fields_max: usize,
     /// Bytes of all templates with their plans.
     pub template_bytes_max: usize,
-    /// Nanoseconds after its last announcement that a template is forgotten; 0 for never.
+    /// Nanoseconds after its last announcement that a template is forgotten; 0 for never ("off by
+    /// default").
     pub template_lifetime_ns: u64,
     /// Bytes of data sets held per exporter until their template comes; 0 to hold none.
     pub hold_bytes: usize,

@@ -12,7 +12,8 @@ pub(crate) const LEAD_BYTES: usize = 8;
 /// What a held set takes beside its bytes, about.
 const OVERHEAD_BYTES: usize = size_of::<HeldSet>();
 
-/// A data set that waits.
+/// A data set that waits: "bounded in bytes per exporter and in time, and decoded when the template
+/// comes, in order."
 #[derive(Debug)]
 pub(crate) struct HeldSet {
     pub(crate) message: Message,

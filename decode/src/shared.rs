@@ -45,7 +45,8 @@ impl ExporterKey {
     }
 }
 
-/// "Exporter address + version + observation domain (source id)."
+/// "Exporter address + version + observation domain (source id)", and the template's id below it.
+/// "Not the UDP port (an option adds it, off by default)": [`ExporterKey`] has it, 0 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DomainKey {
     pub(crate) exporter: ExporterKey,

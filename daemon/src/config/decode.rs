@@ -16,6 +16,8 @@ pub struct Decode {
     pub templates_max: usize,
     /// Templates remembered at most, per exporter.
     pub templates_per_exporter_max: usize,
+    /// Seconds after its last announcement that a template is forgotten; 0 for never.
+    pub template_lifetime_s: u64,
     /// Bytes of data held per exporter until its template comes.
     pub hold_bytes: usize,
     /// Bytes of data held per worker, all exporters together.
@@ -57,6 +59,7 @@ impl Default for Decode {
             exporters_max: 16_384,
             templates_max: 262_144,
             templates_per_exporter_max: 4096,
+            template_lifetime_s: 0,
             hold_bytes: 1 << 20,
             hold_total_bytes: 64 << 20,
             hold_s: 120,

@@ -14,6 +14,7 @@ pub(super) fn labels<L: Layout>(
     layout: L,
     rows: &mut [Flow],
 ) {
+    // "4 slots: first three and last."
     const SLOTS: [Field; 3] = [Field::MPLS1Label, Field::MPLS2Label, Field::MPLS3Label];
     for (record, row) in rows.iter_mut().enumerate() {
         let entry = |(depth, place): &(u8, Place)| {

@@ -395,6 +395,7 @@ impl<L: Layout> Run<'_, L> {
             (Some(0), _) => out.counters.rate_unknown += (out.rows.len() - from) as u64,
             _ => {}
         }
+        // "A reverse direction (RFC 5103, PEN 29305) with a non-zero counter gives a second flow."
         if let Some(reverse) = &plan.reverse {
             self.reverse(reverse, from, out);
         }
