@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::output::{Output, OutputCounts};
+use crate::reverse_names::{ReverseCounts, ReverseView};
 use crate::snmp::{SnmpCounts, SnmpView};
 use crate::splitter::{SplitterCounts, SplitterView};
 use crate::tables::{TableCounts, TablesView};
@@ -26,6 +27,8 @@ pub struct Board {
     pub tables: Arc<TableCounts>,
     /// What asking for interface names came to.
     pub snmp: Arc<SnmpCounts>,
+    /// What asking for hosts' names came to.
+    pub names: Arc<ReverseCounts>,
     /// Set when the pipeline begins to stop.
     pub stopping: Arc<AtomicBool>,
     /// When it started.
@@ -45,6 +48,8 @@ pub struct Snapshot {
     pub tables: TablesView,
     /// Of asking for interface names.
     pub snmp: SnmpView,
+    /// Of asking for hosts' names.
+    pub names: ReverseView,
     /// Since the start.
     pub uptime: Duration,
 }
@@ -80,6 +85,7 @@ impl Board {
             splitter: self.splitter.view(),
             tables: self.tables.view(),
             snmp: self.snmp.view(),
+            names: self.names.view(),
             uptime: self.started.elapsed(),
         }
     }

@@ -81,6 +81,13 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             reason: format!("snmp.interfaces_max x about {INTERFACE_BYTES} B, if anybody is asked"),
         },
     ];
+    if config.reverse_names.enabled {
+        terms.push(Term {
+            room: "host names",
+            bytes: config.reverse_names.names_max * HOST_BYTES,
+            reason: format!("reverse_names.names_max x about {HOST_BYTES} B"),
+        });
+    }
     if config.spool.is_on() {
         terms.push(Term {
             room: "spool window",
@@ -113,6 +120,8 @@ fn in_flight(config: &Config, batches: usize) -> Term {
 const TEMPLATE_BYTES: usize = 1024;
 /// Sequence state, counters and hash table share of an exporter with one domain.
 const EXPORTER_BYTES: usize = 512;
+/// An address with a name of 40 letters, in a hash table.
+const HOST_BYTES: usize = 128;
 /// An interface with a name of 12 and a description of 40 letters, four times.
 const INTERFACE_BYTES: usize = 640;
 

@@ -22,6 +22,7 @@ use crate::http::Http;
 use crate::ingest::{Receiver, Socket};
 use crate::output::Output;
 use crate::pool::Pool;
+use crate::reverse_names::{NameLabels, ReverseResolver};
 use crate::snmp::{AccessRules, Poller};
 use crate::splitter::{Splitter, SplitterCounts, Wishes};
 use crate::spooler::{Detour, Spooler, SpoolerParts, WINDOW_BATCHES};
@@ -70,6 +71,7 @@ pub struct Pipeline {
     workers: Vec<JoinHandle<io::Result<WorkerCounts>>>,
     splitter: Option<Splitter>,
     spooler: Option<Spooler>,
+    names: Option<ReverseResolver>,
     keeper: StateKeeper,
     table_keeper: TableKeeper,
     poller: Option<Poller>,
@@ -102,7 +104,10 @@ impl Pipeline {
         let counts = Arc::new(SplitterCounts::default());
         let splitter = start_splitter(config, &output, &counts)?;
         let spooler = start_spooler(config, &output, splitter.as_ref())?;
+        let name_counts = Arc::default();
+        let names = ReverseResolver::start(&config.reverse_names, Arc::clone(&name_counts))?;
         let board = Arc::new(Board {
+            names: name_counts,
             workers: cores.iter().map(|_| Arc::default()).collect(),
             output: Arc::clone(&output),
             splitter: counts,
@@ -116,6 +121,7 @@ impl Pipeline {
             workers: Vec::new(),
             splitter,
             spooler,
+            names,
             keeper,
             table_keeper,
             poller: None,
@@ -160,7 +166,9 @@ impl Pipeline {
             let published = Arc::clone(&self.board.workers[index]);
             let splitter = self.splitter.as_ref().map(Splitter::sender);
             let detour = self.spooler.as_ref().map(Spooler::detour);
-            let start = launch.worker(index, sockets, published, splitter, detour)?;
+            let names = self.names.as_ref().map(ReverseResolver::labels);
+            let ways = Ways { splitter, detour, names };
+            let start = launch.worker(index, sockets, published, ways)?;
             let (stopping, deadline) = (Arc::clone(&self.board.stopping), self.deadline);
             let (ready, events) = (ready.clone(), launch.events.clone());
             let thread = std::thread::Builder::new()
@@ -237,6 +245,9 @@ impl Pipeline {
                 Err(_) => log::error!("a worker panicked; what it held is lost"),
             }
         }
+        if let Some(names) = self.names {
+            names.stop();
+        }
         if let Some(spooler) = self.spooler {
             spooler.stop(until);
         }
@@ -254,6 +265,13 @@ impl Pipeline {
         }
         self.board.snapshot()
     }
+}
+
+/// One worker's ways to other threads.
+struct Ways {
+    splitter: Option<Sender<Arc<Batch>>>,
+    detour: Option<Detour>,
+    names: Option<NameLabels>,
 }
 
 /// What every worker is made from.
@@ -274,9 +292,9 @@ impl Launch<'_> {
         index: usize,
         sockets: Vec<Socket>,
         published: Arc<Published>,
-        splitter: Option<Sender<Arc<Batch>>>,
-        detour: Option<Detour>,
+        ways: Ways,
     ) -> Result<impl FnOnce() -> io::Result<Worker> + Send + use<>, StartError> {
+        let Ways { splitter, detour, names } = ways;
         let config = self.config;
         let core = self.cores[index];
         let receiver = settings::receiver(config);
@@ -293,6 +311,7 @@ impl Launch<'_> {
                 config.batch.bytes_max,
                 settings::keying(config),
             ),
+            names,
             sink: self.output.sink(detour),
             splitter,
             linger: Duration::from_millis(config.batch.linger_ms),

@@ -12,6 +12,7 @@ use neckar_proto::encode::Profile;
 use neckar_proto::{Batch, Rows};
 
 use crate::pool::Pool;
+use crate::reverse_names::NameLabels;
 use crate::sink::{Route, Sink};
 
 /// What becomes of the rows that the decoder lent. `flows = encoded + shed`, always.
@@ -46,6 +47,7 @@ pub struct Stage {
     /// them.
     tables: Arc<Tables>,
     labels: Labels,
+    names: Option<NameLabels>,
     anonymizer: Option<Arc<Anonymizer>>,
     profile: &'static Profile,
     pool: Pool,
@@ -65,6 +67,8 @@ pub struct Stage {
 pub struct StageParts {
     /// The labels' tables, swapped whole.
     pub tables: Arc<ArcSwap<Tables>>,
+    /// Names of hosts.
+    pub names: Option<NameLabels>,
     /// Makes addresses unrecognisable once they are labelled.
     pub anonymizer: Option<Arc<Anonymizer>>,
     /// The output's field numbers.
@@ -85,11 +89,13 @@ impl Stage {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: StageParts) -> Self {
-        let StageParts { tables, anonymizer, profile, pool, sink, splitter, linger, stall } = parts;
+        let StageParts { tables, names, anonymizer, profile, pool, sink, splitter, linger, stall } =
+            parts;
         Self {
             tables: tables.load_full(),
             source: Cache::new(tables),
             labels: Labels::default(),
+            names,
             anonymizer,
             profile,
             pool,
@@ -194,6 +200,9 @@ impl RowSink for Stage {
     fn rows(&mut self, rows: &mut Rows) {
         let mut done = 0;
         self.tables.label(rows, &mut self.labels);
+        if let Some(names) = &mut self.names {
+            names.label(rows, self.now_ns / 1_000_000_000);
+        }
         if let Some(anonymizer) = &self.anonymizer {
             rows.as_mut_slice().iter_mut().for_each(|flow| anonymizer.anonymize(flow));
         }

@@ -58,6 +58,7 @@ impl Line {
         let customers = customers::parse("customers.csv".as_ref(), csv.as_bytes()).unwrap();
         sources.prefixes.push(Arc::new(customers));
         let stage = Stage::new(StageParts {
+            names: None,
             anonymizer: None,
             tables: Arc::new(ArcSwap::from_pointee(Tables::build(&sources).unwrap())),
             profile: &BWNETFLOW,

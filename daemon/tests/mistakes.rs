@@ -73,6 +73,16 @@ fn anonymisation_without_a_key_fails_closed() {
 }
 
 #[test]
+fn names_beside_anonymisation() {
+    check(
+        "names",
+        "[reverse_names]\nenabled = true\n[anonymize]\nmethod = \"truncate\"\n",
+        "neckard.toml:2: reverse_names.enabled = true: names tell what [anonymize] hides; \
+         switch one of both off",
+    );
+}
+
+#[test]
 fn a_source_that_is_none() {
     check(
         "odd-source",

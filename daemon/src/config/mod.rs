@@ -16,6 +16,7 @@ mod output;
 mod problem;
 mod receive;
 mod reference;
+mod reverse_names;
 mod service;
 mod snmp;
 mod split;
@@ -29,6 +30,7 @@ pub use output::{Batches, FileOutput, FlowFormat, Output, OutputKind, ProfileNam
 pub use problem::Problem;
 pub use receive::{Listen, Receive, ReceivePath, Steering, Workers};
 pub use reference::{markdown, toml_reference};
+pub use reverse_names::ReverseNames;
 pub use service::{Http, State, Stop};
 pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
 pub use split::{Split, SplitBy, Tenant};
@@ -56,6 +58,8 @@ pub struct Config {
     pub anonymize: Anonymize,
     /// Interface names by SNMP.
     pub snmp: Snmp,
+    /// Names of hosts, asked of the DNS.
+    pub reverse_names: ReverseNames,
     /// Encoded flows on their way out.
     pub batch: Batches,
     /// Where flows go.
@@ -88,6 +92,7 @@ impl Default for Config {
             enrich: Enrich::default(),
             anonymize: Anonymize::default(),
             snmp: Snmp::default(),
+            reverse_names: ReverseNames::default(),
             batch: Batches::default(),
             output: Output::default(),
             kafka: Kafka::default(),

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use neckar_enrich::config::AnonymizeMethod;
+
 use super::{Config, FlowFormat, OutputKind, Problem, ProfileName};
 use crate::cores::parse_cores;
 
@@ -18,6 +20,7 @@ impl Config {
         self.validate_bounds()?;
         self.validate_prefixes()?;
         self.validate_snmp()?;
+        self.validate_names()?;
         self.validate_files()?;
         self.validate_spool()?;
         if self.output.kind == OutputKind::Kafka {
@@ -90,6 +93,31 @@ impl Config {
             let (why, fix) = ("only Kafka has one", "say output.kind = \"kafka\", or take it out");
             let folder = format!("\"{}\"", spool.directory.display());
             return Err(Problem::new("spool.directory", folder, why, fix));
+        }
+        Ok(())
+    }
+
+    fn validate_names(&self) -> Result<(), Problem> {
+        let names = &self.reverse_names;
+        names.server_addresses()?;
+        let bounds = [
+            ("reverse_names.names_max", names.names_max as u64, 64, 1 << 28),
+            ("reverse_names.ttl_s", names.ttl_s, 1, YEAR_S),
+            ("reverse_names.negative_ttl_s", names.negative_ttl_s, 1, YEAR_S),
+            ("reverse_names.concurrency", names.concurrency as u64, 1, 4096),
+            ("reverse_names.queue", names.queue as u64, 1, 1 << 20),
+            ("reverse_names.timeout_ms", names.timeout_ms, 1, 60_000),
+        ];
+        for (key, value, least, most) in bounds {
+            if !(least..=most).contains(&value) {
+                let fix = format!("choose {least} to {most}");
+                return Err(Problem::new(key, value, "out of bounds", fix));
+            }
+        }
+        // A name gives the address away that was to be made unrecognisable.
+        if names.enabled && self.anonymize.method != AnonymizeMethod::None {
+            let (why, fix) = ("names tell what [anonymize] hides", "switch one of both off");
+            return Err(Problem::new("reverse_names.enabled", true, why, fix));
         }
         Ok(())
     }

@@ -319,6 +319,48 @@ pub(super) const PER_PROCESS: &[PerProcess] = &[
         value: |snapshot| snapshot.snmp.interfaces,
     },
     PerProcess {
+        name: "neckar_names_asked_total",
+        kind: Counter,
+        help: "Addresses whose names the DNS was asked for.",
+        value: |snapshot| snapshot.names.asked,
+    },
+    PerProcess {
+        name: "neckar_names_answered_total",
+        kind: Counter,
+        help: "Those that have one.",
+        value: |snapshot| snapshot.names.answered,
+    },
+    PerProcess {
+        name: "neckar_names_nameless_total",
+        kind: Counter,
+        help: "Those that have none.",
+        value: |snapshot| snapshot.names.nameless,
+    },
+    PerProcess {
+        name: "neckar_names_failed_total",
+        kind: Counter,
+        help: "Those for which no good answer came in time.",
+        value: |snapshot| snapshot.names.failed,
+    },
+    PerProcess {
+        name: "neckar_names_evicted_total",
+        kind: Counter,
+        help: "Names forgotten before their time because `reverse_names.names_max` are known.",
+        value: |snapshot| snapshot.names.evicted,
+    },
+    PerProcess {
+        name: "neckar_names_queue_full_total",
+        kind: Counter,
+        help: "Times that an address could not be asked for because too many wait.",
+        value: |snapshot| snapshot.names.queue_full,
+    },
+    PerProcess {
+        name: "neckar_names_entries",
+        kind: Gauge,
+        help: "Addresses of which it is known what they are called, or that they are not.",
+        value: |snapshot| snapshot.names.entries,
+    },
+    PerProcess {
         name: "neckar_uptime_seconds",
         kind: Gauge,
         help: "Seconds since the start.",
