@@ -14,7 +14,7 @@ use neckar_kafka::{Producer, ProducerConfig};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow};
 use neckard::config::{Split, SplitBy};
-use neckard::splitter::{Splitter, SplitterCounts};
+use neckard::splitter::{Splitter, SplitterCounts, SplitterParts};
 use rustix::time::{ClockId, clock_gettime};
 use xtask::kafka::Broker;
 
@@ -71,14 +71,14 @@ fn run(customers: u32, brokers: &str) -> f64 {
     let producer = Arc::new(Producer::new(&config).expect("good settings"));
     let batches = batches(customers.max(1));
     let counts = Arc::new(SplitterCounts::default());
-    let splitter = Splitter::start(
-        &split,
-        Vec::new(),
-        1 << 18,
-        Arc::clone(&producer),
-        None,
-        Arc::clone(&counts),
-    );
+    let parts = SplitterParts {
+        wishes: Vec::new(),
+        packed_bytes: 1 << 18,
+        producer: Arc::clone(&producer),
+        topics: None,
+        counts: Arc::clone(&counts),
+    };
+    let splitter = Splitter::start(&split, parts);
     let splitter = splitter.expect("a thread");
     let sender = splitter.sender();
     let mut topic = producer.topic("bench-split");

@@ -24,7 +24,7 @@ use crate::output::Output;
 use crate::pool::Pool;
 use crate::reverse_names::{NameLabels, ReverseResolver};
 use crate::snmp::{AccessRules, Poller};
-use crate::splitter::{Splitter, SplitterCounts, Wishes};
+use crate::splitter::{Splitter, SplitterCounts, SplitterParts, Wishes};
 use crate::spooler::{Detour, Spooler, SpoolerParts, WINDOW_BATCHES};
 use crate::stage::{Stage, StageParts};
 use crate::state::StateKeeper;
@@ -383,11 +383,14 @@ fn start_splitter(
     let Some(producer) = output.tenants() else {
         return Ok(None);
     };
-    let wishes = Wishes::read(split, config.output.profile)?;
-    let packed_bytes = config.kafka.packed_bytes;
-    Splitter::start(split, wishes, packed_bytes, producer, output.topics(), Arc::clone(counts))
-        .map(Some)
-        .map_err(system)
+    let parts = SplitterParts {
+        wishes: Wishes::read(split, config.output.profile)?,
+        packed_bytes: config.kafka.packed_bytes,
+        producer,
+        topics: output.topics(),
+        counts: Arc::clone(counts),
+    };
+    Splitter::start(split, parts).map(Some).map_err(system)
 }
 
 fn start_spooler(

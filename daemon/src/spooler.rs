@@ -89,6 +89,12 @@ impl Detour {
         read(&self.counts.queued) + read(&self.counts.spooled) > 0
     }
 
+    /// Is all that was handed over written, or given up?
+    #[must_use]
+    pub fn is_through(&self) -> bool {
+        self.counts.queued.load(Ordering::Acquire) == 0
+    }
+
     /// Hands a batch over that Kafka was not asked to take, waiting until `deadline` at most.
     ///
     /// # Errors

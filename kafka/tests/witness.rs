@@ -36,7 +36,7 @@ struct Case {
 }
 
 const OURS: [&str; 5] = ["Bytes", "SrcAddr", "DstPort", "SamplerAddress", "TimeReceived"];
-const THEIRS: [&str; 5] = ["Bytes", "SrcAddr", "DstPort", "SamplerAddress", "TimeReceivedNs"];
+const THEIRS: [&str; 5] = ["bytes", "src_addr", "dst_port", "sampler_address", "time_received_ns"];
 
 fn cases() -> Vec<Case> {
     let bwnetflow = |name, framing, compression, keying| Case {
@@ -129,7 +129,8 @@ fn compile() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = std::env::temp_dir().join(format!("neckar-witness-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    for proto in [here.join("../proto/flow.proto"), here.join("tests/goflow2.proto")] {
+    for proto in [here.join("../proto/flow.proto"), here.join("../proto/src/encode/goflow2.proto")]
+    {
         let status = Command::new("protoc")
             .arg(format!("--python_out={}", folder.display()))
             .arg(format!("-I{}", proto.parent().unwrap().display()))

@@ -73,13 +73,7 @@ impl Config {
             ("split.tenant_bytes_max", self.split.tenant_bytes_max, 64 << 10, 1 << 40),
             ("split.bytes_max", self.split.bytes_max, 1 << 20, 1 << 40),
         ];
-        for (key, value, least, most) in bounds {
-            if !(least..=most).contains(&value) {
-                let fix = format!("choose {least} to {most}");
-                return Err(Problem::new(key, value, "out of bounds", fix));
-            }
-        }
-        Ok(())
+        within(&bounds)
     }
 
     fn validate_spool(&self) -> Result<(), Problem> {
@@ -108,12 +102,7 @@ impl Config {
             ("reverse_names.queue", names.queue as u64, 1, 1 << 20),
             ("reverse_names.timeout_ms", names.timeout_ms, 1, 60_000),
         ];
-        for (key, value, least, most) in bounds {
-            if !(least..=most).contains(&value) {
-                let fix = format!("choose {least} to {most}");
-                return Err(Problem::new(key, value, "out of bounds", fix));
-            }
-        }
+        within(&bounds)?;
         // A name gives the address away that was to be made unrecognisable.
         if names.enabled && self.anonymize.method != AnonymizeMethod::None {
             let (why, fix) = ("names tell what [anonymize] hides", "switch one of both off");
@@ -139,13 +128,7 @@ impl Config {
             ("output.file.rotate_bytes", file.rotate_bytes, 1 << 10, 16 << 30),
             ("output.file.zstd_level", u64::try_from(file.zstd_level).unwrap_or(99), 0, 22),
         ];
-        for (key, value, least, most) in bounds {
-            if !(least..=most).contains(&value) {
-                let fix = format!("choose {least} to {most}");
-                return Err(Problem::new(key, value, "out of bounds", fix));
-            }
-        }
-        Ok(())
+        within(&bounds)
     }
 
     fn validate_prefixes(&self) -> Result<(), Problem> {
@@ -180,12 +163,7 @@ impl Config {
             ),
             ("snmp.interfaces_max", snmp.interfaces_max as u64, 1, 1 << 28),
         ];
-        for (key, value, least, most) in bounds {
-            if !(least..=most).contains(&value) {
-                let fix = format!("choose {least} to {most}");
-                return Err(Problem::new(key, value, "out of bounds", fix));
-            }
-        }
+        within(&bounds)?;
         let (key, written) = ("snmp.description_regex", &snmp.description_regex);
         match regex::Regex::new(written) {
             Ok(regex) if written.is_empty() || regex.captures_len() > 1 => Ok(()),
@@ -228,6 +206,19 @@ impl Config {
         }
         split.validate_tenants()
     }
+}
+
+/// Key, value, the least and the most that it may be.
+fn within<T: PartialOrd + Copy + std::fmt::Display>(
+    bounds: &[(&str, T, T, T)],
+) -> Result<(), Problem> {
+    for (key, value, least, most) in bounds {
+        if !(least..=most).contains(&value) {
+            let fix = format!("choose {least} to {most}");
+            return Err(Problem::new(key, value, "out of bounds", fix));
+        }
+    }
+    Ok(())
 }
 
 /// Nothing here waits longer than that.

@@ -13,6 +13,9 @@ use crate::spooler::Detour;
 /// Flows on their way and none acknowledged for so long: Kafka is away, not slow.
 const SILENT: Duration = Duration::from_secs(2);
 
+/// The disk gets so long for a batch at the stop: far more than a write takes.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A batch of which some flows are still to be taken.
 struct Waiting {
     batch: Arc<Batch>,
@@ -110,6 +113,12 @@ impl Sink for KafkaSink {
         for batch in self.detoured.drain(..) {
             self.topic.give_up(batch.len() as u64);
         }
+        // A batch that is on its way to disk must not be kept once more.
+        let patience = Instant::now() + PATIENCE;
+        let is_through = || self.detour.as_ref().is_none_or(Detour::is_through);
+        while !is_through() && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn unacknowledged(&self) -> Option<u64> {
@@ -117,8 +126,7 @@ impl Sink for KafkaSink {
     }
 
     fn keep(&mut self, batch: Arc<Batch>) {
-        // The disk gets a second per batch: far more than a write takes.
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + PATIENCE;
         let kept = self.detour.as_ref().map(|detour| detour.keep(batch, deadline));
         if let Some(Err(batch)) = kept {
             log::error!("the spool does not take {} flows in time", batch.len());

@@ -35,6 +35,20 @@ pub struct Splitter {
     thread: JoinHandle<()>,
 }
 
+/// What the thread is made of, beside the configuration.
+pub struct SplitterParts {
+    /// What single customers want otherwise.
+    pub wishes: Vec<Wishes>,
+    /// Bytes of a message of many flows at most.
+    pub packed_bytes: usize,
+    /// Whose topics the customers' are.
+    pub producer: Arc<Producer>,
+    /// The way to ask for topics, if they are made on request.
+    pub topics: Option<Sender<String>>,
+    /// What it counts.
+    pub counts: Arc<SplitterCounts>,
+}
+
 /// What tenants are made from, when their first flow comes.
 struct Maker {
     prefix: String,
@@ -64,16 +78,9 @@ impl Splitter {
     ///
     /// # Errors
     /// There is no thread left.
-    pub fn start(
-        split: &Split,
-        wishes: Vec<Wishes>,
-        packed_bytes: usize,
-        producer: Arc<Producer>,
-        topics: Option<Sender<String>>,
-        counts: Arc<SplitterCounts>,
-    ) -> io::Result<Self> {
+    pub fn start(split: &Split, parts: SplitterParts) -> io::Result<Self> {
         let (sender, receiver) = bounded(split.queue_batches);
-        let mut splitting = Splitting::new(split, wishes, packed_bytes, producer, topics, counts);
+        let mut splitting = Splitting::new(split, parts);
         let run = move || splitting.run(&receiver);
         let thread = std::thread::Builder::new().name("aux".into()).spawn(run)?;
         Ok(Self { sender, thread })
@@ -94,14 +101,8 @@ impl Splitter {
 }
 
 impl Splitting {
-    fn new(
-        split: &Split,
-        wishes: Vec<Wishes>,
-        packed_bytes: usize,
-        producer: Arc<Producer>,
-        topics: Option<Sender<String>>,
-        counts: Arc<SplitterCounts>,
-    ) -> Self {
+    fn new(split: &Split, parts: SplitterParts) -> Self {
+        let SplitterParts { wishes, packed_bytes, producer, topics, counts } = parts;
         let cids = split.cids.iter().copied().chain(wishes.iter().map(|wishes| wishes.cid));
         let wildcard = (split.wildcard, split.tenants_max);
         let has_default = !split.default_topic.is_empty();

@@ -23,6 +23,11 @@ fn batch() -> Arc<Batch> {
     Arc::new(batch)
 }
 
+fn parts(producer: &Arc<Producer>, counts: &Arc<SplitterCounts>) -> SplitterParts {
+    let (producer, counts) = (Arc::clone(producer), Arc::clone(counts));
+    SplitterParts { wishes: Vec::new(), packed_bytes: 1000, producer, topics: None, counts }
+}
+
 #[track_caller]
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let started = Instant::now();
@@ -51,8 +56,7 @@ fn a_silent_topic_holds_no_batch_and_takes_nothing_from_others() {
         queue_batches: 1000,
         ..Split::default()
     };
-    let splitter =
-        Splitter::start(&split, Vec::new(), 1000, Arc::clone(&producer), None, Arc::clone(&counts));
+    let splitter = Splitter::start(&split, parts(&producer, &counts));
     let splitter = splitter.unwrap();
     let tenant = |topic: &str| counts.view().tenants.get(topic).copied().unwrap_or_default();
     let send = |batch: &Arc<Batch>| splitter.sender().send(Arc::clone(batch)).unwrap();
