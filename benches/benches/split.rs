@@ -61,7 +61,7 @@ fn run(customers: u32, brokers: &str) -> f64 {
         queue_batches: BATCHES,
         ..Split::default()
     };
-    let linger = if customers == 0 { 20 } else { split.linger_ms };
+    let linger = 20;
     let properties = [("queue.buffering.max.ms".to_string(), linger.to_string())];
     let config = ProducerConfig {
         brokers: vec![brokers.into()],

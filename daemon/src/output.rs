@@ -102,7 +102,7 @@ impl Output {
             OutputKind::Kafka => {
                 let producer = Arc::new(new_producer(config, settings::producer(config)?)?);
                 let tenants = match config.split.is_on() {
-                    true => Some(new_producer(config, settings::tenants_producer(config)?)?),
+                    true => Some(new_producer(config, settings::producer(config)?)?),
                     false => None,
                 };
                 let tenants = tenants.map(Arc::new);

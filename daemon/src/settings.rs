@@ -124,17 +124,6 @@ pub fn new_topics(create: &Create) -> Option<NewTopics> {
     create.enabled.then_some(NewTopics { partitions, replication, properties })
 }
 
-/// For the producer of the customers' topics.
-///
-/// # Errors
-/// As [`producer`].
-pub fn tenants_producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem> {
-    let mut settings = producer(config)?;
-    let linger = config.split.linger_ms.to_string();
-    settings.derived.insert("queue.buffering.max.ms".into(), linger);
-    Ok(settings)
-}
-
 /// The disk that flows wait on.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::account::Account;
-use crate::message::{Held, Shape, message, packed};
+use crate::message::{Held, Shape, packed};
 use crate::packer::pack_len;
 use crate::produce::{Client, InFlight, Messages, TopicHandle, release};
 
@@ -139,23 +139,6 @@ impl Handle {
                 }
             }
         }
-    }
-
-    /// One message that is made already, of `flows` flows: librdkafka's word on it.
-    pub(crate) fn submit_made(
-        &mut self,
-        partition: i32,
-        payload: Box<[u8]>,
-        flows: u64,
-        opened_ns: u64,
-    ) -> RDKafkaErrorCode {
-        let mut message = message(&payload);
-        let size = (1, payload.len() as u64);
-        message._private = self.start(Held::Copy(payload), opened_ns, size, flows).cast();
-        self.messages.0.clear();
-        self.messages.0.push(message);
-        self.call(partition, 0);
-        drop_refused(&self.messages.0[0])
     }
 
     /// What librdkafka copies need not be held.

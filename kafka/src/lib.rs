@@ -66,7 +66,6 @@ pub use config::{ConfigError, ProducerConfig};
 pub use consumer::{Consumer, ConsumerConfig, Record};
 pub use framing::Framing;
 pub use generations::FlowReader;
-pub use packer::Packer;
 pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts};
 pub use range::{Position, Span};
 pub use topic::{Topic, TopicOptions};

@@ -2,8 +2,7 @@
 //!
 //! A batch has each flow behind its length already, so flows that stand side by side in it are one
 //! message without a copy; those that do not are copied together. Deliberately absent: an age. A
-//! message holds flows of one batch, and the batch has one; a [`Packer`] is as old as its caller
-//! lets it be.
+//! message holds flows of one batch, and the batch has one.
 
 use std::ops::Range;
 
@@ -40,66 +39,6 @@ fn delimited(batch: &Batch, flow: u32) -> &[u8] {
     batch.delimited(flow as usize..flow as usize + 1)
 }
 
-/// Flows of many batches copied into one message: for a topic that gets a few of each batch.
-#[derive(Debug)]
-pub struct Packer {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) flows: u64,
-    pub(crate) opened_ns: u64,
-    bytes_max: usize,
-}
-
-impl Packer {
-    /// An empty one, for messages of at most so many bytes; a flow that is longer goes alone.
-    #[must_use]
-    pub fn new(bytes_max: usize) -> Self {
-        Self { bytes: Vec::new(), flows: 0, opened_ns: 0, bytes_max }
-    }
-
-    /// Takes the flow. `false`, and nothing changed, if the message is full: submit it first.
-    ///
-    /// # Panics
-    /// If the batch has no such flow.
-    pub fn push(&mut self, batch: &Batch, flow: u32) -> bool {
-        let flow = delimited(batch, flow);
-        if self.flows > 0 && self.bytes.len() + flow.len() > self.bytes_max {
-            return false;
-        }
-        if self.flows == 0 {
-            self.opened_ns = batch.opened_ns();
-        }
-        self.bytes.extend_from_slice(flow);
-        self.flows += 1;
-        true
-    }
-
-    /// How many flows it holds.
-    #[must_use]
-    pub fn flows(&self) -> u64 {
-        self.flows
-    }
-
-    /// How many bytes its message has.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    /// When the batch of its first flow was opened, in Unix nanoseconds: its age is the caller's to
-    /// judge. 0 if it is empty.
-    #[must_use]
-    pub fn opened_ns(&self) -> u64 {
-        self.opened_ns
-    }
-
-    /// Forgets what it holds.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.flows = 0;
-        self.opened_ns = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use neckar_proto::encode::BWNETFLOW;
@@ -133,20 +72,5 @@ mod tests {
         assert_eq!(side_by_side(&[3]), Some(3..4));
         assert_eq!(side_by_side(&[3, 4, 5]), Some(3..6));
         assert_eq!(side_by_side(&[3, 5]), None);
-    }
-
-    #[test]
-    fn a_packer_takes_flows_of_several_batches() {
-        let (mut one, other) = (batch(3), batch(1));
-        one.set_opened_ns(77);
-        let mut packer = Packer::new(9);
-        assert!(packer.push(&one, 0) && packer.push(&one, 2) && packer.push(&other, 0));
-        assert!(!packer.push(&other, 0), "it is full");
-        assert_eq!((packer.flows(), packer.opened_ns()), (3, 77));
-        assert_eq!(packer.bytes, [2, 9 << 3, 1, 2, 9 << 3, 3, 2, 9 << 3, 1]);
-        packer.clear();
-        assert_eq!((packer.flows(), packer.opened_ns()), (0, 0));
-        let mut small = Packer::new(1);
-        assert!(small.push(&one, 0), "longer than the bound, alone");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use neckar_proto::{Batch, Keying};
 use rdkafka::types::RDKafkaErrorCode;
@@ -11,7 +11,6 @@ use crate::account::{TopicBooks, TopicCounts};
 use crate::framing::Framing;
 use crate::handle::Handle;
 use crate::message::{Shape, UNASSIGNED};
-use crate::packer::Packer;
 use crate::partitioner::partition_of;
 
 use crate::producer::Counts;
@@ -27,20 +26,12 @@ pub struct TopicOptions {
     /// Put each flow into the partition of its key, as [`Batch::keyed`] kept it, and give Kafka the
     /// key. Messages of many flows have no key, but hold flows of one partition only.
     pub keyed: bool,
-    /// How long it stays with one partition. Zero: each batch goes to another, which spreads best;
-    /// longer where a batch has few flows for the topic, so that they travel together.
-    pub stays: Duration,
 }
 
 impl Default for TopicOptions {
     /// Bare flows without keys.
     fn default() -> Self {
-        Self {
-            framing: Framing::Bare,
-            packed_bytes: 256 << 10,
-            keyed: false,
-            stays: Duration::ZERO,
-        }
+        Self { framing: Framing::Bare, packed_bytes: 256 << 10, keyed: false }
     }
 }
 
@@ -54,7 +45,6 @@ pub struct Topic {
     counts: Arc<Counts>,
     leaders: Arc<Leaders>,
     turn: usize,
-    turned: Instant,
     /// Flows of the batch in hand by partition, where keys decide and messages are of many flows.
     places: Vec<Vec<u32>>,
 }
@@ -67,8 +57,8 @@ impl Topic {
         leaders: Arc<Leaders>,
         turn: usize,
     ) -> Self {
-        let (turned, places) = (Instant::now(), Vec::new());
-        Self { handle, options, counts, leaders, turn, turned, places }
+        let places = Vec::new();
+        Self { handle, options, counts, leaders, turn, places }
     }
 
     /// Hands every flow of `batch` to librdkafka, without copying: the batch is held until all are
@@ -164,28 +154,6 @@ impl Topic {
         self.handle.copy(copy);
     }
 
-    /// Hands over what `packer` holds as one message, and empties it. `false`, and nothing changed,
-    /// if librdkafka's queue has no room.
-    pub fn submit_packer(&mut self, packer: &mut Packer) -> bool {
-        if packer.flows() == 0 {
-            return true;
-        }
-        let partition = self.partition();
-        self.book(packer.flows());
-        let payload = packer.bytes.clone().into_boxed_slice();
-        let (flows, opened_ns) = (packer.flows(), packer.opened_ns());
-        match self.handle.submit_made(partition, payload, flows, opened_ns) {
-            RDKafkaErrorCode::NoError => {}
-            RDKafkaErrorCode::QueueFull => {
-                self.unbook(flows);
-                return false;
-            }
-            code => self.fail(code, flows),
-        }
-        packer.clear();
-        true
-    }
-
     /// Counts flows that the caller gives up on without having them taken: time is up.
     pub fn give_up(&self, flows: u64) {
         self.book(flows);
@@ -207,11 +175,7 @@ impl Topic {
 
     /// The partition for the next batch; librdkafka's choice while none is known to have a leader.
     fn partition(&mut self) -> i32 {
-        let stays = self.options.stays;
-        if stays.is_zero() || self.turned.elapsed() >= stays {
-            self.turn = self.turn.wrapping_add(1);
-            self.turned = Instant::now();
-        }
+        self.turn = self.turn.wrapping_add(1);
         self.leaders.pick(self.turn).unwrap_or(UNASSIGNED)
     }
 }

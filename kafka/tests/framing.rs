@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use neckar_kafka::{
-    Consumer, ConsumerConfig, Framing, Packer, Producer, ProducerConfig, Topic, TopicOptions,
+    Consumer, ConsumerConfig, Framing, Producer, ProducerConfig, Topic, TopicOptions,
 };
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Keying, Rows};
@@ -118,7 +118,6 @@ fn through(framing: Framing, keying: Keying) -> Vec<Message> {
             framing,
             packed_bytes: PACKED_BYTES,
             keyed: keying != Keying::None,
-            ..TopicOptions::default()
         },
     );
     let batches: Vec<_> = (0..3).map(|turn| batch(turn * 1000, 1000, keying)).collect();
@@ -228,30 +227,4 @@ fn a_packed_message_that_is_too_large_fails_with_all_its_flows() {
     let counts = producer.counts();
     assert_eq!((counts.submitted, counts.delivered, counts.failed), (550, 50, 500));
     assert_eq!(counts.errors.get("MessageSizeTooLarge"), Some(&500));
-}
-
-#[test]
-fn a_packer_joins_what_many_batches_have() {
-    let cluster = MockCluster::new(1).unwrap();
-    cluster.create_topic(TOPIC, 1, 1).unwrap();
-    let brokers = cluster.bootstrap_servers();
-    let producer = producer(&brokers, &[]);
-    let mut topic = topic(&producer, TopicOptions::default());
-    let mut packer = Packer::new(1000);
-    for turn in 0..40 {
-        let batch = batch(turn * 10, 10, Keying::None);
-        for flow in 0..10 {
-            if !packer.push(&batch, flow) {
-                assert!(topic.submit_packer(&mut packer));
-                assert!(packer.push(&batch, flow), "there is room now");
-            }
-        }
-        // It holds copies.
-        assert_eq!(Arc::strong_count(&batch), 1);
-    }
-    assert!(topic.submit_packer(&mut packer) && packer.flows() == 0);
-    assert_eq!(producer.finish(Instant::now() + Duration::from_secs(20)), 0);
-    let messages = read(&brokers, Framing::Packed);
-    check_sum(&producer, &messages, 400);
-    assert_eq!(messages.len(), 3);
 }

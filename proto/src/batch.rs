@@ -4,6 +4,7 @@
 //! The length is there once, so that every framing is a slice: a bare flow behind it, a delimited
 //! flow with it, and many flows in one message from the first length on.
 
+mod gather;
 mod restore;
 
 use std::ops::Range;

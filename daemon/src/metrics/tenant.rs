@@ -15,7 +15,7 @@ pub(super) const PER_TENANT: &[PerTenant] = &[
     PerTenant {
         name: "neckar_tenant_flows_total",
         kind: Counter,
-        help: "Flows of the customer. `flows = filtered + refused + submitted`, but for what is being packed.",
+        help: "Flows of the customer. `flows = filtered + refused + submitted`, but for what is being gathered.",
         value: |tenant| tenant.flows,
     },
     PerTenant {

@@ -15,7 +15,7 @@ pub struct SplitterCounts {
     tenants: Mutex<BTreeMap<String, Arc<TenantCounts>>>,
 }
 
-/// What became of one customer's copies: `flows = filtered + refused + waiting + submitted`.
+/// What became of one customer's copies: `flows = filtered + refused + gathered + submitted`.
 #[derive(Debug)]
 pub(super) struct TenantCounts {
     pub(super) flows: AtomicU64,

@@ -1,5 +1,5 @@
 //! One topic per customer, on a thread of its own, from the workers' own batches: the same bytes,
-//! shared.
+//! shared with who gets many of a batch, gathered for who gets few.
 //!
 //! A flow between two customers goes to both. The splitter may fall behind and lose customers'
 //! copies, counted; it never makes a worker wait. Who gets what is [`tenants`], what a customer
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use hashbrown::HashMap;
-use neckar_kafka::{Framing, Packer, Producer, TopicOptions};
+use neckar_kafka::{Framing, Producer, TopicOptions};
 use neckar_proto::{Batch, Rows};
 
 mod counts;
@@ -53,7 +53,6 @@ pub struct SplitterParts {
 struct Maker {
     prefix: String,
     default_topic: String,
-    linger: Duration,
     packed_bytes: usize,
     wishes: HashMap<u32, Wishes>,
     counts: Arc<SplitterCounts>,
@@ -66,10 +65,11 @@ struct Splitting {
     tenants: Tenants<Tenant>,
     maker: Maker,
     room: Room,
+    linger: Duration,
     /// Scratch.
     rows: Rows,
-    /// Places of tenants whose messages are filled from several batches.
-    packing: Vec<u32>,
+    /// Places of tenants that flows are gathered for.
+    gathering: Vec<u32>,
     tended: Instant,
 }
 
@@ -112,7 +112,6 @@ impl Splitting {
             maker: Maker {
                 prefix: split.topic_prefix.clone(),
                 default_topic: split.default_topic.clone(),
-                linger,
                 packed_bytes,
                 wishes: wishes.into_iter().map(|wishes| (wishes.cid, wishes)).collect(),
                 counts,
@@ -122,10 +121,10 @@ impl Splitting {
                 producer,
                 tenant_bytes_max: split.tenant_bytes_max as u64,
                 bytes_max: split.bytes_max as u64,
-                linger,
             },
+            linger,
             rows: Rows::default(),
-            packing: Vec::new(),
+            gathering: Vec::new(),
             tended: Instant::now(),
         }
     }
@@ -133,9 +132,9 @@ impl Splitting {
     /// Until the workers are gone.
     fn run(&mut self, batches: &Receiver<Arc<Batch>>) {
         loop {
-            let next = match self.packing.is_empty() {
+            let next = match self.gathering.is_empty() {
                 true => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                false => batches.recv_timeout(self.room.linger),
+                false => batches.recv_deadline(self.tended + self.linger),
             };
             match next {
                 Ok(batch) => {
@@ -143,36 +142,36 @@ impl Splitting {
                     self.split(&batch);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.tend(true),
+                Err(RecvTimeoutError::Disconnected) => return self.send_gathered(),
             }
-            if self.tended.elapsed() >= self.room.linger {
-                self.tend(false);
+            if self.tended.elapsed() >= self.linger {
+                self.send_gathered();
             }
         }
     }
 
     fn split(&mut self, batch: &Arc<Batch>) {
-        let Self { tenants, maker, room, rows, packing, .. } = self;
+        let Self { tenants, maker, room, rows, gathering, .. } = self;
         tenants.sort(batch.facts(), &maker.counts);
         for at in tenants.touched.drain(..) {
             let place = &mut tenants.list[at as usize];
-            let tenant = place.tenant.get_or_insert_with(|| {
-                let tenant = maker.make(place.cid, &room.producer);
-                if tenant.packs() {
-                    packing.push(at);
-                }
-                tenant
-            });
+            let make = || maker.make(place.cid, &room.producer);
+            let tenant = place.tenant.get_or_insert_with(make);
+            let gathered = tenant.has_gathered();
             tenant.serve(batch, &mut place.flows, room, rows);
+            if !gathered && tenant.has_gathered() {
+                gathering.push(at);
+            }
         }
     }
 
-    /// Sends messages that have been filled for long enough, or all of them.
-    fn tend(&mut self, now: bool) {
+    /// All at once: librdkafka's thread walks all partitions of all topics whenever it wakes up, so it
+    /// is woken as rarely as may be.
+    fn send_gathered(&mut self) {
         self.tended = Instant::now();
-        for at in &self.packing {
-            if let Some(tenant) = &mut self.tenants.list[*at as usize].tenant {
-                tenant.tend(&self.room, now);
+        for at in self.gathering.drain(..) {
+            if let Some(tenant) = &mut self.tenants.list[at as usize].tenant {
+                tenant.flush(&self.room);
             }
         }
     }
@@ -195,11 +194,12 @@ impl Maker {
             // It lives as long as the process.
             let _ = topics.send(name.clone());
         }
-        let options = TopicOptions { framing, stays: self.linger, ..TopicOptions::default() };
+        let packed_bytes = self.packed_bytes;
+        let options = TopicOptions { framing, packed_bytes, ..TopicOptions::default() };
         let topic = producer.topic_as(&name, options);
         let counts = self.counts.tenant(&name, topic.books());
-        let packer = (framing == Framing::Packed).then(|| Packer::new(self.packed_bytes));
-        Tenant::new(topic, shape, packer, counts)
+        let is_packed = framing == Framing::Packed;
+        Tenant::new(topic, shape, is_packed.then_some(self.packed_bytes), counts)
     }
 }
 
