@@ -54,7 +54,7 @@ impl Pool {
         Some(Arc::clone(&self.batches[index]))
     }
 
-    /// Are fewer than about a quarter of the batches free? They come free roughly in the order they
+    /// Are no more than about a quarter of the batches free? They come free roughly in the order they
     /// went out, so one that is a quarter of the ring ahead tells.
     #[must_use]
     pub fn is_short(&self) -> bool {
@@ -124,7 +124,7 @@ mod tests {
         let mut pool = Pool::new(8, 1, 16 << 10);
         let mut lent = Vec::new();
         for index in 0..8 {
-            assert_eq!(pool.is_short(), index > 6, "{index} are out");
+            assert_eq!(pool.is_short(), index >= 6, "{index} are out");
             assert!(push_one(&mut pool, 1 + index));
             lent.push(pool.close().expect("one flow in it"));
         }

@@ -156,12 +156,7 @@ pub fn open_spool(config: &SpoolConfig) -> Result<Spool, Problem> {
 pub fn topic(config: &Config) -> TopicOptions {
     let framing = framing(config.kafka.framing);
     let packed_bytes = config.kafka.packed_bytes;
-    TopicOptions {
-        framing,
-        packed_bytes,
-        keyed: config.kafka.key != Key::None,
-        ..Default::default()
-    }
+    TopicOptions { framing, packed_bytes, keyed: config.kafka.key != Key::None }
 }
 
 /// What a message is.

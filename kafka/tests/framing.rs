@@ -114,11 +114,7 @@ fn through(framing: Framing, keying: Keying) -> Vec<Message> {
     let producer = producer(&brokers, &[]);
     let mut topic = topic(
         &producer,
-        TopicOptions {
-            framing,
-            packed_bytes: PACKED_BYTES,
-            keyed: keying != Keying::None,
-        },
+        TopicOptions { framing, packed_bytes: PACKED_BYTES, keyed: keying != Keying::None },
     );
     let batches: Vec<_> = (0..3).map(|turn| batch(turn * 1000, 1000, keying)).collect();
     for batch in &batches {

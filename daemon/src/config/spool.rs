@@ -14,7 +14,7 @@ pub struct SpoolConfig {
     pub directory: PathBuf,
     /// Bytes on disk at most.
     pub bytes_max: u64,
-    /// Bytes of a file; what `shed = "oldest"` gives up at once.
+    /// Bytes of a file: what is given up at once where the oldest are.
     pub segment_bytes: u64,
     /// What is given up when it is full: `oldest` or `newest`.
     pub shed: ShedPolicy,
