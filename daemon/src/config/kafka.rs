@@ -67,7 +67,7 @@ pub struct Create {
     pub partitions: u32,
     /// Replicas of each; 0 for the broker's default.
     pub replication: u32,
-    /// Kafka's own settings of a new topic, such as `"retention.ms" = "1800000"`.
+    /// Kafka's own settings of a new topic, such as `retention.ms`.
     pub properties: BTreeMap<String, String>,
 }
 
