@@ -8,7 +8,11 @@ use neckar_enrich::anonymize::Anonymizer;
 use neckar_filter::Filter;
 use neckar_proto::decode::decode;
 use neckar_proto::encode::{BWNETFLOW, ROW_BYTES_MAX};
-use neckar_proto::{Batch, Field, Rows};
+use neckar_proto::{ADDRESSES, Batch, Field, Rows};
+
+/// What anonymisation adds to a flow at most: for each of its addresses how it was treated and how
+/// many bits are left, three bytes of number and two of value each.
+const ADDED_BYTES_MAX: usize = ADDRESSES * 2 * 5;
 
 /// A customer's wishes.
 #[derive(Default)]
@@ -49,9 +53,9 @@ impl Shape {
             }
             self.removed.iter().for_each(|field| flow.remove(*field));
         }
-        // Shorter than they were, but for an address that truncation makes no longer either.
         let bytes: usize = flows.iter().map(|flow| batch.flow(*flow as usize).len()).sum();
-        let mut shaped = Batch::with_capacity(rows.len(), bytes + ROW_BYTES_MAX);
+        let bytes_max = bytes + rows.len() * ADDED_BYTES_MAX + ROW_BYTES_MAX;
+        let mut shaped = Batch::with_capacity(rows.len(), bytes_max);
         shaped.set_opened_ns(batch.opened_ns());
         for flow in rows.as_slice() {
             let is_in = shaped.push(&BWNETFLOW, flow, rows.texts(), &[]);
@@ -133,6 +137,29 @@ mod tests {
             assert_eq!(flow.word(Field::Bytes), None);
             assert_eq!(flow.address(Field::SrcAddr), Some(&[10, 1, 2, 0][..]));
         }
+    }
+
+    /// Anonymised flows are longer than they were: a full batch of the shortest has room all the same.
+    #[test]
+    fn a_full_batch_of_short_flows_grows() {
+        let addresses = || Field::all().filter(|field| field.is_address());
+        let mut batch = Batch::with_capacity(4096, 1 << 20);
+        for _ in 0..4096 {
+            let mut flow = Flow::default();
+            addresses().for_each(|field| flow.set_v4(field, [10, 1, 2, 3]));
+            assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
+        }
+        let batch = Arc::new(batch);
+        let anonymize = neckar_enrich::config::Anonymize {
+            method: neckar_enrich::config::AnonymizeMethod::Truncate,
+            ..Default::default()
+        };
+        let anonymizer = anonymize.build().ok().flatten();
+        let shape = Shape { anonymizer, ..Shape::default() };
+        let mut flows = (0..4096).collect();
+        let shaped = shape.apply(&batch, &mut flows, &mut Rows::default()).expect("other bytes");
+        assert_eq!(shaped.len(), 4096);
+        assert!(shaped.bytes().len() > batch.bytes().len() + 4096, "that is why");
     }
 
     #[test]

@@ -81,10 +81,11 @@ impl Tenant {
     fn gather(&mut self, batch: &Batch, flows: &[u32], room: &Room) {
         let bytes_max = self.packed_bytes.unwrap_or(GATHERED_BYTES);
         for flow in flows {
-            self.gathered.append(batch, *flow as usize);
-            if self.gathered.bytes().len() >= bytes_max {
+            let flow = *flow as usize;
+            if self.gathered.bytes().len() + batch.delimited(flow..flow + 1).len() > bytes_max {
                 self.flush(room);
             }
+            self.gathered.append(batch, flow);
         }
     }
 
