@@ -165,8 +165,7 @@ impl Splitting {
         }
     }
 
-    /// All at once: librdkafka's thread walks all partitions of all topics whenever it wakes up, so it
-    /// is woken as rarely as may be.
+    /// Each customer's as one request, as librdkafka has it: the more flows it has, the better.
     fn send_gathered(&mut self) {
         self.tended = Instant::now();
         for at in self.gathering.drain(..) {
