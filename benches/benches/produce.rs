@@ -1,7 +1,7 @@
-//! What a flow into a real Kafka costs the process that produces it: ways to hand it to librdkafka,
-//! compressions, and the settings that our defaults were chosen by.
+//! What a flow into a real Kafka costs the process that produces it: the native transport beside ways
+//! to hand it to librdkafka, compressions, and the settings that our defaults were chosen by.
 //!
-//! Processor time of the whole process (user and system, all threads of librdkafka included), from
+//! Processor time of the whole process (user and system, all threads of the transport included), from
 //! the first flow submitted to the last one acknowledged. No criterion: time on the wall says what
 //! the broker does, which runs beside on the same cores. The cases take turns, round by round, and
 //! the median of the rounds is told, so that a noisy neighbour hits them all.
@@ -19,7 +19,7 @@ use neckar_decode::{Config, Datagram, Decoder, Shared};
 use neckar_enrich::sources::customers;
 use neckar_enrich::{Labels, Sources, Tables};
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
-use neckar_kafka::{Framing, Producer, ProducerConfig, Topic, TopicOptions};
+use neckar_kafka::{Framing, Producer, ProducerConfig, Topic, TopicOptions, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Rows};
 use rdkafka::ClientContext;
@@ -46,12 +46,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 enum Way {
     /// rdkafka's own call, one per flow; it copies and has librdkafka choose the partition.
     Send,
-    /// `rd_kafka_produce_batch`.
-    Batch { copy: bool, assign: bool },
+    /// `rd_kafka_produce_batch`, not copying; we choose the partition or librdkafka does.
+    Batch { assign: bool },
+    /// Record batches of our own.
+    Native,
 }
 
-/// What the daemon does.
-const OURS: Way = Way::Batch { copy: false, assign: true };
+/// What the daemon does with librdkafka.
+const OURS: Way = Way::Batch { assign: true };
 
 struct Case {
     name: &'static str,
@@ -71,6 +73,10 @@ const fn framed(name: &'static str, framing: Framing, compression: &'static str)
     Case { framing, ..case(name, OURS, compression) }
 }
 
+const fn native(name: &'static str, framing: Framing, compression: &'static str) -> Case {
+    Case { framing, ..case(name, Way::Native, compression) }
+}
+
 const fn with(name: &'static str, properties: &'static [(&'static str, &'static str)]) -> Case {
     Case { properties, ..case(name, OURS, "none") }
 }
@@ -81,12 +87,21 @@ const fn paced(name: &'static str, properties: &'static [(&'static str, &'static
 
 const CASES: &[Case] = &[
     case("send", Way::Send, "none"),
-    case("batch copying, librdkafka's partition", Way::Batch { copy: true, assign: false }, "none"),
-    case("batch copying, our partition", Way::Batch { copy: true, assign: true }, "none"),
-    case("batch, librdkafka's partition", Way::Batch { copy: false, assign: false }, "none"),
+    native("native", Framing::Bare, "none"),
+    case("batch, librdkafka's partition", Way::Batch { assign: false }, "none"),
     case("batch, our partition", OURS, "none"),
     case("send, lz4", Way::Send, "lz4"),
-    case("batch copying, our partition, lz4", Way::Batch { copy: true, assign: true }, "lz4"),
+    native("native, lz4", Framing::Bare, "lz4"),
+    native("native, snappy", Framing::Bare, "snappy"),
+    native("native, zstd", Framing::Bare, "zstd"),
+    native("native, gzip", Framing::Bare, "gzip"),
+    native("native, packed", Framing::Packed, "none"),
+    native("native, packed, lz4", Framing::Packed, "lz4"),
+    Case {
+        properties: &[("acks", "all"), ("enable.idempotence", "true")],
+        ..native("native, idempotence", Framing::Bare, "none")
+    },
+    Case { rate: 100_000, ..native("native, 100k/s", Framing::Bare, "none") },
     case("batch, our partition, lz4", OURS, "lz4"),
     case("batch, our partition, snappy", OURS, "snappy"),
     case("batch, our partition, zstd", OURS, "zstd"),
@@ -130,7 +145,12 @@ fn main() {
 /// Processor time of one run, in nanoseconds per flow.
 fn run(case: &Case, brokers: &str, topic: &str, batches: &[Arc<Batch>]) -> f64 {
     let given = case.properties.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    let transport = match case.way {
+        Way::Native => Transport::Native,
+        _ => Transport::Librdkafka,
+    };
     let config = ProducerConfig {
+        transport,
         brokers: vec![brokers.into()],
         compression: case.compression.into(),
         properties: given.collect(),
@@ -138,15 +158,14 @@ fn run(case: &Case, brokers: &str, topic: &str, batches: &[Arc<Batch>]) -> f64 {
     };
     let (flows, used) = match case.way {
         Way::Send => run_send(&config, topic, batches),
-        Way::Batch { copy, assign } => {
+        way => {
             let producer = Producer::new(&config).expect("good settings");
             let options = TopicOptions { framing: case.framing, ..TopicOptions::default() };
             let mut topic = producer.topic_as(topic, options);
             while !topic.is_known() {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            topic.copy(copy);
-            if !assign {
+            if way == (Way::Batch { assign: false }) {
                 topic.leave_choice();
             }
             run_batches(case.rate, &producer, &mut topic, batches)

@@ -1,10 +1,12 @@
 //! Memory, added up: one commented sum, printed by `neckard check`.
 
-use neckar_kafka::FLOW_IN_FLIGHT_BYTES;
+use neckar_kafka::{FLOW_IN_FLIGHT_BYTES, REQUESTS_BYTES};
 use neckar_proto::Batch;
 
 use crate::config::{Config, OutputKind};
 use crate::ingest::ReceiverConfig;
+use crate::output::property_problem;
+use crate::settings;
 use crate::spooler::WINDOW_BATCHES;
 
 /// One term of the sum.
@@ -101,18 +103,32 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
     terms
 }
 
-/// What librdkafka keeps of flows that Kafka has not acknowledged: all batches full and lent out.
+/// What the transport keeps of flows that Kafka has not acknowledged, beside their batches.
 fn in_flight(config: &Config, batches: usize) -> Term {
-    // Split by customer, a flow is in flight once more for each of its ends.
-    let times = 1 + if config.split.is_on() { 2 } else { 0 };
-    let flows_max = config.batch.flows_max;
-    Term {
-        room: "flows in flight",
-        bytes: times * batches * flows_max * FLOW_IN_FLIGHT_BYTES,
-        reason: format!(
-            "{times} x {batches} batches x batch.flows_max x {FLOW_IN_FLIGHT_BYTES} B of librdkafka"
-        ),
-    }
+    let splits = config.split.is_on();
+    let native = settings::producer(config).and_then(|settings| {
+        let choice = settings.choice().map_err(|error| property_problem(config, &error))?;
+        Ok(choice.transport != neckar_kafka::Transport::Librdkafka)
+    });
+    let (bytes, reason) = if native.unwrap_or(false) {
+        // Flows are framed as they are sent.
+        let (producers, brokers) = (1 + usize::from(splits), config.kafka.brokers.len());
+        let bytes = producers * brokers * REQUESTS_BYTES;
+        (
+            bytes,
+            format!("{producers} producers x {brokers} brokers x {REQUESTS_BYTES} B of requests"),
+        )
+    } else {
+        // Split by customer, a flow is in flight once more for each of its ends.
+        let times = if splits { 3 } else { 1 };
+        let flows = times * batches * config.batch.flows_max;
+        let each = FLOW_IN_FLIGHT_BYTES;
+        (
+            flows * each,
+            format!("{times} x {batches} batches x batch.flows_max x {each} B of librdkafka"),
+        )
+    };
+    Term { room: "flows in flight", bytes, reason }
 }
 
 /// A template of 30 fields with its plan; the bound on fields makes the worst one about 40 times

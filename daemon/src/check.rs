@@ -95,10 +95,9 @@ fn describe_output(config: &Config) -> Result<String, Problem> {
         OutputKind::Stdout => Ok("standard output, one line a flow".into()),
         OutputKind::File => Ok(format!("files in {}", config.output.file.directory.display())),
         OutputKind::Kafka => {
-            let checked = settings::producer(config)?.check();
-            checked.map_err(|error| output::property_problem(config, &error))?;
-            let brokers = config.kafka.brokers.join(", ");
-            Ok(format!("Kafka topic {} at {brokers}, through librdkafka", config.kafka.topic))
+            let (topic, brokers) = (&config.kafka.topic, config.kafka.brokers.join(", "));
+            let (name, why) = output::transport(config)?;
+            Ok(format!("Kafka topic {topic} at {brokers}, through {name}: {why}"))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
-use neckar_kafka::{Admin, Producer, ProducerConfig, Topic, TopicOptions};
+use neckar_kafka::{Admin, Producer, ProducerConfig, Topic, TopicOptions, Transport};
 
 use crate::config::{Config, OutputKind, Problem};
 use crate::pipeline::StartError;
@@ -100,6 +100,8 @@ impl Output {
     ) -> Result<Self, StartError> {
         match config.output.kind {
             OutputKind::Kafka => {
+                let (name, why) = transport(config)?;
+                log::info!("to Kafka through {name}: {why}");
                 let producer = Arc::new(new_producer(config, settings::producer(config)?)?);
                 let tenants = match config.split.is_on() {
                     true => Some(new_producer(config, settings::producer(config)?)?),
@@ -265,6 +267,20 @@ fn start_topic_maker(
     let mut first = config.split.topics();
     first.push(config.kafka.topic.clone());
     topic_maker::start(admin, like, first, Arc::clone(made)).map(Some).map_err(system)
+}
+
+/// Who speaks to Kafka, and why.
+///
+/// # Errors
+/// What a start would say.
+pub(crate) fn transport(config: &Config) -> Result<(&'static str, String), Problem> {
+    let choice = settings::producer(config)?.choice();
+    let choice = choice.map_err(|error| property_problem(config, &error))?;
+    let name = match choice.transport {
+        Transport::Librdkafka => "librdkafka",
+        Transport::Auto | Transport::Native => "the native transport",
+    };
+    Ok((name, choice.why))
 }
 
 fn new_producer(config: &Config, settings: ProducerConfig) -> Result<Producer, Problem> {

@@ -12,7 +12,7 @@ use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 
 use crate::config::{
     Acks, Compression, Config, Create, Framing, Key, Problem, ProfileName, ReceivePath, ShedPolicy,
-    SpoolConfig, Steering, parse_prefix,
+    SpoolConfig, Steering, Transport, parse_prefix,
 };
 use crate::ingest::{self, ReceiverConfig, Socket, SocketConfig};
 use crate::spool::{Limits, Shed, Spool};
@@ -109,7 +109,13 @@ pub fn producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem
     };
     derived.insert("acks".into(), acks.into());
     derived.insert("enable.idempotence".into(), config.kafka.idempotence.to_string());
+    let transport = match config.kafka.transport {
+        Transport::Auto => neckar_kafka::Transport::Auto,
+        Transport::Native => neckar_kafka::Transport::Native,
+        Transport::Librdkafka => neckar_kafka::Transport::Librdkafka,
+    };
     Ok(neckar_kafka::ProducerConfig {
+        transport,
         brokers: config.kafka.brokers.clone(),
         compression: compression.into(),
         derived,

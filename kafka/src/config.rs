@@ -1,12 +1,38 @@
-//! What the producer is told, and what librdkafka is told beyond its own defaults.
+//! What the producer is told, what librdkafka is told beyond its own defaults, and which transport a
+//! configuration gets.
 
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
 
+use crate::native::Settings;
+
+/// Who speaks to Kafka.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// The native one, unless a property asks for what only librdkafka speaks.
+    #[default]
+    Auto,
+    /// Ours: flows framed straight into Kafka's record batches.
+    Native,
+    /// librdkafka.
+    Librdkafka,
+}
+
+/// Which transport a configuration gets: [`Transport::Native`] or [`Transport::Librdkafka`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Which.
+    pub transport: Transport,
+    /// The reason, for people.
+    pub why: String,
+}
+
 /// How to reach Kafka and how to produce.
 #[derive(Clone, Default)]
 pub struct ProducerConfig {
+    /// Who speaks to Kafka.
+    pub transport: Transport,
     /// `host:port`, at least one.
     pub brokers: Vec<String>,
     /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
@@ -23,6 +49,7 @@ impl std::fmt::Debug for ProducerConfig {
         let properties: BTreeMap<_, _> =
             all.map(|(name, value)| (name, shown(name, value))).collect();
         out.debug_struct("ProducerConfig")
+            .field("transport", &self.transport)
             .field("brokers", &self.brokers)
             .field("compression", &self.compression)
             .field("properties", &properties)
@@ -87,6 +114,34 @@ impl ProducerConfig {
         let derived = self.derived.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         checked(DEFAULTS.into_iter().chain(own).chain(derived), &self.properties)
     }
+
+    /// Which transport this gets, and why.
+    ///
+    /// # Errors
+    /// As [`Self::check`], whichever it is; and what keeps the native transport from it, if that was
+    /// asked for.
+    pub fn choice(&self) -> Result<Choice, ConfigError> {
+        self.check()?;
+        let (transport, why) = match (self.transport, Settings::of(self)) {
+            (Transport::Librdkafka, _) => (Transport::Librdkafka, "asked for".to_owned()),
+            (Transport::Native, settings) => {
+                settings.map(|_| (Transport::Native, "asked for".to_owned()))?
+            }
+            (Transport::Auto, Ok(_)) => {
+                (Transport::Native, "it speaks all that is configured".to_owned())
+            }
+            (Transport::Auto, Err(error)) => {
+                (Transport::Librdkafka, format!("the native one does not speak {error}"))
+            }
+        };
+        Ok(Choice { transport, why })
+    }
+
+    /// All properties that were given or worked out, the later winning.
+    pub(crate) fn given(&self) -> BTreeMap<&str, &str> {
+        let all = self.derived.iter().chain(&self.properties);
+        all.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
 }
 
 impl ConfigError {
@@ -117,7 +172,7 @@ pub(crate) fn checked<'a>(
 }
 
 /// The value for a message, unless it is a secret.
-fn shown(name: &str, value: &str) -> String {
+pub(crate) fn shown(name: &str, value: &str) -> String {
     let secret = ["password", "secret", "token", "key"].iter().any(|word| name.contains(word));
     if secret { "(hidden)".into() } else { value.into() }
 }

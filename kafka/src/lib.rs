@@ -42,30 +42,29 @@ mod account;
 mod admin;
 mod config;
 mod consumer;
+mod counts;
 mod framing;
 mod generations;
-mod handle;
 mod latency;
-mod message;
+mod leaders;
+mod librdkafka;
+mod native;
 mod packer;
 mod partitioner;
-#[allow(
-    unsafe_code,
-    reason = "rd_kafka_produce_batch: rdkafka's safe API has one call per message"
-)]
-mod produce;
 mod producer;
 mod range;
 mod topic;
-mod topics;
 mod wire;
 
 pub use account::{TopicBooks, TopicCounts};
 pub use admin::{Admin, Made, NewTopics};
-pub use config::{ConfigError, ProducerConfig};
+pub use config::{Choice, ConfigError, ProducerConfig, Transport};
 pub use consumer::{Consumer, ConsumerConfig, Record};
+pub use counts::ProducerCounts;
 pub use framing::Framing;
 pub use generations::FlowReader;
-pub use producer::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerCounts};
+pub use librdkafka::FLOW_IN_FLIGHT_BYTES;
+pub use native::REQUESTS_BYTES;
+pub use producer::Producer;
 pub use range::{Position, Span};
 pub use topic::{Topic, TopicOptions};

@@ -1,11 +1,28 @@
 //! Which partition a key belongs to: as Java's producers and librdkafka's `murmur2_random` choose,
 //! so that whoever produces with the same key meets us there.
 
+use neckar_proto::Batch;
+
 /// The partition of a key among so many; 0 if there are none.
 pub(crate) fn partition_of(key: &[u8], partitions: u32) -> i32 {
     // Java takes the sign off, not the absolute value.
     let positive = murmur2(key) & 0x7fff_ffff;
     positive.checked_rem(partitions).unwrap_or(0) as i32
+}
+
+/// Notes each flow at the partition of its key.
+pub(crate) fn sort_by_key(
+    batch: &Batch,
+    flows: impl Iterator<Item = u32>,
+    partitions: u32,
+    places: &mut Vec<Vec<u32>>,
+) {
+    places.resize_with(partitions as usize, Vec::new);
+    places.iter_mut().for_each(Vec::clear);
+    for flow in flows {
+        let place = partition_of(batch.key(flow as usize), partitions);
+        places[place as usize].push(flow);
+    }
 }
 
 /// Austin Appleby's MurmurHash2 with Kafka's seed.

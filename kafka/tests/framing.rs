@@ -2,16 +2,19 @@
 //! belongs, and counted once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use neckar_kafka::{
-    Consumer, ConsumerConfig, Framing, Producer, ProducerConfig, Topic, TopicOptions,
+    Consumer, ConsumerConfig, Framing, Producer, ProducerConfig, Topic, TopicOptions, Transport,
 };
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Keying, Rows};
 use rdkafka::mocking::MockCluster;
+use support::on_both;
 
 const TOPIC: &str = "flows";
 const PARTITIONS: i32 = 5;
@@ -38,11 +41,12 @@ fn batch(first: u64, count: usize, keying: Keying) -> Arc<Batch> {
     Arc::new(batch)
 }
 
-fn producer(brokers: &str, properties: &[(&str, &str)]) -> Producer {
+fn producer(transport: Transport, brokers: &str, properties: &[(&str, &str)]) -> Producer {
     let properties: BTreeMap<String, String> =
         properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let brokers = brokers.split(',').map(str::to_string).collect();
-    Producer::new(&ProducerConfig { brokers, properties, ..ProducerConfig::default() }).unwrap()
+    let config = ProducerConfig { transport, brokers, properties, ..ProducerConfig::default() };
+    Producer::new(&config).unwrap()
 }
 
 fn packed(packed_bytes: usize) -> TopicOptions {
@@ -107,11 +111,11 @@ fn check_sum(producer: &Producer, messages: &[Message], flows: u64) {
 }
 
 /// Produces three batches of 1000 flows and reads them back.
-fn through(framing: Framing, keying: Keying) -> Vec<Message> {
+fn through(transport: Transport, framing: Framing, keying: Keying) -> Vec<Message> {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic(TOPIC, PARTITIONS, 1).unwrap();
     let brokers = cluster.bootstrap_servers();
-    let producer = producer(&brokers, &[]);
+    let producer = producer(transport, &brokers, &[]);
     let mut topic = topic(
         &producer,
         TopicOptions { framing, packed_bytes: PACKED_BYTES, keyed: keying != Keying::None },
@@ -131,16 +135,14 @@ fn through(framing: Framing, keying: Keying) -> Vec<Message> {
     messages
 }
 
-#[test]
-fn a_delimited_flow_is_alone() {
-    let messages = through(Framing::Delimited, Keying::None);
+fn a_delimited_flow_is_alone(transport: Transport) {
+    let messages = through(transport, Framing::Delimited, Keying::None);
     assert_eq!(messages.len(), 3000);
     assert!(messages.iter().all(|message| message.key.is_empty() && message.flows.len() == 1));
 }
 
-#[test]
-fn packed_flows_stand_side_by_side_up_to_the_bound() {
-    let messages = through(Framing::Packed, Keying::None);
+fn packed_flows_stand_side_by_side_up_to_the_bound(transport: Transport) {
+    let messages = through(transport, Framing::Packed, Keying::None);
     assert!(messages.iter().all(|message| message.len <= 1000));
     // 6 or 7 bytes each, lengths and all: a message that is not its batch's last is nearly full.
     assert_eq!(messages.iter().filter(|message| message.len < 985).count(), 3);
@@ -168,7 +170,7 @@ fn places_of_librdkafka() -> BTreeMap<u64, i32> {
     cluster.create_topic(TOPIC, PARTITIONS, 1).unwrap();
     let brokers = cluster.bootstrap_servers();
     // Not yet known to us: it is librdkafka that chooses.
-    let producer = producer(&brokers, &[]);
+    let producer = producer(Transport::Librdkafka, &brokers, &[]);
     let mut topic = producer.topic_as(TOPIC, TopicOptions { keyed: true, ..Default::default() });
     assert!(!topic.is_known());
     topic.submit(&batch(0, 100, Keying::Customer), &mut Vec::new());
@@ -176,24 +178,22 @@ fn places_of_librdkafka() -> BTreeMap<u64, i32> {
     places(&read(&brokers, Framing::Bare))
 }
 
-#[test]
-fn a_key_decides_the_partition_as_librdkafka_would() {
+fn a_key_decides_the_partition_as_librdkafka_would(transport: Transport) {
     let expected = places_of_librdkafka();
     assert!(expected.values().any(|place| *place != expected[&0]));
-    let messages = through(Framing::Bare, Keying::Customer);
+    let messages = through(transport, Framing::Bare, Keying::Customer);
     assert_eq!(places(&messages), expected);
     for message in &messages {
         let cid = 1 + (message.flows[0] - 1) % 10;
         assert_eq!(message.key, (cid as u32).to_be_bytes());
     }
-    let packed = through(Framing::Packed, Keying::Customer);
+    let packed = through(transport, Framing::Packed, Keying::Customer);
     assert_eq!(places(&packed), expected, "also where many are in one");
     assert!(packed.iter().all(|message| message.key.is_empty()) && packed.len() < 60);
 }
 
-#[test]
-fn what_a_full_queue_refuses_of_packed_flows_comes_back_whole() {
-    let producer = producer("127.0.0.1:1", &[("queue.buffering.max.messages", "10")]);
+fn what_a_full_queue_refuses_of_packed_flows_comes_back_whole(transport: Transport) {
+    let producer = producer(transport, "127.0.0.1:1", &[("queue.buffering.max.messages", "10")]);
     let mut topic = producer.topic_as(TOPIC, packed(100));
     let batch = batch(0, 1000, Keying::None);
     let mut refused = Vec::new();
@@ -209,11 +209,11 @@ fn what_a_full_queue_refuses_of_packed_flows_comes_back_whole() {
     assert_eq!(Arc::strong_count(&batch), 1);
 }
 
-#[test]
-fn a_packed_message_that_is_too_large_fails_with_all_its_flows() {
+fn a_packed_message_that_is_too_large_fails_with_all_its_flows(transport: Transport) {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic(TOPIC, 1, 1).unwrap();
-    let producer = producer(&cluster.bootstrap_servers(), &[("message.max.bytes", "1000")]);
+    let producer =
+        producer(transport, &cluster.bootstrap_servers(), &[("message.max.bytes", "1000")]);
     let mut topic = topic(&producer, packed(5000));
     let mut refused = Vec::new();
     topic.submit(&batch(0, 500, Keying::None), &mut refused);
@@ -223,4 +223,20 @@ fn a_packed_message_that_is_too_large_fails_with_all_its_flows() {
     let counts = producer.counts();
     assert_eq!((counts.submitted, counts.delivered, counts.failed), (550, 50, 500));
     assert_eq!(counts.errors.get("MessageSizeTooLarge"), Some(&500));
+}
+
+on_both! {
+    a_delimited_flow_is_alone,
+    packed_flows_stand_side_by_side_up_to_the_bound,
+    a_key_decides_the_partition_as_librdkafka_would,
+}
+
+#[test]
+fn librdkafka_what_a_full_queue_refuses_of_packed_flows_comes_back_whole() {
+    what_a_full_queue_refuses_of_packed_flows_comes_back_whole(Transport::Librdkafka);
+}
+
+#[test]
+fn librdkafka_a_packed_message_that_is_too_large_fails_with_all_its_flows() {
+    a_packed_message_that_is_too_large_fails_with_all_its_flows(Transport::Librdkafka);
 }

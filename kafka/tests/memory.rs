@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use neckar_kafka::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerConfig};
+use neckar_kafka::{FLOW_IN_FLIGHT_BYTES, Producer, ProducerConfig, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Flow};
 
@@ -24,7 +24,12 @@ fn a_flow_in_flight_takes_what_the_budget_says() {
     let batch = Arc::new(batch);
     // Nobody there: everything stays in flight.
     let brokers = vec!["127.0.0.1:1".to_string()];
-    let producer = Producer::new(&ProducerConfig { brokers, ..Default::default() }).unwrap();
+    let producer = Producer::new(&ProducerConfig {
+        transport: Transport::Librdkafka,
+        brokers,
+        ..Default::default()
+    })
+    .unwrap();
     let mut topic = producer.topic("flows");
     let mut refused = Vec::new();
     topic.submit(&batch, &mut refused);

@@ -4,13 +4,16 @@
 //! `NECKAR_KAFKA=host:port` names a broker that runs already; tests that stop one start their own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Topic};
+use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Rows};
+use support::on_both;
 use xtask::kafka::{Broker, create_topic};
 
 const PARTITIONS: u32 = 4;
@@ -28,15 +31,15 @@ fn shared() -> (String, Option<Broker>) {
     }
 }
 
-fn fresh_topic(brokers: &str, subject: &str) -> String {
-    let name = format!("kafka-{subject}-{}", std::process::id());
+fn fresh_topic(transport: Transport, brokers: &str, subject: &str) -> String {
+    let name = format!("kafka-{subject}-{transport:?}-{}", std::process::id());
     create_topic(brokers, &name, PARTITIONS).unwrap();
     name
 }
 
-fn producer(brokers: &str) -> Producer {
+fn producer(transport: Transport, brokers: &str) -> Producer {
     let brokers = vec![brokers.to_string()];
-    Producer::new(&ProducerConfig { brokers, ..ProducerConfig::default() }).unwrap()
+    Producer::new(&ProducerConfig { transport, brokers, ..ProducerConfig::default() }).unwrap()
 }
 
 fn consumer(brokers: &str, group: &str) -> Consumer {
@@ -106,12 +109,11 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-#[test]
-fn two_hundred_thousand_flows_arrive_as_they_were() {
+fn two_hundred_thousand_flows_arrive_as_they_were(transport: Transport) {
     const FLOWS: u64 = 200_000;
     let (brokers, _own) = shared();
-    let name = fresh_topic(&brokers, "arrive");
-    let producer = producer(&brokers);
+    let name = fresh_topic(transport, &brokers, "arrive");
+    let producer = producer(transport, &brokers);
     let mut topic = producer.topic(&name);
     wait_until("the partitions are known", || topic.is_known());
     let batches = batches(0, FLOWS);
@@ -130,13 +132,12 @@ fn two_hundred_thousand_flows_arrive_as_they_were() {
     assert!(times.values().all(|count| *count == 1));
 }
 
-#[test]
-fn a_broker_stopped_for_five_seconds_loses_nothing() {
+fn a_broker_stopped_for_five_seconds_loses_nothing(transport: Transport) {
     const FLOWS: u64 = 200_000;
     let mut broker = Broker::start().unwrap();
     let brokers = broker.address();
-    let name = fresh_topic(&brokers, "outage");
-    let producer = producer(&brokers);
+    let name = fresh_topic(transport, &brokers, "outage");
+    let producer = producer(transport, &brokers);
     let mut topic = producer.topic(&name);
     submit(&mut topic, &batches(0, FLOWS / 4));
     wait_until("something is delivered", || producer.counts().delivered > 0);
@@ -155,13 +156,12 @@ fn a_broker_stopped_for_five_seconds_loses_nothing() {
     assert!(arrived(&brokers, &name).keys().copied().eq(0..FLOWS));
 }
 
-#[test]
-fn a_broker_that_hangs_is_told_and_waited_for() {
+fn a_broker_that_hangs_is_told_and_waited_for(transport: Transport) {
     const FLOWS: u64 = 20_000;
     let broker = Broker::start().unwrap();
     let brokers = broker.address();
-    let name = fresh_topic(&brokers, "hang");
-    let producer = producer(&brokers);
+    let name = fresh_topic(transport, &brokers, "hang");
+    let producer = producer(transport, &brokers);
     let mut topic = producer.topic(&name);
     submit(&mut topic, &batches(0, FLOWS / 2));
     wait_until("it works", || producer.counts().in_flight == 0);
@@ -196,16 +196,26 @@ fn work(brokers: &str, group: &str, topic: &str, count: usize, done: usize) -> V
     seen
 }
 
-#[test]
-fn a_successor_starts_behind_the_work_that_is_done() {
+fn a_successor_starts_behind_the_work_that_is_done(transport: Transport) {
     let (brokers, _own) = shared();
     let name = format!("kafka-group-{}", std::process::id());
     // One partition, so that the order is the offsets'.
     create_topic(&brokers, &name, 1).unwrap();
-    let producer = producer(&brokers);
+    let producer = producer(transport, &brokers);
     submit(&mut producer.topic(&name), &batches(0, 1000));
     assert_eq!(producer.finish(Instant::now() + PATIENCE), 0);
     assert_eq!(work(&brokers, "successor", &name, 600, 400), (0..600).collect::<Vec<_>>());
     // 200 were read and not worked on: they come again, and nothing before them.
     assert_eq!(work(&brokers, "successor", &name, 600, 600), (400..1000).collect::<Vec<_>>());
+}
+
+on_both! {
+    two_hundred_thousand_flows_arrive_as_they_were,
+    a_broker_stopped_for_five_seconds_loses_nothing,
+    a_broker_that_hangs_is_told_and_waited_for,
+}
+
+#[test]
+fn librdkafka_a_successor_starts_behind_the_work_that_is_done() {
+    a_successor_starts_behind_the_work_that_is_done(Transport::Librdkafka);
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_kafka::{Framing, Producer, ProducerConfig, TopicOptions};
+use neckar_kafka::{Framing, Producer, ProducerConfig, TopicOptions, Transport};
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 use neckar_proto::{Batch, Field, Flow, Keying};
 use serde_json::{Value, json};
@@ -98,12 +98,13 @@ fn expected(index: u64, case: &Case) -> Value {
     ])
 }
 
-fn produce(brokers: &str, topic: &str, case: &Case) {
+fn produce(transport: Transport, brokers: &str, topic: &str, case: &Case) {
     let mut batch = Batch::with_capacity(FLOWS as usize, 1 << 20).keyed(case.keying);
     for index in 0..FLOWS {
         assert!(batch.push(case.profile, &flow(index), &[], &[]));
     }
     let config = ProducerConfig {
+        transport,
         brokers: vec![brokers.into()],
         compression: case.compression.into(),
         ..ProducerConfig::default()
@@ -166,10 +167,12 @@ fn python_reads_every_framing_as_it_was_written() {
     let own = given.is_none().then(|| Broker::start().unwrap());
     let brokers = given.or(own.as_ref().map(Broker::address)).unwrap();
     let modules = compile();
-    for case in &cases() {
-        let topic = format!("witness-{}-{}", case.name, std::process::id());
+    let cases = cases();
+    let both = [Transport::Native, Transport::Librdkafka];
+    for (case, transport) in cases.iter().flat_map(|case| both.map(|transport| (case, transport))) {
+        let topic = format!("witness-{transport:?}-{}-{}", case.name, std::process::id());
         create_topic(&brokers, &topic, PARTITIONS).unwrap();
-        produce(&brokers, &topic, case);
+        produce(transport, &brokers, &topic, case);
         let mut partitions: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         let mut flows: Vec<Value> = Vec::new();
         for mut line in read(&brokers, &topic, case, &modules) {

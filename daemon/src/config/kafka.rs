@@ -15,6 +15,10 @@ pub struct Kafka {
     pub brokers: Vec<String>,
     /// Topic of all flows.
     pub topic: String,
+    /// Who speaks to Kafka: `native` (flows framed straight into Kafka's record batches, a fraction
+    /// of the cost), `librdkafka`, or `auto`: the native one unless `kafka.properties` asks for what
+    /// only librdkafka speaks. `neckard check` says which it is, and why.
+    pub transport: Transport,
     /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub compression: Compression,
     /// What a message is: `bare` (one flow, what the suite's consumers read), `delimited` (the same
@@ -101,6 +105,17 @@ pub struct Sasl {
     pub password_env: String,
 }
 
+/// See [`Kafka::transport`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "documented at the key")]
+pub enum Transport {
+    #[default]
+    Auto,
+    Native,
+    Librdkafka,
+}
+
 /// See [`Kafka::framing`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -153,6 +168,7 @@ impl Default for Kafka {
         Self {
             brokers: vec!["127.0.0.1:9092".into()],
             topic: "flow-messages-enriched".into(),
+            transport: Transport::Auto,
             compression: Compression::Lz4,
             framing: Framing::Bare,
             packed_bytes: 256 << 10,

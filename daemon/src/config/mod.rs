@@ -24,7 +24,7 @@ mod spool;
 mod validate;
 
 pub use decode::{Decode, ExporterRule};
-pub use kafka::{Acks, Compression, Create, Framing, Kafka, Key, Mechanism, Sasl, Tls};
+pub use kafka::{Acks, Compression, Create, Framing, Kafka, Key, Mechanism, Sasl, Tls, Transport};
 pub use load::{DEFAULT_FILE, Loaded, load};
 pub use output::{Batches, FileOutput, FlowFormat, Output, OutputKind, ProfileName};
 pub use problem::Problem;

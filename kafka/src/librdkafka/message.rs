@@ -24,8 +24,6 @@ pub(crate) enum Held {
     Batch(Arc<Batch>),
     /// Flows that did not stand side by side, copied together.
     Copy(Box<[u8]>),
-    /// Into librdkafka's own copy.
-    Nothing,
 }
 
 /// How a call's flows become messages.

@@ -3,14 +3,13 @@
 //! One request for all topics, however many customers there are. Asked when a topic is new, when a
 //! broker is in trouble or nothing is acknowledged any more, and once a minute.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::produce::Client;
-use crate::producer::{Counts, lock};
+use super::produce::Client;
+use crate::counts::Counts;
+use crate::leaders::Topics;
 
 /// How often the thread looks whether to ask or to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -25,55 +24,6 @@ const SILENCE: Duration = Duration::from_secs(3);
 const UNEASY: Duration = Duration::from_secs(30);
 /// Flows in flight and none acknowledged for so long: ask.
 const STALLED: Duration = Duration::from_secs(5);
-
-/// What the brokers say of a topic's partitions; nothing while not known.
-#[derive(Debug, Default)]
-pub(crate) struct Leaders {
-    /// Those that have a leader.
-    led: Mutex<Vec<i32>>,
-    /// How many there are.
-    partitions: AtomicU32,
-}
-
-impl Leaders {
-    /// The partition whose turn it is.
-    pub(crate) fn pick(&self, turn: usize) -> Option<i32> {
-        let led = lock(&self.led);
-        led.get(turn.checked_rem(led.len())?).copied()
-    }
-
-    /// How many partitions there are, with a leader or without: a key's partition does not depend on
-    /// who is up. 0 while not known.
-    pub(crate) fn partitions(&self) -> u32 {
-        self.partitions.load(Ordering::Relaxed)
-    }
-}
-
-/// The topics in use, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Topics(Mutex<BTreeMap<String, Arc<Leaders>>>);
-
-impl Topics {
-    /// The entry of a topic, shared by all that produce to it.
-    pub(crate) fn of(&self, name: &str) -> Arc<Leaders> {
-        Arc::clone(lock(&self.0).entry(name.into()).or_default())
-    }
-
-    /// Notes what the brokers say.
-    fn set(&self, name: &str, led: &[i32], partitions: u32) {
-        if let Some(leaders) = lock(&self.0).get(name) {
-            led.clone_into(&mut lock(&leaders.led));
-            leaders.partitions.store(partitions, Ordering::Relaxed);
-        }
-    }
-
-    /// Forgets those that nobody uses; answers how many there are and how many are not known.
-    fn tidy(&self) -> (usize, usize) {
-        let mut topics = lock(&self.0);
-        topics.retain(|_, leaders| Arc::strong_count(leaders) > 1);
-        (topics.len(), topics.values().filter(|leaders| leaders.pick(0).is_none()).count())
-    }
-}
 
 /// The thread's state.
 pub(crate) struct Watch<'a> {

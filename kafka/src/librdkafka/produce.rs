@@ -19,8 +19,8 @@ use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::message::Held;
 use crate::account::Account;
-use crate::message::Held;
 
 /// Reports taken from one event at a time.
 const REPORTS_MAX: usize = 1024;
@@ -168,13 +168,6 @@ impl Client {
         true
     }
 
-    /// Messages that librdkafka has and has not reported on.
-    pub(crate) fn queued(&self) -> u64 {
-        // SAFETY: the client is live.
-        let queued = unsafe { sys::rd_kafka_outq_len(self.client.as_ptr()) };
-        queued.max(0) as u64
-    }
-
     /// Gives up on everything queued or in flight; the reports say so.
     pub(crate) fn purge(&self) {
         let flags = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT;
@@ -311,8 +304,8 @@ impl TopicHandle {
     }
 
     /// One call; answers how many messages librdkafka took. It marks those that it did not. Each
-    /// message's entry is of [`InFlight::start`], holds what its payload lies in unless `flags` has
-    /// librdkafka copy it, and counts as many messages as carry it.
+    /// message's entry is of [`InFlight::start`], holds what its payload lies in, and counts as many
+    /// messages as carry it.
     pub(crate) fn produce(&self, partition: i32, flags: i32, messages: &mut Messages) -> usize {
         // SAFETY: the topic is live; the array holds whole messages whose payloads lie in what their
         // entry keeps alive until every accepted one is reported on. librdkafka does not write to

@@ -9,9 +9,10 @@ use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::account::Account;
-use crate::message::{Held, Shape, packed};
+
+use super::message::{Held, Shape, packed};
+use super::produce::{Client, InFlight, Messages, TopicHandle, release};
 use crate::packer::pack_len;
-use crate::produce::{Client, InFlight, Messages, TopicHandle, release};
 
 /// librdkafka takes batches of any size; ours go in pieces of this many messages, for which the
 /// array is kept.
@@ -25,8 +26,6 @@ pub(crate) struct Handle {
     flows: Vec<u32>,
     /// How many flows each message has, of many in one.
     packs: Vec<usize>,
-    /// `RD_KAFKA_MSG_F_COPY`, or 0.
-    flags: i32,
     account: Arc<Account>,
 }
 
@@ -38,26 +37,15 @@ impl std::fmt::Debug for Handle {
 
 impl Handle {
     /// The topic need not exist yet.
-    pub(crate) fn new(client: Arc<Client>, name: &str, account: Account) -> Self {
+    pub(crate) fn new(client: Arc<Client>, name: &str, account: Arc<Account>) -> Self {
         // The arrays grow to what the topic's batches need: most of many topics get few flows of each.
         Self {
             topic: TopicHandle::new(client, name),
             messages: Messages::default(),
             flows: Vec::new(),
             packs: Vec::new(),
-            flags: 0,
-            account: Arc::new(account),
+            account,
         }
-    }
-
-    /// Has librdkafka copy what is handed over from now on: no batch waits for its reports then.
-    pub(crate) fn copy(&mut self, copy: bool) {
-        self.flags = if copy { sys::RD_KAFKA_MSG_F_COPY } else { 0 };
-    }
-
-    /// The topic's books.
-    pub(crate) fn account(&self) -> &Arc<Account> {
-        &self.account
     }
 
     /// Hands `flows` of `batch`, in order and each as a message, to `partition` (or [`UNASSIGNED`]),
@@ -82,7 +70,7 @@ impl Handle {
             }
             let count = self.messages.0.len();
             let bytes = self.messages.0.iter().map(|message| message.len as u64).sum();
-            let held = self.hold(Held::Batch(Arc::clone(batch)));
+            let held = Held::Batch(Arc::clone(batch));
             let entry = self.start(held, batch.opened_ns(), (count, bytes), 1);
             for message in &mut self.messages.0 {
                 message._private = entry.cast::<c_void>();
@@ -119,7 +107,6 @@ impl Handle {
             let (pack, behind) = rest.split_at(pack_len(batch, rest, bytes_max));
             let (mut message, held) = packed(batch, pack);
             let size = (1, message.len as u64);
-            let held = self.hold(held);
             let entry = self.start(held, batch.opened_ns(), size, pack.len() as u64);
             message._private = entry.cast();
             self.messages.0.push(message);
@@ -141,11 +128,6 @@ impl Handle {
         }
     }
 
-    /// What librdkafka copies need not be held.
-    fn hold(&self, held: Held) -> Held {
-        if self.flags == 0 { held } else { Held::Nothing }
-    }
-
     fn start(
         &self,
         held: Held,
@@ -158,7 +140,7 @@ impl Handle {
     }
 
     fn call(&mut self, partition: i32, flags: i32) -> usize {
-        self.topic.produce(partition, self.flags | flags, &mut self.messages)
+        self.topic.produce(partition, flags, &mut self.messages)
     }
 
     /// Sorts out what was not accepted; was there no room for some? librdkafka refuses everything

@@ -1,0 +1,284 @@
+//! What is known of topics, and which flows go to which partition. No sockets and no clock.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use neckar_proto::Keying;
+
+use super::framer::Limits;
+use super::partition::{Partition, State};
+use super::queue::{Flows, Piece};
+use super::response::TopicTold;
+use super::verdict;
+use crate::counts::{Counts, PURGED};
+use crate::leaders::Leaders;
+use crate::partitioner::sort_by_key;
+
+/// How soon a topic is asked for again while something is missing, and at the latest.
+const SOON: Duration = Duration::from_millis(100);
+const DOUBLINGS_MAX: u32 = 6;
+/// Topics that one request asks for.
+const TOPICS_MAX: usize = 1000;
+
+/// A topic, whoever produces to it.
+struct Topic {
+    name: Arc<str>,
+    /// For those who submit.
+    leaders: Arc<Leaders>,
+    /// Places of its partitions, by number, those among them that are no more.
+    partitions: Vec<usize>,
+    /// How many there are.
+    count: usize,
+    /// Places of those that have a leader: batches take turns.
+    led: Vec<usize>,
+    turn: usize,
+    /// What waits until it is known.
+    waiting: VecDeque<Piece>,
+    /// Why the brokers take nothing for it.
+    refused: Option<String>,
+    ask_at: Instant,
+    /// Answers in a row that left something missing.
+    misses: u32,
+}
+
+/// Topics, partitions, and the line of partitions before each broker.
+pub(super) struct Cluster {
+    topics: Vec<Topic>,
+    names: HashMap<Arc<str>, usize>,
+    /// Topics by the key of those who submit.
+    keys: HashMap<usize, usize>,
+    partitions: Vec<Partition>,
+    ready: BTreeMap<i32, VecDeque<usize>>,
+    counts: Arc<Counts>,
+    limits: Limits,
+    refresh: Duration,
+    places: Vec<Vec<u32>>,
+}
+
+impl Cluster {
+    pub(super) fn new(counts: Arc<Counts>, limits: Limits, refresh: Duration) -> Self {
+        Self {
+            topics: Vec::new(),
+            names: HashMap::new(),
+            keys: HashMap::new(),
+            partitions: Vec::new(),
+            ready: BTreeMap::new(),
+            counts,
+            limits,
+            refresh,
+            places: Vec::new(),
+        }
+    }
+
+    /// Somebody will submit to this topic, under this key.
+    pub(super) fn register(&mut self, key: usize, name: &str, leaders: Arc<Leaders>, now: Instant) {
+        if let Some(place) = self.names.get(name) {
+            self.keys.insert(key, *place);
+            return;
+        }
+        let (name, place): (Arc<str>, _) = (name.into(), self.topics.len());
+        self.names.insert(Arc::clone(&name), place);
+        self.keys.insert(key, place);
+        self.topics.push(Topic {
+            name,
+            leaders,
+            partitions: Vec::new(),
+            count: 0,
+            led: Vec::new(),
+            turn: place,
+            waiting: VecDeque::new(),
+            refused: None,
+            ask_at: now,
+            misses: 0,
+        });
+    }
+
+    /// Flows for the topic of this key.
+    pub(super) fn submit(&mut self, key: usize, piece: Piece) {
+        if let Some(place) = self.keys.get(&key) {
+            self.assign(*place, piece);
+        }
+    }
+
+    fn assign(&mut self, place: usize, piece: Piece) {
+        let topic = &mut self.topics[place];
+        if let Some(error) = &topic.refused {
+            return piece.report(&self.counts, Some(error));
+        }
+        if topic.led.is_empty() {
+            return topic.waiting.push_back(piece);
+        }
+        if piece.of.options.keyed && piece.of.batch.keying() != Keying::None {
+            return self.assign_by_key(place, &piece);
+        }
+        topic.turn = topic.turn.wrapping_add(1);
+        let at = topic.led[topic.turn % topic.led.len()];
+        self.push(at, piece);
+    }
+
+    fn assign_by_key(&mut self, place: usize, piece: &Piece) {
+        let partitions = self.topics[place].count;
+        let mut places = std::mem::take(&mut self.places);
+        sort_by_key(&piece.of.batch, piece.flows.iter(), partitions as u32, &mut places);
+        for (index, flows) in places.iter().enumerate().filter(|(_, flows)| !flows.is_empty()) {
+            let flows = Flows::listed(flows.as_slice().into());
+            let at = self.topics[place].partitions[index];
+            self.push(at, Piece { of: Arc::clone(&piece.of), flows });
+        }
+        self.places = places;
+    }
+
+    fn push(&mut self, at: usize, piece: Piece) {
+        self.partitions[at].push(piece, &self.counts);
+        self.make_ready(at);
+    }
+
+    /// Puts the partition into its leader's line, if it has reason to stand there.
+    pub(super) fn make_ready(&mut self, at: usize) {
+        let partition = &mut self.partitions[at];
+        if partition.state == State::Idle && partition.has_flows() && partition.leader >= 0 {
+            partition.state = State::Ready;
+            self.ready.entry(partition.leader).or_default().push_back(at);
+        }
+    }
+
+    /// Brokers that somebody waits for.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = i32> + '_ {
+        self.ready.iter().filter(|(_, line)| !line.is_empty()).map(|(id, _)| *id)
+    }
+
+    /// Is somebody waiting for this broker, and is it with a whole batch? Then there is no reason to
+    /// linger.
+    pub(super) fn is_full(&self, broker: i32) -> Option<bool> {
+        let first = self.ready.get(&broker).and_then(VecDeque::front)?;
+        Some(self.partitions[*first].is_full(self.limits))
+    }
+
+    /// The next partition in the broker's line.
+    pub(super) fn next_ready(&mut self, broker: i32) -> Option<usize> {
+        loop {
+            let at = self.ready.get_mut(&broker)?.pop_front()?;
+            let partition = &mut self.partitions[at];
+            if partition.state != State::Ready {
+                continue;
+            }
+            partition.state = State::Idle;
+            if partition.leader == broker {
+                return Some(at);
+            }
+            self.make_ready(at);
+        }
+    }
+
+    pub(super) fn partition(&mut self, at: usize) -> &mut Partition {
+        &mut self.partitions[at]
+    }
+
+    /// Name of its topic, and its number.
+    pub(super) fn address(&self, at: usize) -> (&Arc<str>, i32) {
+        let partition = &self.partitions[at];
+        (&self.topics[partition.topic].name, partition.index)
+    }
+
+    /// Place of a partition.
+    pub(super) fn find(&self, topic: &str, index: i32) -> Option<usize> {
+        let topic = &self.topics[*self.names.get(topic)?];
+        topic.partitions.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// Something about the partition's topic is not so any more.
+    pub(super) fn doubt(&mut self, at: usize, now: Instant) {
+        let topic = &mut self.topics[self.partitions[at].topic];
+        topic.ask_at = topic.ask_at.min(now);
+    }
+
+    /// When the next topic is to be asked for.
+    pub(super) fn next_ask(&self) -> Option<Instant> {
+        self.topics.iter().map(|topic| topic.ask_at).min()
+    }
+
+    /// Names of topics to be asked for; asked once more in `timeout` unless the answer comes.
+    pub(super) fn due(&mut self, now: Instant, timeout: Duration) -> Vec<Arc<str>> {
+        let due = self.topics.iter_mut().filter(|topic| topic.ask_at <= now).take(TOPICS_MAX);
+        due.map(|topic| {
+            topic.ask_at = now + timeout;
+            Arc::clone(&topic.name)
+        })
+        .collect()
+    }
+
+    /// Notes what a broker says of a topic.
+    pub(super) fn told(&mut self, told: &TopicTold<'_>, now: Instant) {
+        let Some(place) = self.names.get(told.name).copied() else { return };
+        let refused = verdict::of_topic(told.error);
+        self.note_leaders(place, &told.partitions);
+        let topic = &mut self.topics[place];
+        let is_whole = told.error == 0 && topic.count > 0 && topic.led.len() == topic.count;
+        topic.misses = if is_whole { 0 } else { topic.misses.saturating_add(1) };
+        let soon = SOON * 2_u32.pow(topic.misses.min(DOUBLINGS_MAX));
+        topic.ask_at = now + if is_whole { self.refresh } else { soon };
+        topic.refused.clone_from(&refused);
+        match refused {
+            Some(error) => self.give_up_topic(place, Some(&error)),
+            None => {
+                let waiting = std::mem::take(&mut self.topics[place].waiting);
+                waiting.into_iter().for_each(|piece| self.assign(place, piece));
+            }
+        }
+    }
+
+    /// A topic that is not there keeps the partitions it had, without leaders: it may be made anew.
+    fn note_leaders(&mut self, place: usize, told: &[(i32, i32)]) {
+        let known = self.topics[place].partitions.len();
+        // Numbers run from 0; a broker that says otherwise is not believed beyond their count.
+        for index in known..told.len() {
+            self.topics[place].partitions.push(self.partitions.len());
+            self.partitions.push(Partition::new(place, index as i32));
+        }
+        let leaders: BTreeMap<i32, i32> = told.iter().copied().collect();
+        let all = self.topics[place].partitions.clone();
+        for at in &all {
+            let partition = &mut self.partitions[*at];
+            partition.forget_limits();
+            let leader = leaders.get(&partition.index);
+            partition.leader = leader.copied().unwrap_or(-1);
+            if leader.is_none() && !told.is_empty() {
+                // The topic was made anew with fewer.
+                self.topics[place].waiting.extend(partition.take_all());
+            }
+            self.make_ready(*at);
+        }
+        if !told.is_empty() {
+            self.topics[place].count = told.len();
+        }
+        let led = |at: &usize| self.partitions[*at].leader >= 0;
+        let led: Vec<usize> = all.into_iter().filter(led).collect();
+        let indices: Vec<i32> = led.iter().map(|at| self.partitions[*at].index).collect();
+        let topic = &mut self.topics[place];
+        topic.leaders.set(&indices, topic.count as u32);
+        topic.led = led;
+    }
+
+    fn give_up_topic(&mut self, place: usize, error: Option<&str>) {
+        let topic = &mut self.topics[place];
+        for piece in topic.waiting.drain(..) {
+            piece.report(&self.counts, Some(error.unwrap_or(PURGED[0])));
+        }
+        for at in &topic.partitions {
+            let partition = &mut self.partitions[*at];
+            // What is under way is answered for by whom it was sent to.
+            if error.is_none() || partition.state != State::Sent {
+                partition.give_up(error, &self.counts);
+            }
+        }
+    }
+
+    /// Gives up on everything.
+    pub(super) fn purge(&mut self) {
+        for place in 0..self.topics.len() {
+            self.give_up_topic(place, None);
+        }
+        self.ready.clear();
+    }
+}

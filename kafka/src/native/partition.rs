@@ -1,0 +1,251 @@
+//! One partition: its queue, and the one batch of it that may be under way.
+//!
+//! One at a time, so that a batch that has to go again never comes behind a later one, with
+//! idempotence or without; while it is under way the next one fills. That bounds a partition to a
+//! batch a round trip, and costs nothing else: partitions share requests.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::framer::{Framer, Limits};
+use super::queue::{Flows, Piece};
+use super::record_batch::{ANONYMOUS, HEADER_BYTES, Identity, RECORD_BYTES};
+use super::verdict::Verdict;
+use crate::counts::{Counts, PURGED};
+
+/// Kafka's name, as librdkafka has it, of a flow that is longer than the topic takes.
+pub(super) const TOO_LONG: &str = "MessageSizeTooLarge";
+/// Pauses between tries double so often.
+const DOUBLINGS_MAX: u32 = 4;
+
+/// Who we are to the brokers, if they are to drop what comes twice: number and epoch.
+pub(super) type ProducerId = (i64, i16);
+
+/// What a partition is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It has nothing to send, or nobody to send it to.
+    Idle,
+    /// It stands in its leader's line.
+    Ready,
+    /// Its batch is under way.
+    Sent,
+    /// Its batch goes again after a pause.
+    Paused,
+}
+
+/// A partition.
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// Place of its topic.
+    pub(super) topic: usize,
+    pub(super) index: i32,
+    /// -1 if it has none.
+    pub(super) leader: i32,
+    pub(super) state: State,
+    queue: VecDeque<Piece>,
+    /// The batch under way, or to go again.
+    taken: Vec<Piece>,
+    /// Of the batch under way; kept as long as the broker may have taken it.
+    identity: Option<Identity>,
+    records: i32,
+    /// For whom we number, and the next number.
+    numbering: (ProducerId, i32),
+    /// Bytes that a batch may have, as far as known.
+    limit: usize,
+    /// Flows of so many bytes the topic does not take.
+    too_long: Option<usize>,
+    tries: u32,
+}
+
+impl Partition {
+    pub(super) fn new(topic: usize, index: i32) -> Self {
+        Self {
+            topic,
+            index,
+            leader: -1,
+            state: State::Idle,
+            queue: VecDeque::new(),
+            taken: Vec::new(),
+            identity: None,
+            records: 0,
+            numbering: ((-1, -1), 0),
+            limit: usize::MAX,
+            too_long: None,
+            tries: 0,
+        }
+    }
+
+    /// Is there anything to send?
+    pub(super) fn has_flows(&self) -> bool {
+        !(self.queue.is_empty() && self.taken.is_empty())
+    }
+
+    /// Puts flows at the end; those that are known to be too long are told to `counts` instead.
+    pub(super) fn push(&mut self, piece: Piece, counts: &Counts) {
+        match self.too_long {
+            None => self.queue.push_back(piece),
+            Some(bytes) => self.queue.extend(shorter(piece, bytes, counts)),
+        }
+    }
+
+    /// The broker may have been told otherwise since: limits are found out anew.
+    pub(super) fn forget_limits(&mut self) {
+        self.limit = usize::MAX;
+        self.too_long = None;
+    }
+
+    /// The batch to send: the one that has to go again, or the next. `None` if there is nothing.
+    pub(super) fn batch(
+        &mut self,
+        framer: &mut Framer,
+        mut limits: Limits,
+        producer: Option<ProducerId>,
+    ) -> Option<Vec<u8>> {
+        if self.taken.is_empty() {
+            limits.bytes = limits.bytes.min(self.limit);
+            framer.take(&mut self.queue, limits, &mut self.taken);
+        }
+        if self.taken.is_empty() {
+            return None;
+        }
+        let identity = self.identity.unwrap_or_else(|| self.next_identity(producer));
+        self.identity = Some(identity);
+        let (bytes, records) = framer.frame(&self.taken, identity);
+        self.records = records;
+        Some(bytes)
+    }
+
+    fn next_identity(&mut self, producer: Option<ProducerId>) -> Identity {
+        let Some(producer) = producer else { return ANONYMOUS };
+        if self.numbering.0 != producer {
+            self.numbering = (producer, 0);
+        }
+        let ((producer_id, epoch), sequence) = self.numbering;
+        Identity { producer_id, epoch, sequence }
+    }
+
+    /// Does what the verdict on its batch asks for; answers the pause before it goes again. `true`
+    /// beside it: the numbering has a hole that only a new producer's id closes.
+    pub(super) fn settle(
+        &mut self,
+        verdict: &Verdict,
+        retry: Duration,
+        counts: &Counts,
+    ) -> (Option<Duration>, bool) {
+        self.state = State::Idle;
+        let was_in_doubt = self.tries > 0;
+        match verdict {
+            Verdict::Delivered => {
+                self.numbering.1 = self.numbering.1.wrapping_add(self.records) & i32::MAX;
+                self.report(None, counts);
+                (None, false)
+            }
+            Verdict::Retry | Verdict::Refresh => (Some(self.pause(retry)), false),
+            Verdict::Renumber => {
+                self.identity = None;
+                (Some(self.pause(retry)), true)
+            }
+            Verdict::Split => {
+                self.split(counts);
+                (None, false)
+            }
+            Verdict::Drop(error) => {
+                let is_numbered = self.identity.is_some_and(|identity| identity != ANONYMOUS);
+                self.report(Some(error), counts);
+                (None, was_in_doubt && is_numbered)
+            }
+        }
+    }
+
+    fn pause(&mut self, retry: Duration) -> Duration {
+        let pause = retry * 2_u32.pow(self.tries.min(DOUBLINGS_MAX));
+        self.tries = self.tries.saturating_add(1);
+        self.state = State::Paused;
+        pause
+    }
+
+    fn report(&mut self, error: Option<&str>, counts: &Counts) {
+        for piece in self.taken.drain(..) {
+            piece.report(counts, error);
+        }
+        self.identity = None;
+        self.tries = 0;
+    }
+
+    /// Half of it, next time; a single flow goes, and with it all that are as long.
+    fn split(&mut self, counts: &Counts) {
+        let flows: usize = self.taken.iter().map(|piece| piece.flows.len()).sum();
+        let bytes: usize = self.taken.iter().map(Piece::bytes).sum();
+        if flows > 1 {
+            self.limit = (HEADER_BYTES + bytes + flows * RECORD_BYTES) / 2;
+            for piece in self.taken.drain(..).rev() {
+                self.queue.push_front(piece);
+            }
+        } else {
+            self.too_long = Some(bytes);
+            self.report(Some(TOO_LONG), counts);
+            let queue = std::mem::take(&mut self.queue);
+            self.queue.extend(queue.into_iter().flat_map(|piece| shorter(piece, bytes, counts)));
+        }
+        self.identity = None;
+    }
+
+    /// Ends everything, for an error of this name if there is one; else by how far it came.
+    pub(super) fn give_up(&mut self, error: Option<&str>, counts: &Counts) {
+        let [queued, in_flight] = PURGED;
+        let of_taken = if self.state == State::Sent { in_flight } else { queued };
+        self.report(Some(error.unwrap_or(of_taken)), counts);
+        for piece in self.queue.drain(..) {
+            piece.report(counts, Some(error.unwrap_or(queued)));
+        }
+        self.state = State::Idle;
+    }
+
+    /// Takes everything out that is not under way: the partition is no more.
+    pub(super) fn take_all(&mut self) -> Vec<Piece> {
+        if self.state == State::Sent {
+            return Vec::new();
+        }
+        self.state = State::Idle;
+        self.identity = None;
+        self.taken.drain(..).chain(self.queue.drain(..)).collect()
+    }
+
+    /// Is there enough for a whole batch?
+    pub(super) fn is_full(&self, limits: Limits) -> bool {
+        let flows: usize = self.queue.iter().map(|piece| piece.flows.len()).sum();
+        flows >= limits.flows || flows * TYPICAL_BYTES >= limits.bytes
+    }
+
+    /// When it may go again.
+    pub(super) fn resume(&mut self) -> bool {
+        let was_paused = self.state == State::Paused;
+        if was_paused {
+            self.state = State::Idle;
+        }
+        was_paused
+    }
+}
+
+/// What a flow takes in a batch, more or less.
+const TYPICAL_BYTES: usize = 130;
+
+/// Without the flows that have so many bytes; those are told to `counts`.
+fn shorter(piece: Piece, bytes: usize, counts: &Counts) -> Option<Piece> {
+    let len = |flow: &u32| piece.of.batch.flow(*flow as usize).len();
+    let (short, long): (Vec<u32>, Vec<u32>) =
+        piece.flows.iter().partition(|flow| len(flow) < bytes);
+    if long.is_empty() {
+        return Some(piece);
+    }
+    let part = |flows: Vec<u32>| Piece {
+        of: std::sync::Arc::clone(&piece.of),
+        flows: Flows::listed(flows.into()),
+    };
+    part(long).report(counts, Some(TOO_LONG));
+    (!short.is_empty()).then(|| part(short))
+}
+
+/// When a partition may go again.
+pub(super) type Resumption = std::cmp::Reverse<(Instant, usize)>;

@@ -1,0 +1,119 @@
+//! Flows on their way: which of which batch, and who wants to know what comes of them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use neckar_proto::Batch;
+
+use crate::account::Account;
+use crate::counts::Counts;
+use crate::topic::TopicOptions;
+
+/// One call's flows. The batch is held until the last of them is reported on, so that it can still
+/// go to disk if Kafka does not take it.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) batch: Arc<Batch>,
+    pub(super) options: TopicOptions,
+    account: Arc<Account>,
+    /// When its first flow came, in Unix milliseconds: the records' time.
+    pub(super) time_ms: i64,
+    flows: u64,
+    /// Those not reported on.
+    left: AtomicU64,
+    bytes: u64,
+}
+
+impl Submission {
+    pub(super) fn new(
+        batch: Arc<Batch>,
+        options: TopicOptions,
+        account: Arc<Account>,
+        time_ms: i64,
+        (flows, bytes): (u64, u64),
+    ) -> Self {
+        account.hold(bytes);
+        Self { batch, options, account, time_ms, flows, left: AtomicU64::new(flows), bytes }
+    }
+
+    /// Flows are in Kafka, or given up on for an error of this name.
+    fn report(&self, counts: &Counts, flows: u64, error: Option<&str>) {
+        match error {
+            None => counts.deliver(flows),
+            Some(error) => counts.fail(error, flows),
+        }
+        self.account.report(error.is_none(), flows);
+        if self.left.fetch_sub(flows, Ordering::Relaxed) == flows {
+            counts.done(self.flows, self.batch.opened_ns());
+        }
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        self.account.release(self.bytes);
+    }
+}
+
+/// Some flows of a batch, in rising order.
+#[derive(Clone, Debug)]
+pub(super) struct Flows {
+    /// Which; all in a row if there is no list.
+    list: Option<Arc<[u32]>>,
+    /// Places in the list, or the flows themselves.
+    range: Range<u32>,
+}
+
+impl Flows {
+    pub(super) fn all(range: Range<u32>) -> Self {
+        Self { list: None, range }
+    }
+
+    pub(super) fn listed(list: Arc<[u32]>) -> Self {
+        let range = 0..list.len() as u32;
+        Self { list: Some(list), range }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    #[inline]
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        let list = self.list.as_deref();
+        self.range.clone().map(move |at| list.map_or(at, |list| list[at as usize]))
+    }
+
+    /// Takes the first so many out.
+    pub(super) fn split_off_front(&mut self, count: usize) -> Self {
+        let middle = self.range.end.min(self.range.start + count as u32);
+        let front = Self { list: self.list.clone(), range: self.range.start..middle };
+        self.range.start = middle;
+        front
+    }
+}
+
+/// Flows of one call that go to one partition.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub(super) of: Arc<Submission>,
+    pub(super) flows: Flows,
+}
+
+impl Piece {
+    /// Tells what came of it, and ends it.
+    pub(super) fn report(self, counts: &Counts, error: Option<&str>) {
+        self.of.report(counts, self.flows.len() as u64, error);
+    }
+
+    /// Bytes of its flows, without framing.
+    pub(super) fn bytes(&self) -> usize {
+        self.flows.iter().map(|flow| self.of.batch.flow(flow as usize).len()).sum()
+    }
+
+    /// Takes the first so many flows out.
+    pub(super) fn split_off_front(&mut self, count: usize) -> Self {
+        Self { of: Arc::clone(&self.of), flows: self.flows.split_off_front(count) }
+    }
+}

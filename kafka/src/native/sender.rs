@@ -1,0 +1,392 @@
+//! The thread that has the connections: it takes what is submitted, sends, hears, and tries again.
+
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+use mio::{Events, Poll, Token};
+
+use super::cluster::Cluster;
+use super::connection::Connection;
+use super::dial::Dialer;
+use super::framer::{Framer, Limits};
+use super::link::{Asked, FIRST_SEED, Link};
+use super::partition::{ProducerId, Resumption, State};
+use super::response::{self, Reader};
+use super::settings::Settings;
+use super::verdict::{self, Verdict};
+use super::{Inbox, Message, token};
+use crate::counts::Counts;
+
+mod asking;
+mod producing;
+
+/// The token of the wake-up; no broker has it.
+pub(super) const WAKER: Token = Token(usize::MAX);
+/// How often what is not urgent is looked after.
+const TICK: Duration = Duration::from_millis(50);
+/// A broker that has been asked and says nothing for so long is in trouble.
+const SILENCE: Duration = Duration::from_secs(3);
+/// Messages taken between looks at the sockets.
+const MESSAGES_MAX: usize = 4096;
+
+/// What the thread has.
+pub(super) struct Sender {
+    settings: Settings,
+    counts: Arc<Counts>,
+    dialer: Arc<Dialer>,
+    inbox: Inbox,
+    messages: Receiver<Message>,
+    poll: Poll,
+    cluster: Cluster,
+    framer: Framer,
+    limits: Limits,
+    links: BTreeMap<i32, Link>,
+    seed: usize,
+    /// When which partition may go again.
+    resumptions: BinaryHeap<Resumption>,
+    /// Who we are, if brokers are to know; asked for when there is none.
+    producer: Option<ProducerId>,
+    is_asking_producer: bool,
+    /// When a broker said something last.
+    heard: Instant,
+    ticked: Instant,
+    chance: RandomState,
+}
+
+impl Sender {
+    pub(super) fn new(
+        (settings, counts, dialer, inbox): (Settings, Arc<Counts>, Dialer, Inbox),
+        poll: Poll,
+        messages: Receiver<Message>,
+    ) -> Self {
+        let now = Instant::now();
+        let limits = Limits { bytes: settings.batch_bytes, flows: settings.batch_flows };
+        let seeds = settings.brokers.iter().enumerate();
+        let link = |(index, address): (usize, &String)| {
+            (FIRST_SEED - index as i32, Link::new(address.clone(), now))
+        };
+        Self {
+            links: seeds.map(link).collect(),
+            cluster: Cluster::new(Arc::clone(&counts), limits, settings.refresh),
+            framer: Framer::new(settings.compression),
+            limits,
+            settings,
+            counts,
+            dialer: Arc::new(dialer),
+            inbox,
+            messages,
+            poll,
+            seed: 0,
+            resumptions: BinaryHeap::new(),
+            producer: None,
+            is_asking_producer: false,
+            heard: now,
+            ticked: now,
+            chance: RandomState::new(),
+        }
+    }
+
+    /// Until it is told to stop.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(256);
+        loop {
+            self.sleep(&mut events);
+            let now = Instant::now();
+            for event in &events {
+                if event.token() != WAKER {
+                    self.serve(event.token(), now);
+                }
+            }
+            if !self.take_messages(now) {
+                return;
+            }
+            self.resume(now);
+            if now.duration_since(self.ticked) >= TICK {
+                self.tick(now);
+            }
+            self.produce(now);
+        }
+    }
+
+    fn sleep(&mut self, events: &mut Events) {
+        let now = Instant::now();
+        let mut until = self.ticked + TICK;
+        if let Some(std::cmp::Reverse((at, _))) = self.resumptions.peek() {
+            until = until.min(*at);
+        }
+        for link in self.links.values() {
+            if let Some(since) = link.lingers.filter(|_| link.is_up()) {
+                until = until.min(since + self.settings.linger);
+            }
+        }
+        self.inbox.sleeps.store(true, Ordering::SeqCst);
+        let wait = match self.messages.is_empty() {
+            true => until.saturating_duration_since(now),
+            false => Duration::ZERO,
+        };
+        // Rounded up by mio to its clock's grain. A signal ends it early, which does no harm.
+        if self.poll.poll(events, Some(wait)).is_err() {
+            events.clear();
+        }
+        self.inbox.sleeps.store(false, Ordering::SeqCst);
+    }
+
+    /// `false` at the end.
+    fn take_messages(&mut self, now: Instant) -> bool {
+        for _ in 0..MESSAGES_MAX {
+            let Ok(message) = self.messages.try_recv() else { break };
+            match message {
+                Message::Submit(key, piece) => self.cluster.submit(key, piece),
+                Message::Register(key, name, leaders) => {
+                    self.cluster.register(key, &name, leaders, now);
+                    self.ticked = now - TICK;
+                }
+                Message::Dialed(id, address, result) => self.dialed(id, &address, result, now),
+                Message::Purge => self.purge(now),
+                Message::Stop => {
+                    self.purge(now);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn purge(&mut self, now: Instant) {
+        self.cluster.purge();
+        self.resumptions.clear();
+        // What comes back now is about flows that are answered for.
+        let up: Vec<i32> =
+            self.links.iter().filter(|(_, link)| link.is_up()).map(|(id, _)| *id).collect();
+        for id in up {
+            self.hang_up(id, now);
+        }
+    }
+
+    fn resume(&mut self, now: Instant) {
+        while let Some(std::cmp::Reverse((at, place))) = self.resumptions.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.resumptions.pop();
+            if self.cluster.partition(place).resume() {
+                self.cluster.make_ready(place);
+            }
+        }
+    }
+
+    /// Something happened on a broker's socket.
+    fn serve(&mut self, token: Token, now: Instant) {
+        let id = token.0 as u32 as i32;
+        let mut answers = Vec::new();
+        let Some(connection) = self.links.get_mut(&id).and_then(Link::connection) else { return };
+        let read = connection.read(|asked, answer| answers.push((asked, answer.to_vec())));
+        let result = connection.flush().and(read);
+        for (asked, answer) in answers {
+            self.heard = now;
+            self.hear(id, asked, &answer, now);
+        }
+        if let Err(error) = result {
+            self.lose(id, &error.to_string(), now);
+        }
+    }
+
+    fn hear(&mut self, id: i32, asked: Asked, answer: &[u8], now: Instant) {
+        let reader = &mut Reader::new(answer);
+        let throttle = match asked {
+            Asked::Metadata => self.hear_metadata(reader, now),
+            Asked::Produce(sent) => self.hear_produce(reader, sent, now),
+            Asked::ProducerId => response::init_producer_id(reader).map(|(error, id, epoch)| {
+                self.is_asking_producer = false;
+                if error == 0 {
+                    self.producer = Some((id, epoch));
+                } else {
+                    let name = super::dial::name_of(error);
+                    self.counts.no_broker(format!("no producer's number: {name}"));
+                }
+                0
+            }),
+        };
+        match throttle {
+            Ok(milliseconds) => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.throttle(now, milliseconds);
+                }
+            }
+            Err(response::Malformed) => self.lose(id, "its answer cannot be read", now),
+        }
+    }
+
+    fn hear_metadata(
+        &mut self,
+        reader: &mut Reader<'_>,
+        now: Instant,
+    ) -> Result<i32, response::Malformed> {
+        let mut brokers = Vec::new();
+        let Self { cluster, .. } = self;
+        let throttle = response::metadata(
+            reader,
+            |id, host, port| brokers.push((id, host_port(host, port))),
+            |told| cluster.told(&told, now),
+        )?;
+        self.counts.broker_answers();
+        for (id, address) in brokers {
+            match self.links.get(&id) {
+                Some(link) if link.address == address => {}
+                Some(_) => {
+                    self.lose(id, "it has moved", now);
+                    self.links.insert(id, Link::new(address, now));
+                }
+                None => drop(self.links.insert(id, Link::new(address, now))),
+            }
+        }
+        Ok(throttle)
+    }
+
+    fn hear_produce(
+        &mut self,
+        reader: &mut Reader<'_>,
+        sent: Vec<(usize, Bytes)>,
+        now: Instant,
+    ) -> Result<i32, response::Malformed> {
+        let mut told = HashMap::with_capacity(sent.len());
+        let throttle = response::produce(reader, |topic, index, code| {
+            told.extend(self.cluster.find(topic, index).map(|place| (place, code)));
+        });
+        for (place, mut bytes) in sent {
+            // An answer that leaves it out, or cannot be read, is none.
+            let code = told.get(&place).filter(|_| throttle.is_ok());
+            self.settle(place, &code.map_or(Verdict::Refresh, |code| verdict::of(*code)), now);
+            if bytes.is_unique() {
+                // Emptied first: the vector would be moved to the front of its memory.
+                bytes.clear();
+                self.framer.give_back(bytes.into());
+            }
+        }
+        throttle
+    }
+
+    fn settle(&mut self, place: usize, verdict: &Verdict, now: Instant) {
+        let partition = self.cluster.partition(place);
+        if partition.state != State::Sent {
+            return;
+        }
+        let (pause, has_hole) = partition.settle(verdict, self.settings.retry, &self.counts);
+        if has_hole {
+            self.producer = None;
+        }
+        if *verdict == Verdict::Refresh {
+            self.cluster.doubt(place, now);
+            self.ticked = now - TICK;
+        }
+        match pause {
+            Some(pause) => self.resumptions.push(std::cmp::Reverse((now + pause, place))),
+            None => self.cluster.make_ready(place),
+        }
+    }
+
+    /// The connection is of no use any more.
+    fn lose(&mut self, id: i32, why: &str, now: Instant) {
+        if let Some(link) = self.links.get(&id) {
+            self.counts.complain(format!("{}: {why}", link.address));
+        }
+        self.hang_up(id, now);
+        if !self.links.values().any(Link::is_up) {
+            self.counts.no_broker("no broker answers".into());
+        }
+    }
+
+    fn hang_up(&mut self, id: i32, now: Instant) {
+        let chance = self.chance.hash_one(now) as f64 / u64::MAX as f64;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(mut connection) = link.fall(now, self.settings.backoff, chance) else { return };
+        connection.close(self.poll.registry());
+        for asked in connection.into_asked() {
+            match asked {
+                Asked::Produce(sent) => {
+                    for (place, _) in sent {
+                        self.settle(place, &Verdict::Refresh, now);
+                    }
+                }
+                Asked::Metadata => {}
+                Asked::ProducerId => self.is_asking_producer = false,
+            }
+        }
+    }
+
+    fn dialed(
+        &mut self,
+        id: i32,
+        address: &str,
+        result: Result<Box<super::Dialed>, String>,
+        now: Instant,
+    ) {
+        // The broker may have moved meanwhile.
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.address == address) else {
+            return;
+        };
+        let registry = self.poll.registry();
+        let up = result.and_then(|dialed| {
+            Connection::new(*dialed, registry, token(id))
+                .map_err(|error: io::Error| error.to_string())
+        });
+        match up {
+            Ok(connection) => {
+                link.rise(connection);
+                self.ticked = now - TICK;
+            }
+            Err(why) => self.lose(id, &why, now),
+        }
+    }
+
+    /// What is not urgent.
+    fn tick(&mut self, now: Instant) {
+        self.ticked = now;
+        self.leave_stuck(now);
+        let is_asking = self.cluster.next_ask().is_some_and(|at| at <= now)
+            || self.settings.idempotence && self.producer.is_none();
+        if is_asking {
+            self.ask(now);
+        }
+        let wanted: Vec<i32> = self.cluster.wanted().collect();
+        for id in wanted {
+            self.dial(id, now);
+        }
+    }
+
+    /// Leaves brokers that say nothing, and those that will soon not believe us any more.
+    fn leave_stuck(&mut self, now: Instant) {
+        let (mut stuck, mut old) = (Vec::new(), Vec::new());
+        let mut is_silent = false;
+        let has_brokers = self.links.iter().any(|(id, link)| *id >= 0 && link.is_up());
+        for (id, link) in &mut self.links {
+            let Some(connection) = link.connection() else { continue };
+            if connection.is_stuck(now, self.settings.request_timeout) {
+                stuck.push(*id);
+            } else if connection.asked() == 0 && (connection.is_old(now) || *id < 0 && has_brokers)
+            {
+                old.push(*id);
+            }
+            is_silent |= connection.is_stuck(now, SILENCE);
+        }
+        for id in stuck {
+            self.lose(id, "no answer in time", now);
+        }
+        for id in old {
+            self.hang_up(id, now);
+        }
+        if is_silent && now.duration_since(self.heard) > SILENCE {
+            self.counts.no_broker("no broker answers".into());
+        }
+    }
+}
+
+fn host_port(host: &str, port: i32) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

@@ -1,0 +1,76 @@
+//! Sending what is ready, as long as brokers take it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Sender;
+use crate::native::link::Asked;
+use crate::native::partition::State;
+use crate::native::request::Head;
+
+impl Sender {
+    /// Sends what is ready, as long as brokers take it.
+    pub(super) fn produce(&mut self, now: Instant) {
+        if self.settings.idempotence && self.producer.is_none() {
+            return;
+        }
+        let wanted: Vec<i32> = self.cluster.wanted().collect();
+        for id in wanted {
+            while self.may_produce(id, now) && self.produce_to(id, now) {}
+        }
+    }
+
+    /// Is the broker there, and is it time?
+    fn may_produce(&mut self, id: i32, now: Instant) -> bool {
+        let Some(is_full) = self.cluster.is_full(id) else { return false };
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let is_throttled = link.is_throttled(now);
+        let requests_max = self.settings.requests_max;
+        let since = *link.lingers.get_or_insert(now);
+        let Some(connection) = link.connection() else { return false };
+        // One that will not be believed much longer is left when its answers are there.
+        if is_throttled || connection.asked() >= requests_max || connection.is_old(now) {
+            return false;
+        }
+        is_full || now.duration_since(since) >= self.settings.linger
+    }
+
+    /// One request; `false` if there was nothing for it.
+    fn produce_to(&mut self, id: i32, now: Instant) -> bool {
+        let mut sent = Vec::new();
+        let mut bytes_left = self.settings.batch_bytes;
+        while bytes_left > 0 {
+            let Some(place) = self.cluster.next_ready(id) else { break };
+            let partition = self.cluster.partition(place);
+            let batch = partition.batch(&mut self.framer, self.limits, self.producer);
+            let Some(batch) = batch else { continue };
+            partition.state = State::Sent;
+            bytes_left = bytes_left.saturating_sub(batch.len());
+            sent.push((place, Bytes::from(batch)));
+        }
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        link.lingers = None;
+        if sent.is_empty() {
+            return false;
+        }
+        let mut batches: Vec<(&str, i32, Bytes)> = Vec::with_capacity(sent.len());
+        for (place, bytes) in &sent {
+            let (topic, index) = self.cluster.address(*place);
+            batches.push((topic, index, bytes.clone()));
+        }
+        batches.sort_by_key(|(topic, index, _)| (*topic, *index));
+        let Some(connection) = link.connection() else { return false };
+        let head = Head {
+            client_id: &self.settings.client_id,
+            correlation: connection.next_correlation(),
+        };
+        let timeout_ms = self.settings.request_timeout.as_millis() as i32;
+        let pieces = head.produce(self.settings.acks, timeout_ms, &batches);
+        connection.send(pieces, Asked::Produce(sent), now);
+        if let Err(error) = connection.flush() {
+            self.lose(id, &error.to_string(), now);
+        }
+        true
+    }
+}

@@ -1,0 +1,1 @@
+//! What a broker may do that real ones seldom do.
