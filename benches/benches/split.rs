@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_kafka::{Producer, ProducerConfig};
+use neckar_kafka::{Producer, ProducerConfig, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow};
 use neckard::config::{Split, SplitBy};
@@ -24,36 +24,43 @@ const BATCH_FLOWS: usize = 2048;
 const BATCHES: usize = 150;
 const ROUNDS: usize = 3;
 /// Customers; 0 is no splitter, but a second topic of all flows.
-const CASES: [u32; 5] = [0, 1, 10, 100, 1000];
+const CUSTOMERS: [u32; 5] = [0, 1, 10, 100, 1000];
+const TRANSPORTS: [Transport; 2] = [Transport::Native, Transport::Librdkafka];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() {
     let given = std::env::var("NECKAR_KAFKA").ok();
     let own = given.is_none().then(|| Broker::start().expect("Kafka starts"));
     let brokers = given.or(own.as_ref().map(Broker::address)).expect("one of both is there");
-    let mut figures = [const { Vec::new() }; CASES.len()];
+    let of = |transport| CUSTOMERS.map(|customers| (transport, customers));
+    let cases: Vec<(Transport, u32)> = TRANSPORTS.into_iter().flat_map(of).collect();
+    let mut figures = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
-        for (customers, figures) in CASES.iter().zip(&mut figures) {
-            figures.push(run(*customers, &brokers));
+        for ((transport, customers), figures) in cases.iter().zip(&mut figures) {
+            figures.push(run(*transport, *customers, &brokers));
         }
     }
     println!(
-        "| customers | ns per copy (lowest to highest) | of producing once more |\n| --- | --- | --- |"
+        "| transport | customers | ns per copy (lowest to highest) | of producing once more |\n\
+         | --- | --- | --- | --- |"
     );
     let mut once = f64::NAN;
-    for (customers, figures) in CASES.iter().zip(&mut figures) {
+    for ((transport, customers), figures) in cases.iter().zip(&mut figures) {
         figures.sort_by(f64::total_cmp);
         let median = figures[ROUNDS / 2];
         let (low, high) = (figures[0], figures[ROUNDS - 1]);
         if *customers == 0 {
             once = median;
         }
-        println!("| {customers} | {median:.0} ({low:.0} to {high:.0}) | {:.2} |", median / once);
+        let times = median / once;
+        println!(
+            "| {transport:?} | {customers} | {median:.0} ({low:.0} to {high:.0}) | {times:.2} |"
+        );
     }
 }
 
 /// Nanoseconds of processor time per flow.
-fn run(customers: u32, brokers: &str) -> f64 {
+fn run(transport: Transport, customers: u32, brokers: &str) -> f64 {
     let split = Split {
         cids: (1..=customers).collect(),
         by: SplitBy::Src,
@@ -61,13 +68,8 @@ fn run(customers: u32, brokers: &str) -> f64 {
         queue_batches: BATCHES,
         ..Split::default()
     };
-    let linger = 20;
-    let properties = [("queue.buffering.max.ms".to_string(), linger.to_string())];
-    let config = ProducerConfig {
-        brokers: vec![brokers.into()],
-        properties: properties.into(),
-        ..ProducerConfig::default()
-    };
+    let config =
+        ProducerConfig { transport, brokers: vec![brokers.into()], ..ProducerConfig::default() };
     let producer = Arc::new(Producer::new(&config).expect("good settings"));
     let batches = batches(customers.max(1));
     let counts = Arc::new(SplitterCounts::default());

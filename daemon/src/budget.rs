@@ -158,6 +158,12 @@ mod tests {
         config.output.kind = OutputKind::Kafka;
         config.batch.flows_max = 1000;
         config.batch.memory_bytes = 0;
+        // One producer to one broker; customers have a producer of their own.
+        assert_eq!(room(&config), Some(REQUESTS_BYTES));
+        config.split.cids = vec![1, 2, 3];
+        assert_eq!(room(&config), Some(2 * REQUESTS_BYTES));
+        config.split.cids.clear();
+        config.kafka.transport = crate::config::Transport::Librdkafka;
         // Two workers with two batches each, the least there is.
         assert_eq!(room(&config), Some(4 * 1000 * 192));
         config.split.cids = vec![1, 2, 3];

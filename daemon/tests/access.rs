@@ -68,7 +68,7 @@ fn a_broker_takes_whom_it_knows_and_nobody_else() {
     fs::write(&password, "wrong").unwrap();
     refused(&secured.sasl_tls, &scram_tls, &["authentication", "Authentication"]);
     // Mutual TLS without our own certificate, and a broker whom we have no reason to trust.
-    refused(&secured.tls, &tls, &["certificate", "SSL", "ssl"]);
+    refused(&secured.tls, &tls, &["wants a certificate", "SSL", "ssl"]);
     refused(&secured.sasl_tls, &["kafka.tls.enabled=true"], &["certificate"]);
 }
 

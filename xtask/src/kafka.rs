@@ -17,9 +17,11 @@ use crate::install;
 
 mod cluster;
 mod secured;
+mod tools;
 
 pub use cluster::Cluster;
 pub use secured::{PASSWORD, Secured, USER};
+pub use tools::java_consumer;
 
 const VERSION: &str = "4.3.1";
 /// How long a start may take: 5 s on a quiet machine with Java 17, more on one that compiles beside
@@ -48,6 +50,20 @@ impl Broker {
     /// Java or the jars cannot be had, or the broker does not come up; the message says which.
     pub fn start() -> io::Result<Self> {
         Self::start_on(free_port()?)
+    }
+
+    /// The same, telling clients to come by way of `advertised`, a port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_behind(advertised: u16) -> io::Result<Self> {
+        let port = free_port()?;
+        // Of a key that is there twice, Java takes the last.
+        let node = alone(port, free_port()?)
+            + &format!("advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}\n");
+        let mut broker = Self::format(port, &node, &cluster_id()?, None)?;
+        broker.restart()?;
+        Ok(broker)
     }
 
     /// The same on a given port.

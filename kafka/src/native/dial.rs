@@ -156,7 +156,10 @@ impl Dialogue<'_> {
         let head = Head { client_id: self.client_id, correlation: self.correlation };
         self.exchange(&request(&head)).map_err(|error| match &self.link {
             Link::Plain(_) => format!("hung up or silent: {error}"),
-            // Of a certificate that the other side does not take, TLS 1.3 tells only here.
+            // TLS 1.3 tells only now what the other side thinks of our certificate.
+            Link::Tls(_) if error.to_string().contains("Certificate") => {
+                format!("TLS: {error}: it wants a certificate of ours, or another one")
+            }
             Link::Tls(_) => format!("hung up or silent: TLS: {error}"),
         })
     }

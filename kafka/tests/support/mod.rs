@@ -1,4 +1,7 @@
 //! What the tests share.
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test uses what it needs")]
+
+pub(crate) mod proxy;
 
 /// Each test on both transports: they are to do the same.
 macro_rules! on_both {

@@ -1,0 +1,124 @@
+//! The native transport over a way that cuts, stalls, garbles and delays, to a real broker: nothing
+//! panics or hangs, the books are right at every look, and with idempotence every flow is there once
+//! and in order.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Transport};
+use neckar_proto::encode::BWNETFLOW;
+use neckar_proto::{Batch, Field, Flow, Rows};
+use support::proxy::Proxy;
+use xtask::kafka::{Broker, create_topic};
+
+const TOPIC: &str = "faults";
+const PARTITIONS: u32 = 3;
+const BATCH_FLOWS: u64 = 500;
+const TROUBLED: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn batch(first: u64) -> Arc<Batch> {
+    let mut batch = Batch::with_capacity(BATCH_FLOWS as usize, 1 << 20);
+    for index in first..first + BATCH_FLOWS {
+        let mut flow = Flow::default();
+        flow.set(Field::Bytes, 1 + index);
+        flow.set(Field::Packets, index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
+    }
+    Arc::new(batch)
+}
+
+/// `Bytes` by partition, in the order of the topic.
+fn read(brokers: &str) -> BTreeMap<i32, Vec<u64>> {
+    let config = ConsumerConfig {
+        brokers: vec![brokers.into()],
+        group: "faults".into(),
+        ..ConsumerConfig::default()
+    };
+    let mut found: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
+    let mut rows = Rows::default();
+    let visit = |record: &neckar_kafka::Record<'_>| {
+        rows.clear();
+        record.read(&mut rows).unwrap();
+        let bytes = rows.as_slice()[0].word_or_zero(Field::Bytes);
+        found.entry(record.place().0).or_default().push(bytes - 1);
+    };
+    Consumer::new(&config).unwrap().read_all(TOPIC, PATIENCE, visit).unwrap();
+    found
+}
+
+/// Produces through the troubled way; answers how many flows were taken, and what is in the topic.
+fn through(idempotence: bool, seed: u64) -> (u64, BTreeMap<i32, Vec<u64>>) {
+    let proxy = Proxy::open(seed).unwrap();
+    let broker = Broker::start_behind(proxy.port).unwrap();
+    proxy.lead_to(&broker.address());
+    create_topic(&broker.address(), TOPIC, PARTITIONS).unwrap();
+    let given = [
+        ("enable.idempotence", if idempotence { "true" } else { "false" }),
+        ("request.timeout.ms", "1000"),
+        ("reconnect.backoff.ms", "10"),
+        ("reconnect.backoff.max.ms", "100"),
+    ];
+    let config = ProducerConfig {
+        transport: Transport::Native,
+        brokers: vec![format!("127.0.0.1:{}", proxy.port)],
+        properties: given.map(|(name, value)| (name.into(), value.into())).into(),
+        ..ProducerConfig::default()
+    };
+    let producer = Producer::new(&config).unwrap();
+    let mut topic = producer.topic(TOPIC);
+    proxy.set_faults(true);
+    let started = Instant::now();
+    let mut sent = 0;
+    while started.elapsed() < TROUBLED {
+        let mut refused = Vec::new();
+        topic.submit(&batch(sent), &mut refused);
+        assert!(refused.is_empty());
+        sent += BATCH_FLOWS;
+        let counts = producer.counts();
+        assert_eq!(counts.submitted, counts.delivered + counts.failed + counts.in_flight);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let faults = proxy.faults();
+    assert!(faults >= 10, "only {faults} connections had a fault");
+    proxy.set_faults(false);
+    assert_eq!(producer.finish(Instant::now() + PATIENCE), 0, "{:?}", producer.counts());
+    let counts = producer.counts();
+    assert_eq!((counts.submitted, counts.delivered, counts.failed), (sent, sent, 0));
+    proxy.set_faults(false);
+    println!("idempotence {idempotence}: {sent} flows over {faults} faulty connections");
+    (sent, read(&format!("127.0.0.1:{}", proxy.port)))
+}
+
+#[test]
+fn with_idempotence_every_flow_is_there_once_and_in_order() {
+    let (sent, found) = through(true, 1);
+    for flows in found.values() {
+        assert!(flows.is_sorted(), "in order");
+    }
+    let mut all: Vec<u64> = found.into_values().flatten().collect();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..sent), "each once");
+}
+
+/// A broker that wrote and could not say so is given the flows again, in their place.
+#[test]
+fn without_it_every_flow_is_there_and_none_is_overtaken() {
+    let (sent, found) = through(false, 2);
+    let mut seen = vec![false; sent as usize];
+    for flows in found.values() {
+        // The first time that each is seen, nothing later was seen before.
+        let mut latest = None;
+        for flow in flows {
+            if !std::mem::replace(&mut seen[*flow as usize], true) {
+                assert!(Some(*flow) > latest, "{flow} behind {latest:?}");
+                latest = Some(*flow);
+            }
+        }
+    }
+    assert!(seen.iter().all(|seen| *seen));
+}
