@@ -103,25 +103,32 @@ impl Head<'_> {
     }
 
     /// Batches for partitions, those of one topic side by side. Answers the pieces in the order in
-    /// which they are to be sent.
+    /// which they are to be sent: long batches as they are, short ones copied together, since a piece
+    /// costs the system more than so many bytes.
     pub(super) fn produce<'a>(
         &self,
         acks: i16,
         timeout_ms: i32,
         batches: &[(&'a str, i32, Bytes)],
     ) -> Vec<Bytes> {
-        let mut pieces = Vec::with_capacity(2 * batches.len());
-        let mut open = BytesMut::with_capacity(64 + 64 * batches.len());
+        const SHORT_BYTES: usize = 8 << 10;
+        let of_topic =
+            |one: &(&'a str, i32, Bytes), other: &(&'a str, i32, Bytes)| one.0 == other.0;
+        let topics = || batches.chunk_by(of_topic);
+        let mut open = BytesMut::new();
         open.put_i32(0);
         self.put(PRODUCE, &mut open);
         // No transaction.
         open.put_i16(-1);
         open.put_i16(acks);
         open.put_i32(timeout_ms);
-        let of_topic =
-            |one: &(&'a str, i32, Bytes), other: &(&'a str, i32, Bytes)| one.0 == other.0;
-        open.put_i32(batches.chunk_by(of_topic).count() as i32);
-        for topic in batches.chunk_by(of_topic) {
+        open.put_i32(topics().count() as i32);
+        let of_topics: usize = topics().map(|topic| 2 + topic[0].0.len() + 4).sum();
+        let of_batches: usize = batches.iter().map(|(_, _, batch)| 4 + 4 + batch.len()).sum();
+        let len = open.len() + of_topics + of_batches - 4;
+        open[..4].copy_from_slice(&(len as i32).to_be_bytes());
+        let mut pieces = Vec::new();
+        for topic in topics() {
             let name = topic[0].0;
             open.put_i16(name.len() as i16);
             open.put_slice(name.as_bytes());
@@ -129,15 +136,16 @@ impl Head<'_> {
             for (_, partition, batch) in topic {
                 open.put_i32(*partition);
                 open.put_i32(batch.len() as i32);
-                pieces.push(open.split().freeze());
-                pieces.push(batch.clone());
+                if batch.len() <= SHORT_BYTES {
+                    open.put_slice(batch);
+                } else {
+                    pieces.push(open.split().freeze());
+                    pieces.push(batch.clone());
+                }
             }
         }
-        let len: usize = pieces.iter().map(Bytes::len).sum();
-        if let Some(first) = pieces.first_mut() {
-            let mut bytes = BytesMut::from(&first[..]);
-            bytes[..4].copy_from_slice(&(len as i32 - 4).to_be_bytes());
-            *first = bytes.freeze();
+        if !open.is_empty() {
+            pieces.push(open.freeze());
         }
         pieces
     }
@@ -159,9 +167,10 @@ mod tests {
     fn a_produce_request_is_what_the_crate_reads() {
         let head = Head { client_id: "neckard", correlation: 77 };
         let batch = |text: &'static [u8]| Bytes::from_static(text);
-        let batches =
-            [("a", 3, batch(b"one")), ("a", 0, batch(b"two")), ("b-1", 1, batch(b"three"))];
+        let long = Bytes::from(vec![7; 20_000]);
+        let batches = [("a", 3, batch(b"one")), ("a", 0, long), ("b-1", 1, batch(b"three"))];
         let pieces = head.produce(-1, 30_000, &batches);
+        assert_eq!(pieces.len(), 3, "short ones are copied, long ones are not");
         let mut bytes = Bytes::from(pieces.concat());
         assert_eq!(bytes.split_to(4).as_ref(), (bytes.len() as i32).to_be_bytes());
         let header = RequestHeader::decode(&mut bytes, 1).expect("a header");

@@ -48,6 +48,8 @@ pub(super) struct Sender {
     limits: Limits,
     links: BTreeMap<i32, Link>,
     seed: usize,
+    /// When the next broker's line has lingered long enough, or is not throttled any more.
+    due: Option<Instant>,
     /// When which partition may go again.
     resumptions: BinaryHeap<Resumption>,
     /// Who we are, if brokers are to know; asked for when there is none.
@@ -83,6 +85,7 @@ impl Sender {
             messages,
             poll,
             seed: 0,
+            due: None,
             resumptions: BinaryHeap::new(),
             producer: None,
             is_asking_producer: false,
@@ -120,10 +123,8 @@ impl Sender {
         if let Some(std::cmp::Reverse((at, _))) = self.resumptions.peek() {
             until = until.min(*at);
         }
-        for link in self.links.values() {
-            if let Some(since) = link.lingers.filter(|_| link.is_up()) {
-                until = until.min(since + self.settings.linger);
-            }
+        if let Some(due) = self.due {
+            until = until.min(due);
         }
         self.inbox.sleeps.store(true, Ordering::SeqCst);
         let wait = match self.messages.is_empty() {

@@ -12,6 +12,7 @@ use crate::native::request::Head;
 impl Sender {
     /// Sends what is ready, as long as brokers take it.
     pub(super) fn produce(&mut self, now: Instant) {
+        self.due = None;
         if self.settings.idempotence && self.producer.is_none() {
             return;
         }
@@ -21,19 +22,26 @@ impl Sender {
         }
     }
 
-    /// Is the broker there, and is it time?
+    /// Is the broker there, and is it time? If time is all that lacks, notes when it is.
     fn may_produce(&mut self, id: i32, now: Instant) -> bool {
         let Some(is_full) = self.cluster.is_full(id) else { return false };
         let Some(link) = self.links.get_mut(&id) else { return false };
-        let is_throttled = link.is_throttled(now);
+        let due =
+            match (*link.lingers.get_or_insert(now) + self.settings.linger, link.throttled_until) {
+                (_, Some(throttled)) if throttled > now => throttled,
+                _ if is_full => now,
+                (lingered, _) => lingered,
+            };
         let requests_max = self.settings.requests_max;
-        let since = *link.lingers.get_or_insert(now);
         let Some(connection) = link.connection() else { return false };
-        // One that will not be believed much longer is left when its answers are there.
-        if is_throttled || connection.asked() >= requests_max || connection.is_old(now) {
+        // An answer wakes us; one that will not be believed much longer is left when it has come.
+        if connection.asked() >= requests_max || connection.is_old(now) {
             return false;
         }
-        is_full || now.duration_since(since) >= self.settings.linger
+        if due > now {
+            self.due = Some(self.due.map_or(due, |sooner| sooner.min(due)));
+        }
+        due <= now
     }
 
     /// One request; `false` if there was nothing for it.
