@@ -244,8 +244,10 @@ fn a_topic_knows_its_own_flows_and_how_long_it_is_silent(transport: Transport) {
     assert_eq!(good.silence(), Duration::ZERO);
     let counts = silent.counts();
     assert_eq!((counts.submitted, counts.in_flight), (500, 500));
+    // With the flows' lengths or without.
     let bytes: usize = other.flows().map(<[u8]>::len).sum();
-    assert_eq!(counts.bytes_in_flight, bytes as u64);
+    let known = bytes as u64..=other.bytes().len() as u64;
+    assert!(known.contains(&counts.bytes_in_flight), "{counts:?}");
     assert_eq!(producer.finish(Instant::now()), 500);
     let counts = silent.counts();
     assert_eq!((counts.failed, counts.in_flight, counts.bytes_in_flight), (500, 0, 0));

@@ -193,6 +193,14 @@ impl Cluster {
         topic.ask_at = topic.ask_at.min(now);
     }
 
+    /// A broker is not there, or not known: its partitions may have other leaders by now.
+    pub(super) fn doubt_leader(&mut self, broker: i32, now: Instant) {
+        for partition in self.partitions.iter().filter(|partition| partition.leader == broker) {
+            let topic = &mut self.topics[partition.topic];
+            topic.ask_at = topic.ask_at.min(now + SOON);
+        }
+    }
+
     /// When the next topic is to be asked for.
     pub(super) fn next_ask(&self) -> Option<Instant> {
         self.topics.iter().map(|topic| topic.ask_at).min()

@@ -44,6 +44,13 @@ impl Framer {
     ) {
         let (mut bytes, mut flows) = (HEADER_BYTES, 0);
         while let Some(piece) = queue.front_mut() {
+            // As a rule, all of it fits.
+            let all = piece.bytes() + piece.flows.len() * RECORD_BYTES;
+            if bytes + all <= limits.bytes && flows + piece.flows.len() <= limits.flows {
+                (bytes, flows) = (bytes + all, flows + piece.flows.len());
+                taken.extend(queue.pop_front());
+                continue;
+            }
             let batch = &piece.of.batch;
             let fitting = piece.flows.iter().take_while(|flow| {
                 bytes += batch.flow(*flow as usize).len() + RECORD_BYTES;

@@ -218,7 +218,7 @@ impl Lane {
             }
             opened_ns => opened_ns / 1_000_000,
         };
-        let bytes = flows.iter().map(|flow| batch.flow(flow as usize).len() as u64).sum();
+        let bytes = flows.bytes_in(batch) as u64;
         let (batch, account) = (Arc::clone(batch), Arc::clone(&self.account));
         let size = (flows.len() as u64, bytes);
         let of = Arc::new(Submission::new(batch, self.options, account, time_ms as i64, size));
@@ -230,6 +230,3 @@ impl Lane {
 fn token(broker: i32) -> Token {
     Token(broker as u32 as usize)
 }
-
-#[cfg(test)]
-mod tests;

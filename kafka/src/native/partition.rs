@@ -183,6 +183,7 @@ impl Partition {
                 self.queue.push_front(piece);
             }
         } else {
+            let bytes = self.taken.iter().map(Piece::longest).max().unwrap_or(bytes);
             self.too_long = Some(bytes);
             self.report(Some(TOO_LONG), counts);
             let queue = std::mem::take(&mut self.queue);

@@ -85,6 +85,20 @@ impl Flows {
         self.range.clone().map(move |at| list.map_or(at, |list| list[at as usize]))
     }
 
+    /// As a range of the batch, if they stand side by side there.
+    fn side_by_side(&self) -> Option<Range<usize>> {
+        let is_range = self.list.is_none() && !self.range.is_empty();
+        is_range.then_some(self.range.start as usize..self.range.end as usize)
+    }
+
+    /// Bytes that they take in `batch`, their lengths' few among them where that is quicker told.
+    pub(super) fn bytes_in(&self, batch: &Batch) -> usize {
+        match self.side_by_side() {
+            Some(range) => batch.delimited(range).len(),
+            None => self.iter().map(|flow| batch.flow(flow as usize).len()).sum(),
+        }
+    }
+
     /// Takes the first so many out.
     pub(super) fn split_off_front(&mut self, count: usize) -> Self {
         let middle = self.range.end.min(self.range.start + count as u32);
@@ -107,9 +121,15 @@ impl Piece {
         self.of.report(counts, self.flows.len() as u64, error);
     }
 
-    /// Bytes of its flows, without framing.
+    /// Bytes of its flows, as [`Flows::bytes_in`] has them.
     pub(super) fn bytes(&self) -> usize {
-        self.flows.iter().map(|flow| self.of.batch.flow(flow as usize).len()).sum()
+        self.flows.bytes_in(&self.of.batch)
+    }
+
+    /// Bytes of its longest flow.
+    pub(super) fn longest(&self) -> usize {
+        let len = |flow: u32| self.of.batch.flow(flow as usize).len();
+        self.flows.iter().map(len).max().unwrap_or(0)
     }
 
     /// Takes the first so many flows out.

@@ -298,6 +298,7 @@ impl Sender {
             self.counts.complain(format!("{}: {why}", link.address));
         }
         self.hang_up(id, now);
+        self.cluster.doubt_leader(id, now);
         if !self.links.values().any(Link::is_up) {
             self.counts.no_broker("no broker answers".into());
         }
@@ -357,7 +358,11 @@ impl Sender {
         }
         let wanted: Vec<i32> = self.cluster.wanted().collect();
         for id in wanted {
-            self.dial(id, now);
+            match self.links.contains_key(&id) {
+                true => self.dial(id, now),
+                // It leads, they say, and they do not say where it is.
+                false => self.cluster.doubt_leader(id, now),
+            }
         }
     }
 

@@ -1,1 +1,0 @@
-//! What a broker may do that real ones seldom do.
