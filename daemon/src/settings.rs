@@ -102,25 +102,38 @@ pub fn producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem
         Compression::Lz4 => "lz4",
         Compression::Zstd => "zstd",
     };
-    let mut derived = access::properties(&config.kafka)?;
-    let acks = match config.kafka.acks {
-        Acks::Leader if !config.kafka.idempotence => "1",
-        Acks::Leader | Acks::All => "all",
-    };
-    derived.insert("acks".into(), acks.into());
-    derived.insert("enable.idempotence".into(), config.kafka.idempotence.to_string());
     let transport = match config.kafka.transport {
         Transport::Auto => neckar_kafka::Transport::Auto,
         Transport::Native => neckar_kafka::Transport::Native,
         Transport::Librdkafka => neckar_kafka::Transport::Librdkafka,
     };
-    Ok(neckar_kafka::ProducerConfig {
+    let mut settings = neckar_kafka::ProducerConfig {
         transport,
         brokers: config.kafka.brokers.clone(),
         compression: compression.into(),
-        derived,
+        derived: access::properties(&config.kafka)?,
         properties: config.kafka.properties.clone(),
-    })
+    };
+    let is_safe = is_idempotent(config, &settings);
+    let acks = if is_safe || config.kafka.acks == Some(Acks::All) { "all" } else { "1" };
+    settings.derived.insert("acks".into(), acks.into());
+    settings.derived.insert("enable.idempotence".into(), is_safe.to_string());
+    Ok(settings)
+}
+
+/// As the configuration says; if it does not, where it costs nothing.
+fn is_idempotent(config: &Config, settings: &neckar_kafka::ProducerConfig) -> bool {
+    let kafka = &config.kafka;
+    let is_native = || {
+        // A mistake in it is told by whoever uses it.
+        let choice = settings.choice();
+        choice.is_ok_and(|choice| choice.transport == neckar_kafka::Transport::Native)
+    };
+    let says_acks = ["acks", "request.required.acks"].iter().any(|name| {
+        kafka.properties.get(*name).is_some_and(|acks| !["all", "-1"].contains(&acks.as_str()))
+    });
+    let may_be = kafka.acks != Some(Acks::Leader) && !says_acks;
+    kafka.idempotence.unwrap_or_else(|| may_be && is_native())
 }
 
 /// What topics that are made on request are like; `None` if none are.
@@ -209,5 +222,44 @@ pub fn steer<'a>(config: &Config, mut group: impl Iterator<Item = &'a Socket>) {
     let workers = 1 + group.count();
     if let Err(error) = ingest::steer_by_cpu(first, workers) {
         log::warn!("steering by cpu is not to be had ({error}); the kernel's hash decides");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idempotence_is_on_where_it_costs_nothing_and_nobody_says_otherwise() {
+        type Change = fn(&mut crate::config::Kafka);
+        let cases: [(Change, &str, &str); 6] = [
+            (|_| {}, "all", "true"),
+            (|kafka| kafka.acks = Some(Acks::Leader), "1", "false"),
+            (|kafka| kafka.acks = Some(Acks::All), "all", "true"),
+            (|kafka| kafka.idempotence = Some(false), "1", "false"),
+            (|kafka| kafka.transport = Transport::Librdkafka, "1", "false"),
+            (
+                |kafka| {
+                    kafka.transport = Transport::Librdkafka;
+                    kafka.idempotence = Some(true);
+                },
+                "all",
+                "true",
+            ),
+        ];
+        for (index, (change, acks, idempotence)) in cases.into_iter().enumerate() {
+            let mut config = Config::default();
+            change(&mut config.kafka);
+            let derived = producer(&config).expect("nothing is missing").derived;
+            let found = (derived["acks"].as_str(), derived["enable.idempotence"].as_str());
+            assert_eq!(found, (acks, idempotence), "case {index}");
+        }
+        // A property goes past the keys, and wins.
+        let mut config = Config::default();
+        config.kafka.properties.insert("acks".into(), "1".into());
+        let settings = producer(&config).expect("nothing is missing");
+        assert_eq!(settings.derived["enable.idempotence"], "false");
+        let choice = settings.choice().expect("librdkafka takes it");
+        assert_eq!(choice.transport, neckar_kafka::Transport::Native);
     }
 }

@@ -1,8 +1,9 @@
-//! Batches of encoded flows into Kafka, and records back out, through librdkafka.
+//! Batches of encoded flows into Kafka, and records back out.
 //!
 //! In: [`Batch`](neckar_proto::Batch)es, shared and not copied. Out: counted reports. One
-//! [`Producer`] a process, one [`Topic`] a thread and topic. `produce.rs` is the only file with C
-//! calls and the only unsafe one. And back out again: a [`Consumer`] of the topic's records.
+//! [`Producer`] a process, one [`Topic`] a thread and topic, over one of two transports: `native`
+//! frames record batches itself, `librdkafka` has the only file with C calls, `produce.rs`, which is
+//! the only unsafe one. And back out again: a [`Consumer`] of the topic's records, through librdkafka.
 //!
 //! A [`FlowReader`] takes records apart that anybody wrote: bare, behind their length or packed, with
 //! the numbers of bwNetFlow, flowpipeline (v1, v2), goflow or goflow2.

@@ -34,11 +34,13 @@ pub struct Kafka {
     /// flows and have no key themselves.
     pub key: Key,
     /// Who has to have a flow before it counts as delivered: `leader` (what it had not replicated
-    /// goes with it if it crashes) or `all` (replicas in sync).
-    pub acks: Acks,
+    /// goes with it if it crashes) or `all` (replicas in sync). Left out, it is `all` with
+    /// idempotence and `leader` without.
+    pub acks: Option<Acks>,
     /// Have the broker drop what it gets twice, and keep the order, through retries. It implies
-    /// `acks` of `all`.
-    pub idempotence: bool,
+    /// `acks` of `all`. Left out, it is on with the native transport, where it costs nothing, unless
+    /// `acks` is `leader`; and off with librdkafka, which ends for good where a broker forgets.
+    pub idempotence: Option<bool>,
     /// Anything else that librdkafka knows, passed through and checked at start.
     pub properties: BTreeMap<String, String>,
     /// Topics made on request.
@@ -140,11 +142,10 @@ pub enum Key {
 }
 
 /// See [`Kafka::acks`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "documented at the key")]
 pub enum Acks {
-    #[default]
     Leader,
     All,
 }
@@ -173,8 +174,8 @@ impl Default for Kafka {
             framing: Framing::Bare,
             packed_bytes: 256 << 10,
             key: Key::None,
-            acks: Acks::Leader,
-            idempotence: false,
+            acks: None,
+            idempotence: None,
             create: Create::default(),
             tls: Tls::default(),
             sasl: Sasl::default(),

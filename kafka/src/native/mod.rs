@@ -33,8 +33,6 @@ mod settings;
 mod tls;
 mod verdict;
 
-#[cfg(fuzzing)]
-pub(crate) use response::fuzz;
 pub(crate) use settings::Settings;
 
 use crate::account::Account;

@@ -32,6 +32,8 @@ pub(super) const WAKER: Token = Token(usize::MAX);
 const TICK: Duration = Duration::from_millis(50);
 /// A broker that has been asked and says nothing for so long is in trouble.
 const SILENCE: Duration = Duration::from_secs(3);
+/// Between one refusal of a producer's number and the next question.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Messages taken between looks at the sockets.
 const MESSAGES_MAX: usize = 4096;
 
@@ -55,6 +57,8 @@ pub(super) struct Sender {
     /// Who we are, if brokers are to know; asked for when there is none.
     producer: Option<ProducerId>,
     is_asking_producer: bool,
+    /// A broker that refuses a number is not asked again before.
+    ask_producer_at: Instant,
     /// When a broker said something last.
     heard: Instant,
     ticked: Instant,
@@ -89,6 +93,7 @@ impl Sender {
             resumptions: BinaryHeap::new(),
             producer: None,
             is_asking_producer: false,
+            ask_producer_at: now,
             heard: now,
             ticked: now,
             chance: RandomState::new(),
@@ -208,6 +213,7 @@ impl Sender {
                 if error == 0 {
                     self.producer = Some((id, epoch));
                 } else {
+                    self.ask_producer_at = now + PAUSE;
                     let name = super::dial::name_of(error);
                     self.counts.no_broker(format!("no producer's number: {name}"));
                 }
@@ -351,8 +357,8 @@ impl Sender {
     fn tick(&mut self, now: Instant) {
         self.ticked = now;
         self.leave_stuck(now);
-        let is_asking = self.cluster.next_ask().is_some_and(|at| at <= now)
-            || self.settings.idempotence && self.producer.is_none();
+        let is_asking =
+            self.cluster.next_ask().is_some_and(|at| at <= now) || self.lacks_producer(now);
         if is_asking {
             self.ask(now);
         }
@@ -364,6 +370,12 @@ impl Sender {
                 false => self.cluster.doubt_leader(id, now),
             }
         }
+    }
+
+    /// Is a producer's number to be asked for?
+    fn lacks_producer(&self, now: Instant) -> bool {
+        let is_due = !self.is_asking_producer && now >= self.ask_producer_at;
+        self.settings.idempotence && self.producer.is_none() && is_due
     }
 
     /// Leaves brokers that say nothing, and those that will soon not believe us any more.

@@ -21,8 +21,7 @@ impl Sender {
         let least = ids.into_iter().min_by_key(|id| self.links.get_mut(id).map(load));
         let Some(id) = least else { return self.dial_seed(now) };
         let topics = self.cluster.due(now, PATIENCE);
-        let needs_producer =
-            self.settings.idempotence && self.producer.is_none() && !self.is_asking_producer;
+        let needs_producer = self.lacks_producer(now);
         let Some(connection) = self.links.get_mut(&id).and_then(Link::connection) else { return };
         let client_id = &self.settings.client_id;
         if !topics.is_empty() {
