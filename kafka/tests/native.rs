@@ -181,6 +181,24 @@ fn a_broker_that_goes_down_and_comes_back_loses_nothing() {
     assert!(found.into_iter().eq(1..=FLOWS));
 }
 
+/// Also those that stood in line for one that never comes back.
+#[test]
+fn flows_leave_the_line_of_a_leader_that_is_gone() {
+    let cluster = cluster(2, 1);
+    cluster.partition_leader(TOPIC, 0, Some(1)).unwrap();
+    let producer = producer(&cluster, &[]);
+    let mut topic = producer.topic(TOPIC);
+    submit(&mut topic, &batch(0, 1000));
+    assert_eq!(finish(&producer).delivered, 1000);
+    cluster.broker_down(1).unwrap();
+    submit(&mut topic, &batch(1000, 1000));
+    std::thread::sleep(Duration::from_millis(300));
+    submit(&mut topic, &batch(2000, 1000));
+    assert!(producer.counts().in_flight > 0);
+    cluster.partition_leader(TOPIC, 0, Some(2)).unwrap();
+    assert_eq!(finish(&producer).delivered, FLOWS);
+}
+
 /// A thousand topics of a few flows each: all of them arrive, by few requests.
 #[test]
 fn many_topics_share_requests() {

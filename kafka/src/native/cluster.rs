@@ -250,7 +250,12 @@ impl Cluster {
             let partition = &mut self.partitions[*at];
             partition.forget_limits();
             let leader = leaders.get(&partition.index);
-            partition.leader = leader.copied().unwrap_or(-1);
+            let before = std::mem::replace(&mut partition.leader, leader.copied().unwrap_or(-1));
+            if partition.state == State::Ready && partition.leader != before {
+                // Its old leader may never be there again to let it go.
+                partition.state = State::Idle;
+                self.ready.entry(before).or_default().retain(|other| other != at);
+            }
             if leader.is_none() && !told.is_empty() {
                 // The topic was made anew with fewer.
                 self.topics[place].waiting.extend(partition.take_all());

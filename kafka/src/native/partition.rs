@@ -215,8 +215,12 @@ impl Partition {
 
     /// Is there enough for a whole batch?
     pub(super) fn is_full(&self, limits: Limits) -> bool {
-        let flows: usize = self.queue.iter().map(|piece| piece.flows.len()).sum();
-        flows >= limits.flows || flows * TYPICAL_BYTES >= limits.bytes
+        let enough = limits.flows.min(limits.bytes / TYPICAL_BYTES);
+        let mut flows = 0;
+        self.queue.iter().any(|piece| {
+            flows += piece.flows.len();
+            flows >= enough
+        })
     }
 
     /// When it may go again.
