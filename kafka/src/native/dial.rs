@@ -3,7 +3,7 @@
 //! Straight-line and blocking, on a thread of its own for each try, with a time limit on every step:
 //! the sender goes on meanwhile, also while a name server is silent.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -139,7 +139,7 @@ fn secure(
         .map_err(|error| format!("TLS: {error}"))?;
     let mut connection =
         ClientConnection::new(Arc::clone(config), name).map_err(|error| format!("TLS: {error}"))?;
-    connection.complete_io(&mut socket).map_err(|error| format!("TLS: {error}"))?;
+    connection.complete_io(&mut socket).map_err(|error| format!("TLS: {}", words_of(&error)))?;
     Ok(StreamOwned::new(connection, socket))
 }
 
@@ -155,12 +155,12 @@ impl Dialogue<'_> {
         self.correlation += 1;
         let head = Head { client_id: self.client_id, correlation: self.correlation };
         self.exchange(&request(&head)).map_err(|error| match &self.link {
-            Link::Plain(_) => format!("hung up or silent: {error}"),
+            Link::Plain(_) => format!("hung up or silent: {}", words_of(&error)),
             // TLS 1.3 tells only now what the other side thinks of our certificate.
             Link::Tls(_) if error.to_string().contains("Certificate") => {
                 format!("TLS: {error}: it wants a certificate of ours, or another one")
             }
-            Link::Tls(_) => format!("hung up or silent: TLS: {error}"),
+            Link::Tls(_) => format!("hung up or silent: TLS: {}", words_of(&error)),
         })
     }
 
@@ -248,6 +248,14 @@ fn session(sasl: &Sasl) -> Result<Session, SASLError> {
     let config = SASLConfig::with_credentials(None, username, password)?;
     let mechanism = Mechname::parse(sasl.mechanism.as_bytes()).expect("a checked mechanism");
     SASLClient::new(config).start_suggested(&[mechanism])
+}
+
+/// The system calls a time-out a lack of resources.
+fn words_of(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("no answer within {STEP:?}"),
+        _ => error.to_string(),
+    }
 }
 
 /// What TCP and TLS have in common.

@@ -157,6 +157,17 @@ fn a_count_is_not_believed() {
     assert_eq!(metadata(&mut Reader(&bytes), |_, _, _| {}, |_| {}), Err(Malformed));
 }
 
+#[test]
+fn the_corpus_holds() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/kafka");
+    let inputs: Vec<_> = std::fs::read_dir(folder).expect("it is in the repository").collect();
+    assert!(inputs.len() > 50, "{} inputs", inputs.len());
+    for input in inputs {
+        let path = input.expect("it can be read").path();
+        fuzz(&std::fs::read(path).expect("it can be read"));
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_end_in_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
