@@ -199,6 +199,36 @@ fn flows_leave_the_line_of_a_leader_that_is_gone() {
     assert_eq!(finish(&producer).delivered, FLOWS);
 }
 
+#[test]
+fn a_topic_that_nobody_leads_is_told() {
+    let cluster = cluster(1, 1);
+    cluster.partition_leader(TOPIC, 0, None).unwrap();
+    let producer = producer(&cluster, &[]);
+    submit(&mut producer.topic(TOPIC), &batch(0, 10));
+    let started = Instant::now();
+    let told = || producer.counts().trouble.is_some_and(|words| words.contains(TOPIC));
+    while !told() {
+        assert!(started.elapsed() < PATIENCE, "{:?}", producer.counts());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    cluster.partition_leader(TOPIC, 0, Some(1)).unwrap();
+    let counts = finish(&producer);
+    assert_eq!((counts.delivered, counts.trouble), (10, None));
+}
+
+/// Whatever outlives the producer is answered for all the same.
+#[test]
+fn flows_that_come_after_the_end_are_counted() {
+    let cluster = cluster(1, 1);
+    let producer = producer(&cluster, &[]);
+    let mut topic = producer.topic(TOPIC);
+    drop(producer);
+    let batch = batch(0, 10);
+    submit(&mut topic, &batch);
+    assert_eq!((topic.counts().failed, topic.counts().in_flight), (10, 0));
+    assert_eq!(Arc::strong_count(&batch), 1);
+}
+
 /// A thousand topics of a few flows each: all of them arrive, by few requests.
 #[test]
 fn many_topics_share_requests() {

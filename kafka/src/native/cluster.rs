@@ -18,6 +18,8 @@ use crate::partitioner::sort_by_key;
 /// How soon a topic is asked for again while something is missing, and at the latest.
 const SOON: Duration = Duration::from_millis(100);
 const DOUBLINGS_MAX: u32 = 6;
+/// After so many, some three seconds, it is worth a word.
+const MISSES: u32 = 5;
 /// Topics that one request asks for.
 const TOPICS_MAX: usize = 1000;
 
@@ -54,6 +56,8 @@ pub(super) struct Cluster {
     limits: Limits,
     refresh: Duration,
     places: Vec<Vec<u32>>,
+    /// A numbered batch was given up on: see [`Partition::give_up`].
+    has_hole: bool,
 }
 
 impl Cluster {
@@ -68,7 +72,13 @@ impl Cluster {
             limits,
             refresh,
             places: Vec::new(),
+            has_hole: false,
         }
+    }
+
+    /// Must we number anew? Asked once.
+    pub(super) fn take_hole(&mut self) -> bool {
+        std::mem::take(&mut self.has_hole)
     }
 
     /// Somebody will submit to this topic, under this key.
@@ -96,9 +106,8 @@ impl Cluster {
 
     /// Flows for the topic of this key.
     pub(super) fn submit(&mut self, key: usize, piece: Piece) {
-        if let Some(place) = self.keys.get(&key) {
-            self.assign(*place, piece);
-        }
+        // Registered before anything was submitted.
+        self.assign(self.keys[&key], piece);
     }
 
     fn assign(&mut self, place: usize, piece: Piece) {
@@ -201,6 +210,13 @@ impl Cluster {
         }
     }
 
+    /// A topic that flows wait for and that is not to be had, for people.
+    pub(super) fn missing(&self) -> Option<String> {
+        let is_missing = |topic: &&Topic| topic.misses >= MISSES && !topic.waiting.is_empty();
+        let topic = self.topics.iter().find(is_missing)?;
+        Some(format!("topic {} is not there, or nobody leads it", topic.name))
+    }
+
     /// When the next topic is to be asked for.
     pub(super) fn next_ask(&self) -> Option<Instant> {
         self.topics.iter().map(|topic| topic.ask_at).min()
@@ -282,7 +298,7 @@ impl Cluster {
             let partition = &mut self.partitions[*at];
             // What is under way is answered for by whom it was sent to.
             if error.is_none() || partition.state != State::Sent {
-                partition.give_up(error, &self.counts);
+                self.has_hole |= partition.give_up(error, &self.counts);
             }
         }
     }

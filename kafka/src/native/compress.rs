@@ -20,7 +20,7 @@ pub(crate) enum Codec {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Compression {
     pub(super) codec: Codec,
-    /// As librdkafka takes it: 0 to 9 of gzip, 0 to 12 of lz4; of zstd, where negative is faster.
+    /// As librdkafka takes it, 0 to 12; ours if there is none.
     pub(super) level: Option<i32>,
 }
 

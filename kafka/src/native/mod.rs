@@ -37,7 +37,7 @@ pub(crate) use settings::Settings;
 
 use crate::account::Account;
 use crate::config::{ConfigError, ProducerConfig};
-use crate::counts::Counts;
+use crate::counts::{Counts, PURGED};
 use crate::leaders::Leaders;
 use crate::topic::TopicOptions;
 use dial::{Dialed, Dialer};
@@ -75,13 +75,14 @@ struct Inbox {
 }
 
 impl Inbox {
-    fn send(&self, message: Message) {
-        // The thread outlives all who send to it, but for those who come at the end.
-        let _ = self.messages.send(message);
+    /// The message comes back if the thread has ended.
+    fn send(&self, message: Message) -> Option<Message> {
+        let unsent = self.messages.send(message).err().map(|error| error.0);
         if self.sleeps.swap(false, Ordering::SeqCst) {
             // It looks by itself before long.
             let _ = self.waker.wake();
         }
+        unsent
     }
 }
 
@@ -220,7 +221,10 @@ impl Lane {
         let (batch, account) = (Arc::clone(batch), Arc::clone(&self.account));
         let size = (flows.len() as u64, bytes);
         let of = Arc::new(Submission::new(batch, self.options, account, time_ms as i64, size));
-        self.inbox.send(Message::Submit(self.key, Piece { of, flows }));
+        let unsent = self.inbox.send(Message::Submit(self.key, Piece { of, flows }));
+        if let Some(Message::Submit(_, piece)) = unsent {
+            piece.report(&self.counts, Some(PURGED[0]));
+        }
     }
 }
 

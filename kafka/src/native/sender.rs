@@ -156,6 +156,11 @@ impl Sender {
                 Message::Dialed(id, address, result) => self.dialed(id, &address, result, now),
                 Message::Purge => self.purge(now),
                 Message::Stop => {
+                    for message in self.messages.try_iter() {
+                        if let Message::Submit(key, piece) = message {
+                            self.cluster.submit(key, piece);
+                        }
+                    }
                     self.purge(now);
                     return false;
                 }
@@ -166,6 +171,9 @@ impl Sender {
 
     fn purge(&mut self, now: Instant) {
         self.cluster.purge();
+        if self.cluster.take_hole() {
+            self.producer = None;
+        }
         self.resumptions.clear();
         // What comes back now is about flows that are answered for.
         let up: Vec<i32> =
@@ -243,6 +251,13 @@ impl Sender {
             |told| cluster.told(&told, now),
         )?;
         self.counts.broker_answers();
+        if let Some(words) = self.cluster.missing() {
+            self.counts.complain(words.clone());
+            self.counts.no_broker(words);
+        }
+        if self.cluster.take_hole() {
+            self.producer = None;
+        }
         for (id, address) in brokers {
             match self.links.get(&id) {
                 Some(link) if link.address == address => {}

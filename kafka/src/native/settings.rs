@@ -118,7 +118,7 @@ impl Settings {
         for (name, value) in &given {
             settings.set(name, value).map_err(|why| refuse(name, value, why))?;
         }
-        settings.secure(&given).map_err(|(name, why)| refuse(name, "", why))?;
+        settings.secure(&given).map_err(|(name, why)| refuse(&name, "", why))?;
         if settings.idempotence && settings.acks != -1 {
             // As librdkafka: what was said of idempotence wins over what was not said of acks.
             if config.properties.contains_key("acks") {
@@ -147,7 +147,9 @@ impl Settings {
                 self.compression.codec = Codec::named(value).ok_or(UNKNOWN)?;
             }
             "compression.level" => {
-                self.compression.level = Some(value.parse().map_err(|_| UNKNOWN)?);
+                // -1 is librdkafka's word for the codec's own.
+                let level: i32 = value.parse().map_err(|_| UNKNOWN)?;
+                self.compression.level = Some(level).filter(|level| *level >= 0);
             }
             "message.max.bytes" => self.message_bytes = number(value)?,
             "batch.size" => self.batch_bytes = number(value)?,
@@ -178,7 +180,7 @@ impl Settings {
     fn secure(
         &mut self,
         given: &std::collections::BTreeMap<&str, &str>,
-    ) -> Result<(), (&'static str, &'static str)> {
+    ) -> Result<(), (String, &'static str)> {
         const KNOWN: [&str; 7] = [
             "ssl.ca.location",
             "ssl.certificate.location",
@@ -192,8 +194,7 @@ impl Settings {
             (name.starts_with("ssl.") || name.starts_with("sasl.")) && !KNOWN.contains(*name)
         };
         match given.keys().find(unknown) {
-            Some(&"ssl.key.password") => return Err(("ssl.key.password", "keys with a password")),
-            Some(_) => return Err(("ssl or sasl", "such a property")),
+            Some(name) => return Err((name.to_string(), "this property")),
             None => {}
         }
         let of = |name| given.get(name).copied().unwrap_or_default().to_owned();
@@ -208,7 +209,7 @@ impl Settings {
         if protocol.starts_with("sasl") {
             let mechanism = format!("{}{}", of("sasl.mechanism"), of("sasl.mechanisms"));
             if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str()) {
-                return Err(("sasl.mechanisms", "any but PLAIN and SCRAM"));
+                return Err(("sasl.mechanisms".into(), "any but PLAIN and SCRAM"));
             }
             let (username, password) = (of("sasl.username"), of("sasl.password"));
             self.security.sasl = Some(Sasl { mechanism, username, password });
@@ -249,6 +250,7 @@ mod tests {
             ("acks", "all"),
             ("compression.codec", "zstd"),
             ("linger.ms", "7.5"),
+            ("compression.level", "-1"),
             ("bootstrap.servers", "a:1, b:2"),
             ("security.protocol", "SASL_SSL"),
             ("sasl.mechanism", "SCRAM-SHA-512"),
@@ -256,6 +258,7 @@ mod tests {
         ]))
         .expect("all are known");
         assert_eq!((settings.acks, settings.compression.codec), (-1, Codec::Zstd));
+        assert_eq!(settings.compression.level, None, "the codec's own");
         assert_eq!(settings.linger, Duration::from_micros(7500));
         assert_eq!(settings.brokers, ["a:1", "b:2"]);
         assert!(settings.security.tls.is_some());
@@ -270,6 +273,7 @@ mod tests {
             ("message.timeout.ms", "5000"),
             ("statistics.interval.ms", "1000"),
             ("ssl.key.password", "x"),
+            ("ssl.cipher.suites", "x"),
         ] {
             let mut config = config(&[("security.protocol", "sasl_plaintext"), (name, value)]);
             let choice = config.choice().expect("librdkafka takes it");
