@@ -193,9 +193,8 @@ impl Settings {
         let unknown = |name: &&&str| {
             (name.starts_with("ssl.") || name.starts_with("sasl.")) && !KNOWN.contains(*name)
         };
-        match given.keys().find(unknown) {
-            Some(name) => return Err((name.to_string(), "this property")),
-            None => {}
+        if let Some(name) = given.keys().find(unknown) {
+            return Err((name.to_string(), "this property"));
         }
         let of = |name| given.get(name).copied().unwrap_or_default().to_owned();
         let protocol = of("security.protocol").to_lowercase();
