@@ -102,6 +102,17 @@ impl Board {
         }
         troubles
     }
+
+    /// Why no flows should be sent here now, by room; empty if they may be. An output in trouble is
+    /// no reason where there is a spool.
+    #[must_use]
+    pub fn refusals(&self) -> BTreeMap<&'static str, String> {
+        let mut reasons = self.troubles();
+        if self.output.counts().spool.is_some() {
+            reasons.remove("output");
+        }
+        reasons
+    }
 }
 
 impl Snapshot {

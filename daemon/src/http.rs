@@ -1,6 +1,7 @@
-//! The http thread: `/metrics`, `/healthz` and the page. Reads counters; no worker ever waits for
-//! it.
+//! The http thread: `/metrics`, `/healthz`, `/readyz` and the page. Reads counters; no worker ever
+//! waits for it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -75,6 +76,7 @@ fn routes(board: Arc<Board>) -> Router {
         .route("/", get(|| async { Html(PAGE) }))
         .route("/metrics", get(serve_metrics))
         .route("/healthz", get(serve_health))
+        .route("/readyz", get(serve_readiness))
         .route("/status.json", get(serve_status))
         .with_state(board)
 }
@@ -83,13 +85,22 @@ async fn serve_metrics(State(board): State<Arc<Board>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&board))
 }
 
-/// 200 if all is well, 503 with the reasons if not.
+/// Is all well?
 async fn serve_health(State(board): State<Arc<Board>>) -> Response {
-    let troubles = board.troubles();
-    if troubles.is_empty() {
-        return Json(serde_json::json!({"status": "ok"})).into_response();
+    verdict("ok", "degraded", &board.troubles())
+}
+
+/// Should flows be sent here?
+async fn serve_readiness(State(board): State<Arc<Board>>) -> Response {
+    verdict("ready", "not ready", &board.refusals())
+}
+
+/// 200 if there is no reason against it, 503 with the reasons if there are.
+fn verdict(good: &str, bad: &str, reasons: &BTreeMap<&'static str, String>) -> Response {
+    if reasons.is_empty() {
+        return Json(serde_json::json!({"status": good})).into_response();
     }
-    let body = serde_json::json!({"status": "degraded", "reasons": troubles});
+    let body = serde_json::json!({"status": bad, "reasons": reasons});
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 

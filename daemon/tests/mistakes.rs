@@ -124,6 +124,23 @@ fn a_broker_that_is_away_is_no_reason_to_exit() {
         status == 503 && body.contains("output") && body.contains("127.0.0.1:1")
     });
     assert_eq!(neckard.metric("neckar_output_up"), 0);
+    let (status, body) = neckard.fetch("/readyz");
+    assert!(status == 503 && body.contains("not ready") && body.contains("output"), "{body}");
+    let (status, _) = neckard.stop();
+    assert!(status.success());
+}
+
+#[test]
+fn a_broker_that_is_away_leaves_one_with_a_spool_ready() {
+    let spool = scratch("ready-spool");
+    let neckard = Neckard::start(&[
+        "output.kind=kafka",
+        "kafka.brokers=[\"127.0.0.1:1\"]",
+        "stop.deadline_s=1",
+        &format!("spool.directory={}", spool.display()),
+    ]);
+    wait_until("/healthz tells", Duration::from_secs(30), || neckard.fetch("/healthz").0 == 503);
+    assert_eq!(neckard.fetch("/readyz"), (200, "{\"status\":\"ready\"}".into()));
     let (status, _) = neckard.stop();
     assert!(status.success());
 }
