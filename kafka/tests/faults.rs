@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Transport};
+use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Rows};
 use support::proxy::Proxy;
-use xtask::kafka::{Broker, create_topic};
+use xtask::kafka::{Broker, create_topic, end_offsets};
 
 const TOPIC: &str = "faults";
 const PARTITIONS: u32 = 3;
@@ -51,6 +51,23 @@ fn read(brokers: &str) -> BTreeMap<i32, Vec<u64>> {
     found
 }
 
+fn producer(proxy: &Proxy, properties: &[(&str, &str)]) -> Producer {
+    let own = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+    let config = ProducerConfig {
+        transport: Transport::Native,
+        brokers: vec![format!("127.0.0.1:{}", proxy.port)],
+        properties: properties.iter().map(own).collect(),
+        ..ProducerConfig::default()
+    };
+    Producer::new(&config).unwrap()
+}
+
+fn submit(topic: &mut Topic, first: u64) {
+    let mut refused = Vec::new();
+    topic.submit(&batch(first), &mut refused);
+    assert!(refused.is_empty());
+}
+
 /// Produces through the troubled way; answers how many flows were taken, and what is in the topic.
 fn through(idempotence: bool, seed: u64) -> (u64, BTreeMap<i32, Vec<u64>>) {
     let proxy = Proxy::open(seed).unwrap();
@@ -63,21 +80,13 @@ fn through(idempotence: bool, seed: u64) -> (u64, BTreeMap<i32, Vec<u64>>) {
         ("reconnect.backoff.ms", "10"),
         ("reconnect.backoff.max.ms", "100"),
     ];
-    let config = ProducerConfig {
-        transport: Transport::Native,
-        brokers: vec![format!("127.0.0.1:{}", proxy.port)],
-        properties: given.map(|(name, value)| (name.into(), value.into())).into(),
-        ..ProducerConfig::default()
-    };
-    let producer = Producer::new(&config).unwrap();
+    let producer = producer(&proxy, &given);
     let mut topic = producer.topic(TOPIC);
     proxy.set_faults(true);
     let started = Instant::now();
     let mut sent = 0;
     while started.elapsed() < TROUBLED {
-        let mut refused = Vec::new();
-        topic.submit(&batch(sent), &mut refused);
-        assert!(refused.is_empty());
+        submit(&mut topic, sent);
         sent += BATCH_FLOWS;
         let counts = producer.counts();
         assert_eq!(counts.submitted, counts.delivered + counts.failed + counts.in_flight);
@@ -121,4 +130,30 @@ fn without_it_every_flow_is_there_and_none_is_overtaken() {
         }
     }
     assert!(seen.iter().all(|seen| *seen));
+}
+
+/// The broker wrote a batch that was given up on. Were its numbers given again, the broker would take
+/// the next batch for it and write nothing.
+#[test]
+fn a_batch_given_up_in_doubt_does_not_swallow_the_next() {
+    let proxy = Proxy::open(3).unwrap();
+    let broker = Broker::start_behind(proxy.port).unwrap();
+    proxy.lead_to(&broker.address());
+    create_topic(&broker.address(), TOPIC, 1).unwrap();
+    let producer = producer(&proxy, &[("enable.idempotence", "true")]);
+    let mut topic = producer.topic(TOPIC);
+    submit(&mut topic, 0);
+    assert_eq!(producer.finish(Instant::now() + PATIENCE), 0);
+    proxy.silence();
+    submit(&mut topic, BATCH_FLOWS);
+    let started = Instant::now();
+    while end_offsets(&broker.address(), TOPIC).unwrap() != [2 * BATCH_FLOWS] {
+        assert!(started.elapsed() < PATIENCE, "{:?}", producer.counts());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(producer.finish(Instant::now()), BATCH_FLOWS, "nobody said that it is there");
+    submit(&mut topic, 2 * BATCH_FLOWS);
+    assert_eq!(producer.finish(Instant::now() + PATIENCE), 0);
+    let found = read(&format!("127.0.0.1:{}", proxy.port));
+    assert!(found[&0].iter().copied().eq(0..3 * BATCH_FLOWS), "each once, in order");
 }

@@ -36,6 +36,8 @@ struct State {
     random: AtomicU64,
     ended: AtomicBool,
     faults: AtomicU64,
+    /// Answers on connections older than this go nowhere.
+    silences: AtomicU64,
 }
 
 impl State {
@@ -74,6 +76,7 @@ impl Proxy {
             random: AtomicU64::new(seed),
             ended: AtomicBool::new(false),
             faults: AtomicU64::new(0),
+            silences: AtomicU64::new(0),
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -98,6 +101,11 @@ impl Proxy {
         self.state.has_faults.store(has_faults, Ordering::Relaxed);
     }
 
+    /// No more answers on the connections that there are now; those to come are not touched.
+    pub(crate) fn silence(&self) {
+        self.state.silences.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Connections that had a fault.
     pub(crate) fn faults(&self) -> u64 {
         self.state.faults.load(Ordering::Relaxed)
@@ -115,12 +123,14 @@ fn lead(client: &TcpStream, state: &State) {
     let target = *state.target.lock().unwrap();
     let Some(broker) = target.and_then(|target| TcpStream::connect(target).ok()) else { return };
     let fault = state.draw();
+    let silences = state.silences.load(Ordering::Relaxed);
+    let is_silent = || state.silences.load(Ordering::Relaxed) > silences;
     let is_slow = matches!(fault, Fault::Slow(_));
     let garbage: Vec<u8> = (0..64).map(|_| state.random() as u8).collect();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let limit = if let Fault::CutThere(bytes) = fault { bytes } else { usize::MAX };
-            pump(client, &broker, is_slow, limit);
+            pump(client, &broker, is_slow, limit, || false);
             end(client, &broker);
         });
         let limit = match fault {
@@ -130,7 +140,7 @@ fn lead(client: &TcpStream, state: &State) {
             | Fault::Slow(bytes) => bytes,
             _ => usize::MAX,
         };
-        pump(&broker, client, is_slow, limit);
+        pump(&broker, client, is_slow, limit, is_silent);
         match fault {
             // The client has to notice by itself; the broker's answers go nowhere.
             Fault::Silence(_) => drop(io::copy(&mut &broker, &mut io::sink())),
@@ -141,14 +151,20 @@ fn lead(client: &TcpStream, state: &State) {
     });
 }
 
-/// Until an end, or so many bytes.
-fn pump(mut from: &TcpStream, mut to: &TcpStream, is_slow: bool, limit: usize) {
+/// Until an end, or so many bytes; what comes while `is_silent` goes nowhere.
+fn pump(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    is_slow: bool,
+    limit: usize,
+    is_silent: impl Fn() -> bool,
+) {
     let mut left = limit;
     let mut bytes = vec![0; if is_slow { 1500 } else { 64 << 10 }];
     while left > 0 {
         let Ok(count) = from.read(&mut bytes) else { return };
         let count = count.min(left);
-        if count == 0 || to.write_all(&bytes[..count]).is_err() {
+        if count == 0 || !is_silent() && to.write_all(&bytes[..count]).is_err() {
             return;
         }
         left -= count;
