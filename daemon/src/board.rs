@@ -93,25 +93,23 @@ impl Board {
     /// Why the daemon is not well, by room; empty if it is.
     #[must_use]
     pub fn troubles(&self) -> BTreeMap<&'static str, String> {
-        let mut troubles = BTreeMap::new();
-        if let Some(trouble) = self.output.counts().trouble {
-            troubles.insert("output", trouble);
-        }
-        if self.stopping.load(Ordering::Relaxed) {
-            troubles.insert("daemon", "stopping".into());
-        }
-        troubles
+        let output = self.output.counts().trouble.map(|trouble| ("output", trouble));
+        let tables = self.tables.view().trouble.map(|trouble| ("tables", trouble));
+        output.into_iter().chain(tables).chain(self.stopping()).collect()
     }
 
     /// Why no flows should be sent here now, by room; empty if they may be. An output in trouble is
-    /// no reason where there is a spool.
+    /// no reason while the spool has room, nor is a broken table: the old one stays in force.
     #[must_use]
     pub fn refusals(&self) -> BTreeMap<&'static str, String> {
-        let mut reasons = self.troubles();
-        if self.output.counts().spool.is_some() {
-            reasons.remove("output");
-        }
-        reasons
+        let output = self.output.counts();
+        let has_room = output.spool.is_some_and(|spool| !spool.state.is_full);
+        let trouble = output.trouble.filter(|_| !has_room).map(|trouble| ("output", trouble));
+        trouble.into_iter().chain(self.stopping()).collect()
+    }
+
+    fn stopping(&self) -> Option<(&'static str, String)> {
+        self.stopping.load(Ordering::Relaxed).then(|| ("daemon", "stopping".into()))
     }
 }
 

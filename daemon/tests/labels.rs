@@ -132,12 +132,16 @@ fn a_changed_file_is_taken_in_by_itself_and_a_broken_one_changes_nothing() {
     });
     assert_eq!(neckard.metric("neckar_tables_up"), 0);
     assert_eq!(neckard.metric("neckar_tables_prefixes"), 2);
+    let (status, body) = neckard.fetch("/healthz");
+    assert!(status == 503 && body.contains("tables") && body.contains("192.0.2.0/33"), "{body}");
+    assert_eq!(neckard.fetch("/readyz").0, 200);
     let line = format!("{}:2: `192.0.2.0/33,2`", list.display());
     assert!(neckard.log().iter().any(|told| told.contains(&line)), "{:?}", neckard.log());
     replace("10.0.0.0/8,1\n");
     wait_until("the mended list is in force", Duration::from_secs(20), || {
         neckard.metric("neckar_tables_prefixes") == 1 && neckard.metric("neckar_tables_up") == 1
     });
+    assert_eq!(neckard.fetch("/healthz").0, 200);
     wait_until("the old tables are freed", Duration::from_secs(20), || {
         neckard.metric("neckar_tables_retired") == 0
     });

@@ -140,6 +140,8 @@ fn a_full_disk_gives_up_the_oldest_or_the_newest_and_counts_them() {
         let metric =
             format!("neckar_spool_{}_total", ["shed", "refused"][usize::from(counter == 6)]);
         wait_until("some are given up", PATIENCE, || neckard.metric(&metric) > 0);
+        let (status, body) = neckard.fetch("/readyz");
+        assert!(status == 503 && body.contains("output"), "{policy}: {body}");
         sitting.broker.restart().unwrap();
         Sitting::drained(&neckard);
         let (report, spool) = stop(neckard);

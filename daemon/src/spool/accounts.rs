@@ -7,6 +7,8 @@
 pub struct State {
     /// Bytes of the segments on disk.
     pub bytes: u64,
+    /// Less than a segment is free: full, or as good as.
+    pub is_full: bool,
     /// Batches that wait or are out.
     pub batches: u64,
     /// Flows that wait or are out.

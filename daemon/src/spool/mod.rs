@@ -73,6 +73,12 @@ pub struct Limits {
     pub shed: Shed,
 }
 
+impl Limits {
+    fn segment_bytes_max(&self) -> u64 {
+        self.segment_bytes.min(self.bytes_max / 2)
+    }
+}
+
 /// What an earlier process left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -259,7 +265,9 @@ impl Spool {
         };
         let oldest_ms = first_out.or_else(unread_ms).filter(|_| self.state.spooled_flows > 0);
         let batches = unread + self.out.len() as u64;
-        State { bytes: self.segments_bytes, batches, oldest_ms, ..self.state }
+        let bytes = self.segments_bytes;
+        let is_full = bytes + self.limits.segment_bytes_max() > self.limits.bytes_max;
+        State { bytes, is_full, batches, oldest_ms, ..self.state }
     }
 
     fn next_returned(&mut self, batch: &mut Batch) -> Option<Ticket> {

@@ -43,8 +43,8 @@ impl Spool {
             return Err(AppendError::Io(io::ErrorKind::FileTooLarge.into()));
         }
         let is_too_long = |segment: &Segment| {
-            let segment_bytes = self.limits.segment_bytes.min(self.limits.bytes_max / 2);
-            segment.end > HEADER_BYTES && segment.end + record_bytes > segment_bytes
+            segment.end > HEADER_BYTES
+                && segment.end + record_bytes > self.limits.segment_bytes_max()
         };
         if self.active.is_some() && self.segments.back().is_some_and(is_too_long) {
             self.seal();
