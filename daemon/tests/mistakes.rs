@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ fn a_broker_that_is_away_is_no_reason_to_exit() {
     let neckard = Neckard::start(&[
         "output.kind=kafka",
         "kafka.brokers=[\"127.0.0.1:1\"]",
-        "stop.deadline_s=1",
+        "stop.deadline_s=2",
     ]);
     wait_until("/healthz tells", Duration::from_secs(30), || {
         let (status, body) = neckard.fetch("/healthz");
@@ -126,8 +127,20 @@ fn a_broker_that_is_away_is_no_reason_to_exit() {
     assert_eq!(neckard.metric("neckar_output_up"), 0);
     let (status, body) = neckard.fetch("/readyz");
     assert!(status == 503 && body.contains("not ready") && body.contains("output"), "{body}");
-    let (status, _) = neckard.stop();
+    // A flow that nobody takes keeps it from ending at once.
+    let mut datagram = [0; 72];
+    datagram[..4].copy_from_slice(&[0, 5, 0, 1]);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&datagram, neckard.udp()).unwrap();
+    wait_until("it is under way", Duration::from_secs(5), || {
+        neckard.metric("neckar_output_in_flight") == 1
+    });
+    neckard.signal("TERM");
+    wait_until("it tells that it stops", Duration::from_secs(2), || {
+        neckard.fetch("/readyz").1.contains("stopping")
+    });
+    let (status, report) = neckard.stop();
     assert!(status.success());
+    assert_eq!((report.flows, report.failed), (1, 1), "{report:?}");
 }
 
 #[test]
