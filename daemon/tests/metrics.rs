@@ -4,11 +4,8 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::UdpSocket;
-use std::time::Duration;
 
 use support::process::Neckard;
-use support::wait_until;
 
 /// Kind and labels of a metric.
 type Nature = (String, BTreeSet<String>);
@@ -51,12 +48,6 @@ fn parse(series: &str) -> (&str, BTreeSet<String>) {
 #[test]
 fn the_page_is_what_the_document_says() {
     let neckard = Neckard::start(&["output.kind=stdout"]);
-    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-    // One that is no flow: a drop with its cause is on the page then.
-    sender.send_to(&[0xff; 64], neckard.udp()).unwrap();
-    wait_until("the datagram is counted", Duration::from_secs(20), || {
-        neckard.metric("neckar_receive_datagrams_total") == 1
-    });
     let (status, page) = neckard.fetch("/metrics");
     assert_eq!(status, 200);
 
@@ -76,6 +67,12 @@ fn the_page_is_what_the_document_says() {
         let (name, labels) = parse(series);
         assert_eq!(labels, documented[name].1, "labels of {name}");
     }
-    assert!(neckard.metric("neckar_dropped_total") > 0, "the drop is counted");
+    // Without Kafka there are no customers, and no errors of an output: nothing else may be missing.
+    let sampled: BTreeSet<&str> = seen.iter().map(|series| parse(series).0).collect();
+    let silent = documented.keys().filter(|name| !sampled.contains(name.as_str()));
+    let may_be =
+        |name: &str| name.starts_with("neckar_tenant_") || name == "neckar_output_errors_total";
+    let silent: Vec<&String> = silent.filter(|name| !may_be(name)).collect();
+    assert!(silent.is_empty(), "announced, without a sample: {silent:?}");
     assert!(neckard.stop().0.success());
 }
