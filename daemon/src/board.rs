@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use neckar_decode::Shared;
 use serde_json::{Value, json};
 
 use crate::output::{Output, OutputCounts};
@@ -19,6 +20,8 @@ use crate::worker::{Published, WorkerCounts};
 pub struct Board {
     /// One per worker.
     pub workers: Vec<Arc<Published>>,
+    /// Exporters, their templates and sampling rates: what all workers know together.
+    pub exporters: Arc<Shared>,
     /// Where flows go.
     pub output: Arc<Output>,
     /// The splitter's counters.

@@ -109,6 +109,7 @@ impl Pipeline {
         let board = Arc::new(Board {
             names: name_counts,
             workers: cores.iter().map(|_| Arc::default()).collect(),
+            exporters: Arc::clone(&shared),
             output: Arc::clone(&output),
             splitter: counts,
             tables: Arc::clone(table_keeper.counts()),
