@@ -1,0 +1,416 @@
+//! The suite's series: what its boards ask Prometheus for, name by name and label by label.
+
+use std::hash::BuildHasher as _;
+use std::net::IpAddr;
+
+use hashbrown::DefaultHashBuilder;
+use neckar_proto::FlowView;
+
+use crate::Config;
+use crate::application::application;
+use crate::names::{EMPTY, Name, Names};
+use crate::series::{Counters, LabelSet, Place, Series};
+
+/// Labels of the series, with the suite's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Label {
+    /// The exporter's address.
+    Router,
+    /// `IPv4` or `IPv6`.
+    IpVersion,
+    /// By port.
+    Application,
+    /// The IP protocol's name.
+    ProtoName,
+    /// `Incoming` or `Outgoing`.
+    Direction,
+    /// The customer's number.
+    Cid,
+    /// The description of the interface on the far side.
+    Peer,
+    /// The name of the far side's AS, `unset` if it has no number, `other` if no name.
+    RemoteAs,
+    /// The far side's country.
+    RemoteCountry,
+}
+
+/// How many labels there are.
+pub(crate) const LABELS: usize = 9;
+
+impl Label {
+    /// Every label, by its number.
+    pub const ALL: [Self; LABELS] = [
+        Self::Router,
+        Self::IpVersion,
+        Self::Application,
+        Self::ProtoName,
+        Self::Direction,
+        Self::Cid,
+        Self::Peer,
+        Self::RemoteAs,
+        Self::RemoteCountry,
+    ];
+
+    /// As it stands in the series.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Router => "router",
+            Self::IpVersion => "ipversion",
+            Self::Application => "application",
+            Self::ProtoName => "protoname",
+            Self::Direction => "direction",
+            Self::Cid => "cid",
+            Self::Peer => "peer",
+            Self::RemoteAs => "remoteas",
+            Self::RemoteCountry => "remotecountry",
+        }
+    }
+}
+
+/// A metric of `/flowdata`.
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its labels.
+    pub labels: &'static [Label],
+    /// What it says.
+    pub help: &'static str,
+    value: fn(&Counters) -> u64,
+}
+
+/// Labels of the consumer that came last (`consumer_prometheus`).
+const BY_PATH: &[Label] = &[
+    Label::Router,
+    Label::IpVersion,
+    Label::Application,
+    Label::ProtoName,
+    Label::Direction,
+    Label::Peer,
+    Label::RemoteAs,
+    Label::RemoteCountry,
+];
+/// Labels of the consumer before (`dashboard`).
+const BY_CUSTOMER: &[Label] = &[
+    Label::IpVersion,
+    Label::Application,
+    Label::ProtoName,
+    Label::Direction,
+    Label::Cid,
+    Label::Peer,
+];
+
+/// Every metric that is a sum over label sets.
+pub const METRICS: &[Metric] = &[
+    Metric {
+        name: "flow_bits",
+        labels: BY_PATH,
+        help: "Bits, as the records have them.",
+        value: |counters| counters.bytes.wrapping_mul(8),
+    },
+    Metric {
+        name: "flow_bytes",
+        labels: BY_CUSTOMER,
+        help: "Bytes, as the records have them.",
+        value: |counters| counters.bytes,
+    },
+    Metric {
+        name: "flow_packets",
+        labels: BY_CUSTOMER,
+        help: "Packets, as the records have them.",
+        value: |counters| counters.packets,
+    },
+    Metric {
+        name: "flow_number_total",
+        labels: BY_CUSTOMER,
+        help: "Sampling rates added up, as the suite has it; the number of flows is neckar_traffic_flows_total.",
+        value: |counters| counters.number,
+    },
+    Metric {
+        name: "neckar_traffic_flows_total",
+        labels: BY_CUSTOMER,
+        help: "Flows.",
+        value: |counters| counters.flows,
+    },
+    Metric {
+        name: "neckar_traffic_bytes_total",
+        labels: BY_CUSTOMER,
+        help: "Bytes as they were on the wire: multiplied by the sampling rate, unless that was done before.",
+        value: |counters| counters.scaled_bytes,
+    },
+    Metric {
+        name: "neckar_traffic_packets_total",
+        labels: BY_CUSTOMER,
+        help: "Packets as they were on the wire, the same.",
+        value: |counters| counters.scaled_packets,
+    },
+];
+
+/// What of a flow decides its label sets, the peer's text apart, in few words: flows that agree in it
+/// count in the same places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Facets([u64; 4]);
+
+impl Facets {
+    fn of(view: &FlowView<'_>, remote_as: u32) -> Self {
+        let mut router = [0; 16];
+        let router_bytes = view.sampler_address.len().min(16);
+        router[..router_bytes].copy_from_slice(&view.sampler_address[..router_bytes]);
+        let mut country = [0; 4];
+        let country_bytes = view.remote_country.len().min(4);
+        country[..country_bytes].copy_from_slice(&view.remote_country[..country_bytes]);
+        let app = application(view.src_port, view.dst_port);
+        // The longest name has six letters; their first and last, and how many, tell all apart.
+        let app = app.bytes().fold(0_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte));
+        let kind = ip_version(view).len() as u8
+            + 8 * (ip_version(view).ends_with('6') as u8)
+            + 16 * (router_bytes == 16) as u8;
+        let small = [view.proto as u8, app, view.flow_direction.min(2) as u8, kind];
+        let word = |bytes: &[u8]| bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        Self([
+            word(&router[..8]),
+            word(&router[8..]),
+            u64::from(u32::from_ne_bytes(country)) << 32 | u64::from(remote_as),
+            u64::from(view.cid) << 32 | u64::from(u32::from_ne_bytes(small)),
+        ])
+    }
+}
+
+/// Where flows of one kind were counted last.
+#[derive(Clone, Copy, Default)]
+struct Memo {
+    facets: Facets,
+    peer: Name,
+    by_path: Place,
+    by_customer: Place,
+    /// Of which generation of places it tells.
+    generation: u32,
+}
+
+/// Kinds of flows whose places are remembered: 1 MB.
+const MEMOS: usize = 1 << 14;
+
+/// The counters of `/flowdata`.
+pub struct Flowdata {
+    labels: [bool; LABELS],
+    names: Names,
+    by_path: Series,
+    by_customer: Series,
+    memos: Box<[Memo]>,
+    generation: u32,
+    hasher: DefaultHashBuilder,
+    idle_s: u64,
+    now_s: u64,
+    expired_s: u64,
+}
+
+/// How often idle series are looked for, and places looked up anew so that names that have changed
+/// in the tables show.
+const EXPIRE_S: u64 = 30;
+
+impl Flowdata {
+    pub(crate) fn new(config: &Config) -> Self {
+        let labels = std::array::from_fn(|at| config.labels.contains(&Label::ALL[at]));
+        let group = |metric: &'static [Label]| {
+            move |at: usize| labels[at] && metric.contains(&Label::ALL[at])
+        };
+        Self {
+            labels,
+            names: Names::new(names_max(config)),
+            by_path: Series::new(config.series_max, group(BY_PATH)),
+            by_customer: Series::new(config.series_max, group(BY_CUSTOMER)),
+            memos: vec![Memo::default(); MEMOS].into_boxed_slice(),
+            generation: 1,
+            hasher: DefaultHashBuilder::default(),
+            idle_s: config.series_idle_s,
+            now_s: 0,
+            expired_s: 0,
+        }
+    }
+
+    pub(crate) fn memory_bytes(config: &Config) -> usize {
+        MEMOS * size_of::<Memo>()
+            + 2 * Series::memory_bytes(config.series_max)
+            + Names::memory_bytes(names_max(config))
+    }
+
+    pub(crate) fn set_now(&mut self, now_s: u64) {
+        self.now_s = now_s;
+    }
+
+    /// Counts a flow; returns the number of its peer's text.
+    #[inline]
+    pub(crate) fn add(&mut self, view: &FlowView<'_>) -> Name {
+        let memo = self.memo(view);
+        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
+        for counters in [
+            self.by_path.counters(memo.by_path, self.now_s),
+            self.by_customer.counters(memo.by_customer, self.now_s),
+        ] {
+            counters.bytes = counters.bytes.wrapping_add(view.bytes);
+            counters.packets = counters.packets.wrapping_add(view.packets);
+            counters.number = counters.number.wrapping_add(view.sampling_rate);
+            counters.flows += 1;
+            let scaled = |count: u64| count.wrapping_mul(rate);
+            counters.scaled_bytes = counters.scaled_bytes.wrapping_add(scaled(view.bytes));
+            counters.scaled_packets = counters.scaled_packets.wrapping_add(scaled(view.packets));
+        }
+        memo.peer
+    }
+
+    #[inline]
+    fn memo(&mut self, view: &FlowView<'_>) -> Memo {
+        let facets = Facets::of(view, remote_as(view).0);
+        let peer = peer(view);
+        let at = self.hasher.hash_one((facets.0, peer)) as usize % MEMOS;
+        let memo = self.memos[at];
+        let is_it = memo.generation == self.generation && memo.facets == facets;
+        if is_it && self.names.text(memo.peer).as_bytes() == peer {
+            return memo;
+        }
+        self.memos[at] = self.look_up(view, facets);
+        self.memos[at]
+    }
+
+    #[cold]
+    fn look_up(&mut self, view: &FlowView<'_>, facets: Facets) -> Memo {
+        let peer = self.names.number(&String::from_utf8_lossy(peer(view)));
+        let labels = self.label_set(view, peer);
+        let only = |metric: &[Label]| -> LabelSet {
+            std::array::from_fn(|at| {
+                let has = self.labels[at] && metric.contains(&Label::ALL[at]);
+                if has { labels[at] } else { EMPTY }
+            })
+        };
+        let (by_path, by_customer) = (only(BY_PATH), only(BY_CUSTOMER));
+        Memo {
+            facets,
+            peer,
+            by_path: self.by_path.place(&by_path),
+            by_customer: self.by_customer.place(&by_customer),
+            generation: self.generation,
+        }
+    }
+
+    fn label_set(&mut self, view: &FlowView<'_>, peer: Name) -> LabelSet {
+        let (number, name) = remote_as(view);
+        let remote_as = match (number, name) {
+            (0, _) => "unset".into(),
+            (_, []) => "other".into(),
+            (_, name) => String::from_utf8_lossy(name),
+        };
+        let direction = match view.flow_direction {
+            0 => "Incoming",
+            1 => "Outgoing",
+            _ => "",
+        };
+        let names = &mut self.names;
+        let mut set = [EMPTY; LABELS];
+        let mut put = |label: Label, text: &str| set[label as usize] = names.number(text);
+        put(Label::Router, &address_text(view.sampler_address));
+        put(Label::IpVersion, ip_version(view));
+        put(Label::Application, application(view.src_port, view.dst_port));
+        put(Label::ProtoName, &String::from_utf8_lossy(view.proto_name));
+        put(Label::Direction, direction);
+        put(Label::Cid, &view.cid.to_string());
+        put(Label::RemoteAs, &remote_as);
+        put(Label::RemoteCountry, &String::from_utf8_lossy(view.remote_country));
+        set[Label::Peer as usize] = peer;
+        set
+    }
+
+    /// Forgets label sets that have been idle, and texts that neither they nor `others` need.
+    pub(crate) fn expire(&mut self, now_s: u64, others: impl Iterator<Item = Name>) {
+        if now_s < self.expired_s + EXPIRE_S {
+            return;
+        }
+        self.expired_s = now_s;
+        self.generation = self.generation.wrapping_add(1).max(1);
+        let since_s = now_s.saturating_sub(self.idle_s);
+        let expired = [self.by_path.expire(since_s), self.by_customer.expire(since_s)];
+        if expired.contains(&true) && self.names.is_crowded() {
+            let sets = self.by_path.iter().chain(self.by_customer.iter());
+            let used: hashbrown::HashSet<Name> =
+                sets.flat_map(|(set, ..)| *set).chain(others).collect();
+            self.names.retain(|name| used.contains(&name));
+        }
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// How many label sets there are, by path and by customer.
+    #[must_use]
+    pub fn series(&self) -> (usize, usize) {
+        (self.by_path.len(), self.by_customer.len())
+    }
+
+    /// Every sample, metric by metric.
+    pub(crate) fn each(&self, mut visit: impl FnMut(Sample<'_>)) {
+        let mut labels = Vec::with_capacity(LABELS);
+        for metric in METRICS {
+            let series = if metric.labels == BY_PATH { &self.by_path } else { &self.by_customer };
+            for (set, counters, since_s) in series.iter() {
+                labels.clear();
+                let kept = metric.labels.iter().filter(|label| self.labels[**label as usize]);
+                let text = |label: &Label| self.names.text(set[*label as usize]);
+                labels.extend(kept.map(|label| (label.name(), text(label))));
+                let value = (metric.value)(counters);
+                visit(Sample { metric: metric.name, labels: &labels, value, since_s });
+            }
+        }
+    }
+}
+
+/// A series and its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// The metric's name.
+    pub metric: &'static str,
+    /// Labels and their values.
+    pub labels: &'a [(&'static str, &'a str)],
+    /// A counter.
+    pub value: u64,
+    /// When the series began, at 0, in Unix seconds: one that was forgotten and came back is another.
+    pub since_s: u64,
+}
+
+fn names_max(config: &Config) -> usize {
+    2 * config.series_max + 64
+}
+
+fn ip_version(view: &FlowView<'_>) -> &'static str {
+    match (view.etype, view.src_addr.len()) {
+        (0x0800, _) | (0, 4) => "IPv4",
+        (0x86dd, _) | (0, 16) => "IPv6",
+        _ => "",
+    }
+}
+
+/// Description of the interface on the far side.
+#[inline]
+fn peer<'a>(view: &FlowView<'a>) -> &'a [u8] {
+    match view.flow_direction {
+        0 => view.src_if_desc,
+        1 => view.dst_if_desc,
+        _ => &[],
+    }
+}
+
+/// Number and name of the far side's AS.
+#[inline]
+fn remote_as<'a>(view: &FlowView<'a>) -> (u32, &'a [u8]) {
+    match view.flow_direction {
+        0 => (view.src_as, view.src_as_name),
+        _ => (view.dst_as, view.dst_as_name),
+    }
+}
+
+/// An address as text; empty if it is none.
+pub(crate) fn address_text(bytes: &[u8]) -> String {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+    address.map(|address| address.to_string()).unwrap_or_default()
+}

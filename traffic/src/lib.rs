@@ -1,0 +1,258 @@
+//! Counting encoded flows: what people and Prometheus are shown of the traffic.
+//!
+//! * [`Flowdata`] are the suite's series (`flow_bits` and its kin): exact sums by label set, capped,
+//!   forgotten when idle.
+//! * [`Talkers`] are the heaviest hosts, pairs, prefixes, AS and ports of each minute of the last hour,
+//!   in bounded memory whatever is sent, with the error of each figure.
+//! * [`Tenants`] are each customer's heaviest hosts.
+//! * [`Recent`] are the flows of the last minutes, to search in.
+//! * [`Lag`] is how old flows are when they come.
+//!
+//! [`Traffic`] is all of them, fed by one thread with batches as the workers made them. Time enters
+//! as an argument. Deliberately absent: threads, clocks, rows, every crate of ours but `proto`.
+#![forbid(unsafe_code)]
+
+mod application;
+mod class;
+mod flowdata;
+mod heavy;
+mod key;
+mod lag;
+mod names;
+mod page;
+mod prefixes;
+mod random;
+mod recent;
+mod sampling;
+mod series;
+mod talkers;
+mod tenants;
+mod window;
+
+use neckar_proto::{Batch, FlowView};
+
+pub use class::Class;
+pub use flowdata::{Flowdata, Label, METRICS, Metric, Sample};
+pub use key::{Dimension, Direction, Key};
+pub use lag::Lag;
+pub use recent::{RECENT_S, Recent, Second};
+pub use talkers::{Measure, Question, Report, Row, Sampling, Talkers};
+pub use tenants::Tenants;
+pub use window::WINDOW_S;
+
+/// Bounds and choices.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Labels that `/flowdata` has; the others are left out.
+    pub labels: Vec<Label>,
+    /// Label sets of a metric at most; what is beyond goes to one that says `other`.
+    pub series_max: usize,
+    /// Seconds after which a label set without traffic is forgotten.
+    pub series_idle_s: u64,
+    /// Customers whose hosts are kept apart at most.
+    pub tenants_max: usize,
+    /// Entries of each large sketch of talkers.
+    pub talkers_max: usize,
+    /// Flows a second that go into the sketches at most, about; beyond, they are sampled by size.
+    pub sketched_per_s: u64,
+    /// Bytes of recent flows that are kept for searching; 0 for none.
+    pub recent_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            labels: Label::ALL.to_vec(),
+            series_max: 20_000,
+            series_idle_s: 3600,
+            tenants_max: 200,
+            talkers_max: 3584,
+            sketched_per_s: 50_000,
+            recent_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A flow's counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Sums {
+    /// As they were on the wire: multiplied by the sampling rate.
+    pub bytes: f64,
+    /// As they were on the wire.
+    pub packets: f64,
+    /// Flow records, not multiplied.
+    pub flows: f64,
+}
+
+impl Sums {
+    /// Of one flow.
+    #[must_use]
+    pub fn of(view: &FlowView<'_>) -> Self {
+        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
+        let scaled = |count: u64| count.saturating_mul(rate) as f64;
+        Self { bytes: scaled(view.bytes), packets: scaled(view.packets), flows: 1.0 }
+    }
+
+    /// Bytes, packets, flows.
+    pub(crate) const MEASURES: [fn(&Self) -> f64; 3] =
+        [|sums| sums.bytes, |sums| sums.packets, |sums| sums.flows];
+
+    /// The larger of each.
+    pub(crate) fn raise_to(&mut self, other: &Self) {
+        self.bytes = self.bytes.max(other.bytes);
+        self.packets = self.packets.max(other.packets);
+        self.flows = self.flows.max(other.flows);
+    }
+
+    /// Adds `other`, `times` times.
+    pub fn add(&mut self, other: &Self, times: f64) {
+        self.bytes += other.bytes * times;
+        self.packets += other.packets * times;
+        self.flows += other.flows * times;
+    }
+}
+
+/// What became of the flows that were to be counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrafficCounts {
+    /// Flows counted.
+    pub flows: u64,
+    /// Messages that are no flow: our own encoder's defect, if it ever happens.
+    pub unreadable: u64,
+    /// Flows that ended before the minutes that are still open; counted in the older of them.
+    pub late: u64,
+    /// Flows that went into the sketches, the others being told for by these.
+    pub sketched: u64,
+}
+
+/// Everything that counts traffic.
+pub struct Traffic {
+    flowdata: Flowdata,
+    talkers: Talkers,
+    tenants: Tenants,
+    recent: Recent,
+    lag: Lag,
+    counts: TrafficCounts,
+}
+
+impl Traffic {
+    /// Nothing counted yet at `now_s`, in Unix seconds.
+    #[must_use]
+    pub fn new(config: &Config, now_s: u64) -> Self {
+        let mut traffic = Self {
+            flowdata: Flowdata::new(config),
+            talkers: Talkers::new(config, now_s),
+            tenants: Tenants::new(config.tenants_max),
+            recent: Recent::new(config.recent_bytes),
+            lag: Lag::default(),
+            counts: TrafficCounts::default(),
+        };
+        traffic.tend(now_s);
+        traffic
+    }
+
+    /// Bytes of memory at most, about: what `budget` adds up.
+    #[must_use]
+    pub fn memory_bytes(config: &Config) -> usize {
+        Flowdata::memory_bytes(config)
+            + Talkers::memory_bytes(config)
+            + Tenants::memory_bytes(config.tenants_max)
+            + config.recent_bytes
+    }
+
+    /// Counts every flow of `batch`, at `now_s`.
+    pub fn count(&mut self, batch: &Batch, now_s: u64) {
+        self.talkers.advance(now_s);
+        self.recent.advance(now_s);
+        self.flowdata.set_now(now_s);
+        for message in batch.flows() {
+            let Some(view) = FlowView::read(message) else {
+                self.counts.unreadable += 1;
+                continue;
+            };
+            self.recent.add(message);
+            self.count_flow(&view);
+        }
+    }
+
+    fn count_flow(&mut self, view: &FlowView<'_>) {
+        self.counts.flows += 1;
+        let peer = self.flowdata.add(view);
+        self.lag.add(view);
+        let sums = Sums::of(view);
+        let window = self.talkers.window_of(view);
+        self.counts.late += u64::from(window.is_late);
+        let Some(times) = self.talkers.add(window.index, view, &sums) else { return };
+        self.counts.sketched += 1;
+        self.tenants.add(view, peer, &sums, times);
+    }
+
+    /// What time alone does: minutes close, idle series go. About once a second.
+    pub fn tend(&mut self, now_s: u64) {
+        self.talkers.advance(now_s);
+        self.talkers.adapt(now_s);
+        self.recent.advance(now_s);
+        self.tenants.age(now_s);
+        self.flowdata.expire(now_s, self.tenants.used_names());
+    }
+
+    /// The page `/flowdata` in Prometheus' text format.
+    #[must_use]
+    pub fn page(&self) -> String {
+        page::render(self)
+    }
+
+    /// Every series of the page that is a counter.
+    pub fn each_sample(&self, mut visit: impl FnMut(Sample<'_>)) {
+        self.flowdata.each(&mut visit);
+        self.tenants.each(self.flowdata.names(), visit);
+    }
+
+    /// The heaviest of what is asked for.
+    #[must_use]
+    pub fn report(&self, question: &Question) -> Report {
+        match question.tenant {
+            Some(tenant) => self.tenants.report(tenant, question),
+            None => self.talkers.report(question),
+        }
+    }
+
+    /// The suite's series.
+    #[must_use]
+    pub fn flowdata(&self) -> &Flowdata {
+        &self.flowdata
+    }
+
+    /// The heaviest of the last hour.
+    #[must_use]
+    pub fn talkers(&self) -> &Talkers {
+        &self.talkers
+    }
+
+    /// Customers' hosts.
+    #[must_use]
+    pub fn tenants(&self) -> &Tenants {
+        &self.tenants
+    }
+
+    /// Flows to search in.
+    #[must_use]
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// How old flows are when they come.
+    #[must_use]
+    pub fn lag(&self) -> &Lag {
+        &self.lag
+    }
+
+    /// What became of the flows.
+    #[must_use]
+    pub fn counts(&self) -> TrafficCounts {
+        self.counts
+    }
+}
+
+#[cfg(test)]
+mod tests;

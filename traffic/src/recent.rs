@@ -1,0 +1,176 @@
+//! The flows of the last minutes as they were encoded, for people who search: bounded in bytes, and
+//! thinned evenly when more come than fit.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::random::Random;
+
+/// The flows of one second of receipt.
+#[derive(Clone, Debug, Default)]
+pub struct Second {
+    /// Unix seconds.
+    pub at_s: u64,
+    /// Flows that there were.
+    pub seen: u64,
+    /// Those of them that are here.
+    pub kept: u64,
+    /// Messages back to back, each behind its length: four bytes, little-endian.
+    bytes: Vec<u8>,
+}
+
+impl Second {
+    /// The messages, the oldest first.
+    pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let (len, after) = rest.split_first_chunk::<4>()?;
+            let (message, after) = after.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+            rest = after;
+            Some(message)
+        })
+    }
+
+    fn push(&mut self, message: &[u8]) {
+        self.kept += 1;
+        self.bytes.extend_from_slice(&(message.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(message);
+    }
+}
+
+/// How long flows are kept at most.
+pub const RECENT_S: u64 = 600;
+/// Part of the whole that a single second may take: a burst is seen whole, and does not drive all else out.
+const BURST: usize = 20;
+
+/// The flows of the last [`RECENT_S`] seconds, or as many of them as fit.
+pub struct Recent {
+    over: VecDeque<Arc<Second>>,
+    current: Second,
+    /// Of the seconds that are over.
+    bytes: usize,
+    bytes_max: usize,
+    random: Random,
+    /// The probability that a flow is kept.
+    share: f64,
+}
+
+impl Recent {
+    /// In `bytes_max` bytes; 0 keeps nothing.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            over: VecDeque::new(),
+            current: Second::default(),
+            bytes: 0,
+            bytes_max,
+            random: Random::new(0x2545_f491_4f6c_dd1d),
+            share: 1.0,
+        }
+    }
+
+    /// Begins a new second if it is one.
+    pub(crate) fn advance(&mut self, now_s: u64) {
+        if now_s == self.current.at_s {
+            return;
+        }
+        let over =
+            std::mem::replace(&mut self.current, Second { at_s: now_s, ..Second::default() });
+        self.share = self.next_share(&over);
+        if over.seen > 0 {
+            self.bytes += over.bytes.len();
+            self.over.push_back(Arc::new(over));
+        }
+        let room = self.bytes_max - self.bytes_max / BURST;
+        while let Some(oldest) = self.over.front() {
+            if self.bytes <= room && oldest.at_s + RECENT_S > now_s {
+                break;
+            }
+            self.bytes -= oldest.bytes.len();
+            self.over.pop_front();
+        }
+    }
+
+    /// As many as would make the next seconds fill the time, if they are like this one.
+    fn next_share(&self, over: &Second) -> f64 {
+        if over.kept == 0 {
+            return 1.0;
+        }
+        let whole = over.bytes.len() as f64 / over.kept as f64 * over.seen as f64;
+        (self.bytes_max as f64 / RECENT_S as f64 / whole).min(1.0)
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, message: &[u8]) {
+        self.current.seen += 1;
+        let is_wanted = self.share >= 1.0 || self.random.unit() < self.share;
+        let room = self.bytes_max / BURST;
+        if is_wanted && self.current.bytes.len() + message.len() + 4 <= room {
+            self.current.push(message);
+        }
+    }
+
+    /// The seconds from `since_s` on, the newest first.
+    #[must_use]
+    pub fn since(&self, since_s: u64) -> Vec<Arc<Second>> {
+        let current = Arc::new(self.current.clone());
+        let over = self.over.iter().rev().cloned();
+        let seconds = std::iter::once(current).filter(|second| second.seen > 0).chain(over);
+        seconds.take_while(|second| second.at_s >= since_s).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(number: u32) -> Vec<u8> {
+        vec![number as u8; 96]
+    }
+
+    #[test]
+    fn what_fits_is_all_there() {
+        let mut recent = Recent::new(1 << 20);
+        for second in 100..110 {
+            recent.advance(second);
+            (0..10).for_each(|number| recent.add(&message(number)));
+        }
+        let seconds = recent.since(105);
+        assert_eq!(
+            seconds.iter().map(|one| one.at_s).collect::<Vec<_>>(),
+            [109, 108, 107, 106, 105]
+        );
+        for second in &seconds {
+            assert_eq!((second.seen, second.kept), (10, 10));
+            let messages: Vec<Vec<u8>> = second.messages().map(<[u8]>::to_vec).collect();
+            assert_eq!(messages, (0..10).map(message).collect::<Vec<_>>());
+        }
+        recent.advance(109 + RECENT_S);
+        assert_eq!(recent.since(0).len(), 0, "too old, all of them");
+    }
+
+    /// A hundred times more than fits: the bytes hold, and what is kept is spread over the time.
+    #[test]
+    fn what_does_not_fit_is_thinned() {
+        let bytes_max = 600_000;
+        let mut recent = Recent::new(bytes_max);
+        for second in 1..=2000 {
+            recent.advance(second);
+            (0..1000).for_each(|number| recent.add(&message(number)));
+        }
+        let seconds = recent.since(0);
+        let kept: u64 = seconds.iter().map(|second| second.kept).sum();
+        let bytes: usize = seconds.iter().map(|second| second.bytes.len()).sum();
+        assert!(bytes <= bytes_max && kept > 4000, "{kept} flows in {bytes} bytes");
+        assert!(seconds.len() > 550, "{} seconds", seconds.len());
+        assert!(seconds.iter().all(|second| second.seen == 1000 && second.kept < 30));
+    }
+
+    #[test]
+    fn a_burst_is_cut() {
+        let mut recent = Recent::new(100_000);
+        recent.advance(1);
+        (0..10_000).for_each(|number| recent.add(&message(number)));
+        let seconds = recent.since(0);
+        assert_eq!((seconds[0].seen, seconds[0].kept), (10_000, 50));
+    }
+}

@@ -1,0 +1,141 @@
+//! Counters by label set: bounded, and forgotten when idle.
+
+use std::hash::BuildHasher as _;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::flowdata::LABELS;
+use crate::names::{Name, OTHER};
+
+/// The value of each label; those that a metric does not have are empty.
+pub(crate) type LabelSet = [Name; LABELS];
+
+/// Where a label set's counters are.
+pub(crate) type Place = u32;
+
+/// What a label set has counted. 64 bits, wrapping as Prometheus' counters may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Bytes as the record has them.
+    pub bytes: u64,
+    /// Packets as the record has them.
+    pub packets: u64,
+    /// Sampling rates added up: what the suite calls the number of flows.
+    pub number: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Bytes, multiplied by the sampling rate unless that was done before.
+    pub scaled_bytes: u64,
+    /// Packets, the same.
+    pub scaled_packets: u64,
+}
+
+struct Slot {
+    labels: LabelSet,
+    counters: Counters,
+    /// When it last counted, in Unix seconds; 0 if it has not.
+    touched_s: u64,
+    /// When it began to count.
+    since_s: u64,
+}
+
+/// The label sets of one group of metrics.
+pub(crate) struct Series {
+    slots: Vec<Slot>,
+    free: Vec<Place>,
+    index: HashTable<Place>,
+    hasher: DefaultHashBuilder,
+    series_max: usize,
+}
+
+/// Where everything beyond the bound is counted.
+const OTHER_PLACE: Place = 0;
+
+impl Series {
+    /// Has at most `series_max` label sets, and one more for `other`.
+    pub(crate) fn new(series_max: usize, labels: impl Fn(usize) -> bool) -> Self {
+        let other = std::array::from_fn(|label| if labels(label) { OTHER } else { 0 });
+        let slot = Slot { labels: other, counters: Counters::default(), touched_s: 0, since_s: 0 };
+        Self {
+            slots: vec![slot],
+            free: Vec::new(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            series_max,
+        }
+    }
+
+    /// Bytes of memory at most, about.
+    pub(crate) fn memory_bytes(series_max: usize) -> usize {
+        series_max * (size_of::<Slot>() + 3 * size_of::<Place>())
+    }
+
+    /// The place of a label set; that of `other` if it is new and there is no room.
+    pub(crate) fn place(&mut self, labels: &LabelSet) -> Place {
+        let hash = self.hasher.hash_one(labels);
+        let slots = &self.slots;
+        if let Some(place) = self.index.find(hash, |place| slots[*place as usize].labels == *labels)
+        {
+            return *place;
+        }
+        if self.index.len() >= self.series_max {
+            return OTHER_PLACE;
+        }
+        let slot =
+            Slot { labels: *labels, counters: Counters::default(), touched_s: 0, since_s: 0 };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.slots[place as usize] = slot;
+                place
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as Place - 1
+            }
+        };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let rehash = |place: &Place| hasher.hash_one(slots[*place as usize].labels);
+        self.index.insert_unique(hash, place, rehash);
+        place
+    }
+
+    /// The counters in a place, touched at `now_s`.
+    #[inline]
+    pub(crate) fn counters(&mut self, place: Place, now_s: u64) -> &mut Counters {
+        let slot = &mut self.slots[place as usize];
+        if slot.since_s == 0 {
+            slot.since_s = now_s;
+        }
+        slot.touched_s = now_s;
+        &mut slot.counters
+    }
+
+    /// Forgets what has not counted since `since_s`; tells whether there was anything.
+    pub(crate) fn expire(&mut self, since_s: u64) -> bool {
+        let before = self.index.len();
+        let (slots, free) = (&self.slots, &mut self.free);
+        self.index.retain(|place| {
+            let stays = slots[*place as usize].touched_s >= since_s;
+            if !stays {
+                free.push(*place);
+            }
+            stays
+        });
+        self.index.len() < before
+    }
+
+    /// Label sets that have counted, with what they counted and since when, by place.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&LabelSet, &Counters, u64)> {
+        let mut places: Vec<Place> = self.index.iter().copied().collect();
+        places.push(OTHER_PLACE);
+        places.sort_unstable();
+        let slots = places.into_iter().map(|place| &self.slots[place as usize]);
+        let counted = slots.filter(|slot| slot.touched_s > 0);
+        counted.map(|slot| (&slot.labels, &slot.counters, slot.since_s))
+    }
+
+    /// How many label sets there are, `other` apart.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+}

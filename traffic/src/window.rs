@@ -1,0 +1,159 @@
+//! A minute of talkers: open while it may still come, closed with its heaviest kept.
+
+use crate::Sums;
+use crate::heavy::{Heaviest, Heavy};
+use crate::key::{DIMENSIONS, Direction, Key};
+use crate::names::Name;
+
+/// Seconds of a window.
+pub const WINDOW_S: u64 = 60;
+/// Keys of each measure, dimension and direction that a closed window keeps.
+pub(crate) const KEPT_MAX: usize = 100;
+
+/// A window that still counts, over the dimensions of its owner.
+pub(crate) struct Window {
+    pub(crate) start_s: u64,
+    /// Means of bytes and packets a flow in the windows before: what the weights are made with.
+    pub(crate) means: Sums,
+    /// Exact, sampled or not; by direction.
+    pub(crate) totals: [Sums; 2],
+    /// The highest that the sampler's has been.
+    pub(crate) k: f64,
+    sketches: Vec<[Heaviest; 2]>,
+}
+
+impl Window {
+    pub(crate) fn new(start_s: u64, means: Sums, dimensions: usize, entries_max: usize) -> Self {
+        let sketch = || Heaviest::new(entries_max);
+        Self {
+            start_s,
+            means,
+            totals: [Sums::default(); 2],
+            k: 1.0,
+            sketches: (0..dimensions).map(|_| [sketch(), sketch()]).collect(),
+        }
+    }
+
+    /// Adds to a key of dimension number `dimension`.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        dimension: usize,
+        direction: Direction,
+        key: Key,
+        (sums, times): (&Sums, f64),
+        now_s: u64,
+        name: impl FnOnce() -> Name,
+    ) {
+        let weight = sums.bytes / self.means.bytes + sums.packets / self.means.packets + 1.0;
+        let sketch = &mut self.sketches[dimension][direction as usize];
+        sketch.add(key, sums, (times, weight), now_s, name);
+    }
+
+    /// The means of this window, for the next one; the old ones if nothing came.
+    pub(crate) fn next_means(&self) -> Sums {
+        let mut totals = self.totals[0];
+        totals.add(&self.totals[1], 1.0);
+        if totals.flows < 1.0 {
+            return self.means;
+        }
+        let mean = |sum: f64| (sum / totals.flows).max(1.0);
+        Sums { bytes: mean(totals.bytes), packets: mean(totals.packets), flows: 1.0 }
+    }
+
+    /// What is kept of it.
+    pub(crate) fn close(&self) -> Minute {
+        let top = |sketch: &Heaviest| self.top(sketch);
+        Minute {
+            start_s: self.start_s,
+            totals: self.totals,
+            means: self.means,
+            k: self.k,
+            tops: self.sketches.iter().map(|[first, second]| [top(first), top(second)]).collect(),
+        }
+    }
+
+    /// The heaviest by any measure, and the most that anybody else can have had.
+    pub(crate) fn top(&self, sketch: &Heaviest) -> Top {
+        let mut rows: Vec<Kept> = sketch.iter().map(|heavy| self.kept(heavy)).collect();
+        let mut absent = self.of_weight(sketch.taken());
+        if rows.len() > KEPT_MAX {
+            let floors = Sums::MEASURES.map(|measure| nth(&rows, measure));
+            rows.retain(|row| {
+                let is_kept =
+                    Sums::MEASURES.iter().zip(floors).any(|(of, floor)| of(&row.sums) >= floor);
+                if !is_kept {
+                    absent.raise_to(&row.upper());
+                }
+                is_kept
+            });
+        }
+        Top { rows: rows.into_boxed_slice(), absent }
+    }
+
+    fn kept(&self, heavy: &Heavy) -> Kept {
+        let Heavy { key, name, sums, missed, .. } = *heavy;
+        Kept { key, name, sums, error: self.of_weight(missed) }
+    }
+
+    /// The most of each measure that a weight can have been.
+    fn of_weight(&self, weight: f64) -> Sums {
+        Sums {
+            bytes: weight * self.means.bytes,
+            packets: weight * self.means.packets,
+            flows: weight,
+        }
+    }
+
+    pub(crate) fn sketch(&self, dimension: usize, direction: Direction) -> &Heaviest {
+        &self.sketches[dimension][direction as usize]
+    }
+}
+
+/// The [`KEPT_MAX`]th largest.
+fn nth(rows: &[Kept], measure: fn(&Sums) -> f64) -> f64 {
+    let mut values: Vec<f64> = rows.iter().map(|row| measure(&row.sums)).collect();
+    *values.select_nth_unstable_by(KEPT_MAX - 1, |one, other| other.total_cmp(one)).1
+}
+
+/// A window that is closed.
+pub(crate) struct Minute {
+    pub(crate) start_s: u64,
+    pub(crate) totals: [Sums; 2],
+    pub(crate) means: Sums,
+    pub(crate) k: f64,
+    /// By dimension and direction.
+    pub(crate) tops: Vec<[Top; 2]>,
+}
+
+/// The heaviest keys of one dimension and direction.
+pub(crate) struct Top {
+    pub(crate) rows: Box<[Kept]>,
+    /// What a key that is not here may have had, at most.
+    pub(crate) absent: Sums,
+}
+
+/// A key of a closed window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) key: Key,
+    pub(crate) name: Name,
+    /// At least this.
+    pub(crate) sums: Sums,
+    /// And at most that much more.
+    pub(crate) error: Sums,
+}
+
+impl Kept {
+    fn upper(&self) -> Sums {
+        let mut upper = self.sums;
+        upper.add(&self.error, 1.0);
+        upper
+    }
+}
+
+/// Bytes of memory at most, about, of closed windows.
+pub(crate) fn minutes_memory_bytes(minutes: usize) -> usize {
+    // The three measures agree in most of their heaviest.
+    minutes * DIMENSIONS * 2 * KEPT_MAX * 2 * size_of::<Kept>()
+}
