@@ -14,6 +14,7 @@ use crate::reverse_names::{ReverseCounts, ReverseView};
 use crate::snmp::{SnmpCounts, SnmpView};
 use crate::splitter::{SplitterCounts, SplitterView};
 use crate::tables::{TableCounts, TablesView};
+use crate::traffic::{TrafficBoard, TrafficView};
 use crate::worker::{Published, WorkerCounts};
 
 /// Handles to everything that counts.
@@ -26,6 +27,8 @@ pub struct Board {
     pub output: Arc<Output>,
     /// The splitter's counters.
     pub splitter: Arc<SplitterCounts>,
+    /// What is counted of the traffic, if it is.
+    pub traffic: Option<Arc<TrafficBoard>>,
     /// The labels' tables.
     pub tables: Arc<TableCounts>,
     /// What asking for interface names came to.
@@ -47,6 +50,8 @@ pub struct Snapshot {
     pub output: OutputCounts,
     /// Of the splitter.
     pub splitter: SplitterView,
+    /// Of counting the traffic; nothing if that is not done.
+    pub traffic: TrafficView,
     /// Of the labels' tables.
     pub tables: TablesView,
     /// Of asking for interface names.
@@ -86,6 +91,7 @@ impl Board {
             workers: self.workers.iter().map(|worker| worker.read()).collect(),
             output: self.output.counts(),
             splitter: self.splitter.view(),
+            traffic: self.traffic.as_ref().map(|traffic| traffic.view()).unwrap_or_default(),
             tables: self.tables.view(),
             snmp: self.snmp.view(),
             names: self.names.view(),

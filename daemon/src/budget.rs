@@ -90,6 +90,15 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             reason: format!("reverse_names.names_max x about {HOST_BYTES} B"),
         });
     }
+    if config.counts_traffic() {
+        terms.push(Term {
+            room: "traffic",
+            bytes: neckar_traffic::Traffic::memory_bytes(&config.traffic.counting()),
+            reason:
+                "traffic.recent_bytes, traffic.series_max, traffic.talkers_max, traffic.tenants_max"
+                    .into(),
+        });
+    }
     if config.spool.is_on() {
         terms.push(Term {
             room: "spool window",

@@ -75,6 +75,7 @@ fn routes(board: Arc<Board>) -> Router {
     Router::new()
         .route("/", get(|| async { Html(PAGE) }))
         .route("/metrics", get(serve_metrics))
+        .route("/flowdata", get(serve_flowdata))
         .route("/healthz", get(serve_health))
         .route("/readyz", get(serve_readiness))
         .route("/status.json", get(serve_status))
@@ -83,6 +84,12 @@ fn routes(board: Arc<Board>) -> Router {
 
 async fn serve_metrics(State(board): State<Arc<Board>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&board))
+}
+
+/// The traffic in the suite's series; an empty page if it is not counted.
+async fn serve_flowdata(State(board): State<Arc<Board>>) -> impl IntoResponse {
+    let page = board.traffic.as_ref().map(|traffic| traffic.page()).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
 }
 
 /// Is all well?

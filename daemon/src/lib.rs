@@ -2,7 +2,7 @@
 //!
 //! Pinned workers ([`worker`]) receive ([`ingest`]), decode, label, encode ([`stage`]) and hand
 //! batches ([`pool`]) to the output ([`output`], [`sink`]) and, shared, to the aux thread
-//! ([`splitter`]). Everything counts ([`board`], [`metrics`]) and the http thread ([`http`]) shows
+//! ([`splitter`]) and to the counting thread ([`traffic`]). Everything counts ([`board`], [`metrics`]) and the http thread ([`http`]) shows
 //! it. [`pipeline`] starts and stops the whole; [`demo`] drives it for newcomers.
 //!
 //! This is the only crate with sockets, clocks and threads, and `ingest` its only `unsafe` room.
@@ -38,4 +38,5 @@ pub mod stage;
 pub mod state;
 pub mod tables;
 pub mod topic_maker;
+pub mod traffic;
 pub mod worker;

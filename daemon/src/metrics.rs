@@ -9,10 +9,12 @@ use crate::snmp::Failure;
 
 mod process;
 mod tenant;
+mod traffic;
 mod worker;
 
 use process::PER_PROCESS;
 use tenant::PER_TENANT;
+use traffic::TRAFFIC;
 use worker::PER_WORKER;
 
 /// How a value behaves.
@@ -65,7 +67,7 @@ pub fn render(board: &Board) -> String {
             let _ = writeln!(out, "{}{{worker=\"{worker}\",cause=\"{cause}\"}} {value}", DROPPED.0);
         }
     }
-    for metric in PER_PROCESS {
+    for metric in PER_PROCESS.iter().chain(TRAFFIC) {
         header(&mut out, metric.name, metric.kind, metric.help);
         let _ = writeln!(out, "{} {}", metric.name, (metric.value)(&snapshot));
     }
@@ -108,7 +110,7 @@ pub fn markdown() -> String {
         row(metric.name, metric.kind, "worker", metric.help);
     }
     row(DROPPED.0, Counter, "worker, cause", DROPPED.1);
-    for metric in PER_PROCESS {
+    for metric in PER_PROCESS.iter().chain(TRAFFIC) {
         row(metric.name, metric.kind, "", metric.help);
     }
     for metric in PER_TENANT {

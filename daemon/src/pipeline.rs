@@ -29,6 +29,7 @@ use crate::spooler::{Detour, Spooler, SpoolerParts, WINDOW_BATCHES};
 use crate::stage::{Stage, StageParts};
 use crate::state::StateKeeper;
 use crate::tables::{TableKeeper, TableUpdates};
+use crate::traffic::TrafficCounter;
 use crate::worker::{Published, Worker, WorkerCounts};
 use crate::{budget, cores, settings};
 
@@ -70,6 +71,7 @@ pub struct Pipeline {
     board: Arc<Board>,
     workers: Vec<JoinHandle<io::Result<WorkerCounts>>>,
     splitter: Option<Splitter>,
+    traffic: Option<TrafficCounter>,
     spooler: Option<Spooler>,
     names: Option<ReverseResolver>,
     keeper: StateKeeper,
@@ -104,6 +106,8 @@ impl Pipeline {
         let counts = Arc::new(SplitterCounts::default());
         let splitter = start_splitter(config, &output, &counts)?;
         let spooler = start_spooler(config, &output, splitter.as_ref())?;
+        let batches = cores.len() * budget::batches_per_worker(config, cores.len());
+        let traffic = TrafficCounter::start(config, batches).map_err(system)?;
         let name_counts = Arc::default();
         let names = ReverseResolver::start(&config.reverse_names, Arc::clone(&name_counts))?;
         let board = Arc::new(Board {
@@ -112,6 +116,7 @@ impl Pipeline {
             exporters: Arc::clone(&shared),
             output: Arc::clone(&output),
             splitter: counts,
+            traffic: traffic.as_ref().map(|traffic| Arc::clone(traffic.board())),
             tables: Arc::clone(table_keeper.counts()),
             snmp: Arc::default(),
             stopping: Arc::new(AtomicBool::new(false)),
@@ -121,6 +126,7 @@ impl Pipeline {
             board: Arc::clone(&board),
             workers: Vec::new(),
             splitter,
+            traffic,
             spooler,
             names,
             keeper,
@@ -166,9 +172,10 @@ impl Pipeline {
         for (index, sockets) in sockets.into_iter().enumerate() {
             let published = Arc::clone(&self.board.workers[index]);
             let splitter = self.splitter.as_ref().map(Splitter::sender);
+            let traffic = self.traffic.as_ref().map(TrafficCounter::sender);
             let detour = self.spooler.as_ref().map(Spooler::detour);
             let names = self.names.as_ref().map(ReverseResolver::labels);
-            let ways = Ways { splitter, detour, names };
+            let ways = Ways { splitter, traffic, detour, names };
             let start = launch.worker(index, sockets, published, ways)?;
             let (stopping, deadline) = (Arc::clone(&self.board.stopping), self.deadline);
             let (ready, events) = (ready.clone(), launch.events.clone());
@@ -246,6 +253,9 @@ impl Pipeline {
                 Err(_) => log::error!("a worker panicked; what it held is lost"),
             }
         }
+        if let Some(traffic) = self.traffic {
+            traffic.stop();
+        }
         if let Some(names) = self.names {
             names.stop();
         }
@@ -271,6 +281,7 @@ impl Pipeline {
 /// One worker's ways to other threads.
 struct Ways {
     splitter: Option<Sender<Arc<Batch>>>,
+    traffic: Option<Sender<Arc<Batch>>>,
     detour: Option<Detour>,
     names: Option<NameLabels>,
 }
@@ -295,7 +306,7 @@ impl Launch<'_> {
         published: Arc<Published>,
         ways: Ways,
     ) -> Result<impl FnOnce() -> io::Result<Worker> + Send + use<>, StartError> {
-        let Ways { splitter, detour, names } = ways;
+        let Ways { splitter, traffic, detour, names } = ways;
         let config = self.config;
         let core = self.cores[index];
         let receiver = settings::receiver(config);
@@ -315,6 +326,7 @@ impl Launch<'_> {
             names,
             sink: self.output.sink(detour),
             splitter,
+            traffic,
             linger: Duration::from_millis(config.batch.linger_ms),
             stall: Duration::from_millis(config.batch.stall_ms),
         };

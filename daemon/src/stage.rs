@@ -32,6 +32,8 @@ pub struct StageCounts {
     pub stalled_ns: u64,
     /// Flows that the splitter did not see because its queue was full.
     pub splitter_missed: u64,
+    /// Flows that were not counted as traffic because that queue was full.
+    pub traffic_missed: u64,
     /// Batches lent out now.
     pub batches_lent: u64,
     /// Batches waiting in the sink for room in the output's own queue.
@@ -53,6 +55,7 @@ pub struct Stage {
     pool: Pool,
     sink: Box<dyn Sink>,
     splitter: Option<Sender<Arc<Batch>>>,
+    traffic: Option<Sender<Arc<Batch>>>,
     linger: Duration,
     stall: Duration,
     /// When the first flow of the open batch came; 0 while it is empty.
@@ -77,8 +80,10 @@ pub struct StageParts {
     pub pool: Pool,
     /// Where they go.
     pub sink: Box<dyn Sink>,
-    /// Who else reads them.
+    /// Who else reads what goes to the output.
     pub splitter: Option<Sender<Arc<Batch>>>,
+    /// Who counts all of them.
+    pub traffic: Option<Sender<Arc<Batch>>>,
     /// How long a batch stays open at most.
     pub linger: Duration,
     /// How long to wait for a free batch before shedding.
@@ -89,8 +94,18 @@ impl Stage {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: StageParts) -> Self {
-        let StageParts { tables, names, anonymizer, profile, pool, sink, splitter, linger, stall } =
-            parts;
+        let StageParts {
+            tables,
+            names,
+            anonymizer,
+            profile,
+            pool,
+            sink,
+            splitter,
+            traffic,
+            linger,
+            stall,
+        } = parts;
         Self {
             tables: tables.load_full(),
             source: Cache::new(tables),
@@ -101,6 +116,7 @@ impl Stage {
             pool,
             sink,
             splitter,
+            traffic,
             linger,
             stall,
             opened_ns: 0,
@@ -165,15 +181,13 @@ impl Stage {
         let Some(batch) = self.pool.close() else { return };
         self.counts.batches += 1;
         self.counts.encoded_bytes += batch.bytes().len() as u64;
+        if let Some(traffic) = &self.traffic {
+            self.counts.traffic_missed += missed(traffic, Arc::clone(&batch));
+        }
         let is_short = self.pool.is_short();
         let route = self.sink.submit(Arc::clone(&batch), is_short);
         if let Some(splitter) = self.splitter.as_ref().filter(|_| route == Route::Output) {
-            match splitter.try_send(batch) {
-                Ok(()) => {}
-                Err(TrySendError::Full(missed) | TrySendError::Disconnected(missed)) => {
-                    self.counts.splitter_missed += missed.len() as u64;
-                }
-            }
+            self.counts.splitter_missed += missed(splitter, batch);
         }
     }
 
@@ -193,6 +207,14 @@ impl Stage {
         self.counts.stalled_ns += started.elapsed().as_nanos() as u64;
         self.shedding = self.pool.open().is_none();
         !self.shedding
+    }
+}
+
+/// Hands a batch to another reader, who must not make us wait; answers how many flows it has no room for.
+fn missed(reader: &Sender<Arc<Batch>>, batch: Arc<Batch>) -> u64 {
+    match reader.try_send(batch) {
+        Ok(()) => 0,
+        Err(TrySendError::Full(missed) | TrySendError::Disconnected(missed)) => missed.len() as u64,
     }
 }
 

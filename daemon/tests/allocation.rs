@@ -65,6 +65,7 @@ impl Line {
             pool: Pool::new(4, 2048, 256 << 10),
             sink: Box::new(Nowhere),
             splitter: None,
+            traffic: None,
             linger: Duration::from_millis(100),
             stall: Duration::ZERO,
         });

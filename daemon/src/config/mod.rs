@@ -21,6 +21,7 @@ mod service;
 mod snmp;
 mod split;
 mod spool;
+mod traffic;
 mod validate;
 
 pub use decode::{Decode, ExporterRule};
@@ -35,6 +36,7 @@ pub use service::{Http, State, Stop};
 pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
 pub use split::{Split, SplitBy, Tenant};
 pub use spool::{ShedPolicy, SpoolConfig};
+pub use traffic::{Traffic, TrafficLabel};
 pub(crate) use validate::parse_prefix;
 
 /// Everything that `neckard.toml` can say.
@@ -70,6 +72,8 @@ pub struct Config {
     pub spool: SpoolConfig,
     /// One topic per customer.
     pub split: Split,
+    /// What is counted of the traffic.
+    pub traffic: Traffic,
     /// `/metrics`, `/healthz` and the page.
     pub http: Http,
     /// What survives a restart.
@@ -98,9 +102,18 @@ impl Default for Config {
             kafka: Kafka::default(),
             spool: SpoolConfig::default(),
             split: Split::default(),
+            traffic: Traffic::default(),
             http: Http::default(),
             state: State::default(),
             stop: Stop::default(),
         }
+    }
+}
+
+impl Config {
+    /// Is the traffic counted? Not if nobody could see it.
+    #[must_use]
+    pub fn counts_traffic(&self) -> bool {
+        self.traffic.enabled && !self.http.address.is_empty()
     }
 }

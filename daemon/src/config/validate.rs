@@ -66,6 +66,13 @@ impl Config {
             // Kafka takes messages of a mebibyte by default, headers included.
             ("kafka.packed_bytes", self.kafka.packed_bytes, 1 << 10, 1000 << 10),
             ("split.queue_batches", self.split.queue_batches, 1, 1 << 16),
+            ("traffic.queue_batches", self.traffic.queue_batches, 1, 1 << 16),
+            ("traffic.series_max", self.traffic.series_max, 1, 1 << 20),
+            ("traffic.series_idle_s", self.traffic.series_idle_s as usize, 60, YEAR_S as usize),
+            ("traffic.talkers_max", self.traffic.talkers_max, 64, 1 << 20),
+            ("traffic.sketched_per_s", self.traffic.sketched_per_s as usize, 1000, 1 << 30),
+            ("traffic.tenants_max", self.traffic.tenants_max, 0, 1 << 20),
+            ("traffic.recent_bytes", self.traffic.recent_bytes, 0, 16 << 30),
             ("spool.bytes_max", self.spool.bytes_max as usize, 1 << 20, 1 << 50),
             ("spool.segment_bytes", self.spool.segment_bytes as usize, 64 << 10, 4 << 30),
             ("split.tenants_max", self.split.tenants_max, 1, 1 << 20),

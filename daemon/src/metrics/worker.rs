@@ -192,4 +192,10 @@ pub(super) const PER_WORKER: &[PerWorker] = &[
         help: "Flows that the splitter did not see because its queue was full.",
         value: |counts| counts.stage.splitter_missed,
     },
+    PerWorker {
+        name: "neckar_traffic_missed_total",
+        kind: Counter,
+        help: "Flows that were delivered and not counted as traffic because that queue was full.",
+        value: |counts| counts.stage.traffic_missed,
+    },
 ];
