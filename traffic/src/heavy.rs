@@ -102,10 +102,16 @@ impl Heaviest {
         let (_, median, _) = weights.select_nth_unstable_by(middle, f64::total_cmp);
         let median = *median;
         self.taken += median;
-        self.table.retain(|heavy| {
+        // A table of its own: where entries have gone, the old one would grow rather than tidy up.
+        let full = std::mem::replace(&mut self.table, HashTable::with_capacity(self.entries_max));
+        let hasher = &self.hasher;
+        for mut heavy in full {
             heavy.weight -= median;
-            heavy.weight > 0.0
-        });
+            if heavy.weight > 0.0 {
+                let hash = hasher.hash_one(heavy.key);
+                self.table.insert_unique(hash, heavy, |heavy| hasher.hash_one(heavy.key));
+            }
+        }
     }
 
     /// Forgets keys that have not counted since `since_s`.

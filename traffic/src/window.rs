@@ -1,5 +1,7 @@
 //! A minute of talkers: open while it may still come, closed with its heaviest kept.
 
+use std::cmp::Ordering;
+
 use crate::Sums;
 use crate::heavy::{Heaviest, Heavy};
 use crate::key::{DIMENSIONS, Direction, Key};
@@ -78,10 +80,10 @@ impl Window {
         let mut rows: Vec<Kept> = sketch.iter().map(|heavy| self.kept(heavy)).collect();
         let mut absent = self.of_weight(sketch.taken());
         if rows.len() > KEPT_MAX {
-            let floors = Sums::MEASURES.map(|measure| nth(&rows, measure));
+            let lasts = Sums::MEASURES.map(|measure| last_kept(&mut rows, measure));
             rows.retain(|row| {
-                let is_kept =
-                    Sums::MEASURES.iter().zip(floors).any(|(of, floor)| of(&row.sums) >= floor);
+                let mut lasts = Sums::MEASURES.iter().zip(&lasts);
+                let is_kept = lasts.any(|(of, last)| heaviest_first(*of, row, last).is_le());
                 if !is_kept {
                     absent.raise_to(&row.upper());
                 }
@@ -110,10 +112,15 @@ impl Window {
     }
 }
 
-/// The [`KEPT_MAX`]th largest.
-fn nth(rows: &[Kept], measure: fn(&Sums) -> f64) -> f64 {
-    let mut values: Vec<f64> = rows.iter().map(|row| measure(&row.sums)).collect();
-    *values.select_nth_unstable_by(KEPT_MAX - 1, |one, other| other.total_cmp(one)).1
+/// The [`KEPT_MAX`]th heaviest.
+fn last_kept(rows: &mut [Kept], measure: fn(&Sums) -> f64) -> Kept {
+    let order = |one: &Kept, other: &Kept| heaviest_first(measure, one, other);
+    *rows.select_nth_unstable_by(KEPT_MAX - 1, order).1
+}
+
+/// Keys that are equal in a measure have an order, too: in a scan all of them are.
+fn heaviest_first(measure: fn(&Sums) -> f64, one: &Kept, other: &Kept) -> Ordering {
+    measure(&other.sums).total_cmp(&measure(&one.sums)).then(one.key.cmp(&other.key))
 }
 
 /// A window that is closed.
