@@ -48,6 +48,11 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Each customer that can have flows, with its sums.
+    pub fn by_customer(&self) -> impl Iterator<Item = (u32, Sum)> + '_ {
+        self.customers.iter().enumerate().map(|(index, sum)| (address_plan::cid(index), *sum))
+    }
+
     /// The flows of the customer with this number; none for an unknown number.
     #[must_use]
     pub fn customer(&self, cid: u32) -> Sum {

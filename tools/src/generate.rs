@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
-use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
+use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol, Sum, Totals};
 
 use crate::exit::{self, Exit, Failure};
 use crate::outlet::{Outlet, Tally};
@@ -90,7 +90,8 @@ pub fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
     let mut pace = Pace::start();
     let result = generator.send(args, &mut pace);
     generator.settle();
-    report(&generator.sent, pace.elapsed().as_secs_f64(), args)?;
+    let totals = generator.fleet.totals();
+    report(&generator.sent, &totals, pace.elapsed().as_secs_f64(), args)?;
     result.map(|()| Exit::Done)
 }
 
@@ -172,7 +173,7 @@ fn now_ns() -> u64 {
 }
 
 /// The summary: a line for people on standard error, an object for scripts on standard output.
-fn report(sent: &Sent, seconds: f64, args: &GenerateArgs) -> Result<(), Failure> {
+fn report(sent: &Sent, totals: &Totals, seconds: f64, args: &GenerateArgs) -> Result<(), Failure> {
     let flows = sent.flows();
     let rate = flows as f64 / seconds.max(1e-9);
     let Tally { datagrams, bytes, retried, refused, oversized } = sent.tally;
@@ -194,11 +195,30 @@ fn report(sent: &Sent, seconds: f64, args: &GenerateArgs) -> Result<(), Failure>
             "{{\"flows\":{flows},\"flows_by_protocol\":{{{}}},\"exporters\":{exporters},\
              \"datagrams\":{datagrams},\"bytes\":{bytes},\"seconds\":{seconds:.6},\
              \"flows_per_second\":{rate:.3},\"retried\":{retried},\"refused\":{refused},\
-             \"oversized\":{oversized}}}\n",
-            by_protocol.join(",")
+             \"oversized\":{oversized},\"totals\":{}}}\n",
+            by_protocol.join(","),
+            totals_json(totals),
         ))?;
     }
     Ok(())
+}
+
+/// What the flows said of themselves, as exported. Flows that the network refused are among them.
+fn totals_json(totals: &Totals) -> String {
+    let sum = |Sum { flows, bytes, packets }: Sum| {
+        format!("{{\"flows\":{flows},\"bytes\":{bytes},\"packets\":{packets}}}")
+    };
+    let kinds = [
+        ("all", totals.all),
+        ("ipv6", totals.ipv6),
+        ("tcp", totals.tcp),
+        ("udp", totals.udp),
+        ("icmp", totals.icmp),
+    ];
+    let kinds = kinds.map(|(name, of)| format!("\"{name}\":{}", sum(of))).join(",");
+    let customers: Vec<String> =
+        totals.by_customer().map(|(cid, of)| format!("\"{cid}\":{}", sum(of))).collect();
+    format!("{{{kinds},\"customers\":{{{}}}}}", customers.join(","))
 }
 
 #[cfg(test)]
