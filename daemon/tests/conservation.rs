@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use support::generator::Generator;
 use support::process::{Neckard, Report};
-use support::{SharedBroker, fresh_topic, topic};
+use support::{SharedBroker, fresh_topic, topic, traffic};
 use xtask::kafka::Broker;
 
 fn start(brokers: &str, topic: &str) -> Neckard {
@@ -43,8 +43,10 @@ fn two_million_flows_from_a_hundred_exporters() {
     let broker = SharedBroker::find();
     let name = fresh_topic("conservation");
     let neckard = start(&broker.address(), &name);
-    let sent = Generator::start(neckard.udp(), "v9", 2_000_000, 100_000).flows();
+    let summary = Generator::start(neckard.udp(), "v9", 2_000_000, 100_000).summary();
+    let sent = summary["flows"].as_u64().unwrap();
     settle(&neckard);
+    traffic::check_sums(&neckard, &summary["totals"]);
     let (status, report) = neckard.stop();
     assert!(status.success());
     assert!(sent >= 2_000_000);

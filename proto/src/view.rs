@@ -51,82 +51,101 @@ const FIXED_32: u32 = 5;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
+/// Numbers of the fields that are numbers, in the order of their places.
+const WORDS: [u32; 22] =
+    [2, 3, 5, 9, 10, 14, 15, 18, 19, 20, 21, 22, 24, 26, 30, 42, 110, 112, 1000, 1002, 1012, 1013];
+/// Numbers of the fields that are bytes.
+const SLICES: [u32; 11] = [6, 7, 11, 1003, 1004, 1006, 1007, 1009, 1010, 1183, 1184];
+
+const NUMBERS: usize = 1185;
+/// Place of each number, from 1 on; 0 is where everything else goes. A table, since the numbers are too far
+/// apart for a jump.
+const WORD_PLACES: [u8; NUMBERS] = places(&WORDS);
+const SLICE_PLACES: [u8; NUMBERS] = places(&SLICES);
+
+const fn places(numbers: &[u32]) -> [u8; NUMBERS] {
+    let mut places = [0; NUMBERS];
+    let mut at = 0;
+    while at < numbers.len() {
+        places[numbers[at] as usize] = at as u8 + 1;
+        at += 1;
+    }
+    places
+}
+
+#[inline]
+fn place(places: &[u8; NUMBERS], number: u32) -> usize {
+    places.get(number as usize).map_or(0, |place| usize::from(*place))
+}
+
 impl<'a> FlowView<'a> {
     /// Reads `message`, one flow without its length; `None` if it is none.
     #[inline]
     #[must_use]
     pub fn read(message: &'a [u8]) -> Option<Self> {
-        let mut view = Self::default();
+        let mut words = [0; 32];
+        let mut slices: [&[u8]; 16] = [&[]; 16];
         let mut rest = message;
         while !rest.is_empty() {
             let key = varint(&mut rest)? as u32;
             match key & 7 {
-                VARINT => view.set_word(key >> 3, varint(&mut rest)?),
+                VARINT => words[place(&WORD_PLACES, key >> 3) & 31] = varint(&mut rest)?,
                 LEN => {
                     let len = usize::try_from(varint(&mut rest)?).ok()?;
                     let (bytes, after) = rest.split_at_checked(len)?;
                     rest = after;
-                    view.set_bytes(key >> 3, bytes);
+                    slices[place(&SLICE_PLACES, key >> 3) & 15] = bytes;
                 }
                 FIXED_64 => rest = rest.get(8..)?,
                 FIXED_32 => rest = rest.get(4..)?,
                 _ => return None,
             }
         }
-        Some(view)
+        Some(Self::of(&words, &slices))
     }
 
     #[inline]
-    fn set_word(&mut self, number: u32, value: u64) {
-        match number {
-            2 => self.received_s = value,
-            3 => self.sampling_rate = value,
-            5 => self.flow_end_s = value,
-            9 => self.bytes = value,
-            10 => self.packets = value,
-            14 => self.src_as = value as u32,
-            15 => self.dst_as = value as u32,
-            18 => self.in_if = value as u32,
-            19 => self.out_if = value as u32,
-            20 => self.proto = value as u32,
-            21 => self.src_port = value as u32,
-            22 => self.dst_port = value as u32,
-            24 => self.forwarding_status = value as u32,
-            26 => self.tcp_flags = value as u32,
-            30 => self.etype = value as u32,
-            42 => self.flow_direction = value as u32,
-            110 => self.received_s = value / SECOND_NS,
-            112 => self.flow_end_s = value / SECOND_NS,
-            1000 => self.cid = value as u32,
-            1002 => self.normalized = value == 1,
-            1012 => self.src_cid = value as u32,
-            1013 => self.dst_cid = value as u32,
-            _ => {}
-        }
-    }
-
-    #[inline]
-    fn set_bytes(&mut self, number: u32, bytes: &'a [u8]) {
-        match number {
-            6 => self.src_addr = bytes,
-            7 => self.dst_addr = bytes,
-            11 => self.sampler_address = bytes,
-            1003 => self.src_if_name = bytes,
-            1004 => self.src_if_desc = bytes,
-            1006 => self.dst_if_name = bytes,
-            1007 => self.dst_if_desc = bytes,
-            1009 => self.proto_name = bytes,
-            1010 => self.remote_country = bytes,
-            1183 => self.src_as_name = bytes,
-            1184 => self.dst_as_name = bytes,
-            _ => {}
+    fn of(words: &[u64; 32], slices: &[&'a [u8]; 16]) -> Self {
+        let seconds = |seconds: u64, ns: u64| if ns == 0 { seconds } else { ns / SECOND_NS };
+        Self {
+            received_s: seconds(words[1], words[17]),
+            sampling_rate: words[2],
+            flow_end_s: seconds(words[3], words[18]),
+            bytes: words[4],
+            packets: words[5],
+            src_as: words[6] as u32,
+            dst_as: words[7] as u32,
+            in_if: words[8] as u32,
+            out_if: words[9] as u32,
+            proto: words[10] as u32,
+            src_port: words[11] as u32,
+            dst_port: words[12] as u32,
+            forwarding_status: words[13] as u32,
+            tcp_flags: words[14] as u32,
+            etype: words[15] as u32,
+            flow_direction: words[16] as u32,
+            cid: words[19] as u32,
+            normalized: words[20] == 1,
+            src_cid: words[21] as u32,
+            dst_cid: words[22] as u32,
+            src_addr: slices[1],
+            dst_addr: slices[2],
+            sampler_address: slices[3],
+            src_if_name: slices[4],
+            src_if_desc: slices[5],
+            dst_if_name: slices[6],
+            dst_if_desc: slices[7],
+            proto_name: slices[8],
+            remote_country: slices[9],
+            src_as_name: slices[10],
+            dst_as_name: slices[11],
         }
     }
 }
 
 #[inline]
 fn varint(rest: &mut &[u8]) -> Option<u64> {
-    // Keys and most values take one or two bytes.
+    // Keys and many values take one or two bytes.
     match **rest {
         [low, ..] if low < 0x80 => {
             *rest = &rest[1..];
@@ -140,8 +159,26 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
     }
 }
 
+/// Up to eight bytes at once: where the last one is tells which bits count, three steps close the gaps.
 #[inline]
 fn long_varint(rest: &mut &[u8]) -> Option<u64> {
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    if let Some(chunk) = rest.first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
+        let ends = !word & TOPS;
+        if ends != 0 {
+            let bits = ends.trailing_zeros() + 1;
+            let word = word & u64::MAX >> (64 - bits) & !TOPS;
+            let word = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+            let word = word & 0x0000_3fff_0000_3fff | (word & 0x3fff_0000_3fff_0000) >> 2;
+            *rest = &rest[bits as usize / 8..];
+            return Some(word & 0x0fff_ffff | (word & 0x0fff_ffff_0000_0000) >> 4);
+        }
+    }
+    bytewise_varint(rest)
+}
+
+fn bytewise_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for (index, byte) in rest.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * index);

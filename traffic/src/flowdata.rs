@@ -8,6 +8,7 @@ use neckar_proto::FlowView;
 
 use crate::Config;
 use crate::application::application;
+use crate::key::address;
 use crate::names::{EMPTY, Name, Names};
 use crate::series::{Counters, LabelSet, Place, Series};
 
@@ -147,32 +148,35 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
-/// What of a flow decides its label sets, the peer's text apart, in few words: flows that agree in it
-/// count in the same places.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Facets([u64; 4]);
+/// What of a flow decides its label sets, in few words: flows that agree in it count in the same places. Of the
+/// peer's text it has a hash under a key of ours, the rest as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Facets([u64; 5]);
 
 impl Facets {
-    fn of(view: &FlowView<'_>, remote_as: u32) -> Self {
-        let mut router = [0; 16];
-        let router_bytes = view.sampler_address.len().min(16);
-        router[..router_bytes].copy_from_slice(&view.sampler_address[..router_bytes]);
-        let mut country = [0; 4];
-        let country_bytes = view.remote_country.len().min(4);
-        country[..country_bytes].copy_from_slice(&view.remote_country[..country_bytes]);
-        let app = application(view.src_port, view.dst_port);
-        // The longest name has six letters; their first and last, and how many, tell all apart.
-        let app = app.bytes().fold(0_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte));
-        let kind = ip_version(view).len() as u8
-            + 8 * (ip_version(view).ends_with('6') as u8)
-            + 16 * (router_bytes == 16) as u8;
-        let small = [view.proto as u8, app, view.flow_direction.min(2) as u8, kind];
-        let word = |bytes: &[u8]| bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    #[inline]
+    fn of(view: &FlowView<'_>, peer: u64) -> Self {
+        let router = address(view.sampler_address).unwrap_or(0);
+        let country = view.remote_country.iter().take(4);
+        let country = country.fold(0_u32, |word, letter| word << 8 | u32::from(*letter));
+        // An AS without a name is like any other.
+        let remote_as = match remote_as(view) {
+            (0, _) => 0,
+            (_, []) => u32::MAX,
+            (number, _) => number,
+        };
+        let small = [
+            view.proto.min(255) as u8,
+            application(view.src_port, view.dst_port).number(),
+            view.flow_direction.min(2) as u8,
+            ip_version(view) as u8,
+        ];
         Self([
-            word(&router[..8]),
-            word(&router[8..]),
-            u64::from(u32::from_ne_bytes(country)) << 32 | u64::from(remote_as),
+            router as u64,
+            (router >> 64) as u64,
+            u64::from(country) << 32 | u64::from(remote_as),
             u64::from(view.cid) << 32 | u64::from(u32::from_ne_bytes(small)),
+            peer,
         ])
     }
 }
@@ -261,12 +265,14 @@ impl Flowdata {
 
     #[inline]
     fn memo(&mut self, view: &FlowView<'_>) -> Memo {
-        let facets = Facets::of(view, remote_as(view).0);
-        let peer = peer(view);
-        let at = self.hasher.hash_one((facets.0, peer)) as usize % MEMOS;
+        let peer = match peer(view) {
+            [] => 0,
+            text => self.hasher.hash_one(text),
+        };
+        let facets = Facets::of(view, peer);
+        let at = self.hasher.hash_one(facets) as usize % MEMOS;
         let memo = self.memos[at];
-        let is_it = memo.generation == self.generation && memo.facets == facets;
-        if is_it && self.names.text(memo.peer).as_bytes() == peer {
+        if memo.generation == self.generation && memo.facets == facets {
             return memo;
         }
         self.memos[at] = self.look_up(view, facets);
@@ -309,8 +315,8 @@ impl Flowdata {
         let mut set = [EMPTY; LABELS];
         let mut put = |label: Label, text: &str| set[label as usize] = names.number(text);
         put(Label::Router, &address_text(view.sampler_address));
-        put(Label::IpVersion, ip_version(view));
-        put(Label::Application, application(view.src_port, view.dst_port));
+        put(Label::IpVersion, ip_version(view).name());
+        put(Label::Application, application(view.src_port, view.dst_port).name());
         put(Label::ProtoName, &String::from_utf8_lossy(view.proto_name));
         put(Label::Direction, direction);
         put(Label::Cid, &view.cid.to_string());
@@ -381,11 +387,30 @@ fn names_max(config: &Config) -> usize {
     2 * config.series_max + 64
 }
 
-fn ip_version(view: &FlowView<'_>) -> &'static str {
+/// The version of IP that a flow is of.
+#[derive(Clone, Copy)]
+enum IpVersion {
+    None,
+    V4,
+    V6,
+}
+
+impl IpVersion {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+}
+
+#[inline]
+fn ip_version(view: &FlowView<'_>) -> IpVersion {
     match (view.etype, view.src_addr.len()) {
-        (0x0800, _) | (0, 4) => "IPv4",
-        (0x86dd, _) | (0, 16) => "IPv6",
-        _ => "",
+        (0x0800, _) | (0, 4) => IpVersion::V4,
+        (0x86dd, _) | (0, 16) => IpVersion::V6,
+        _ => IpVersion::None,
     }
 }
 

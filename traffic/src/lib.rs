@@ -67,7 +67,7 @@ impl Default for Config {
             series_idle_s: 3600,
             tenants_max: 200,
             talkers_max: 3584,
-            sketched_per_s: 50_000,
+            sketched_per_s: 20_000,
             recent_bytes: 64 << 20,
         }
     }
@@ -96,6 +96,15 @@ impl Sums {
     /// Bytes, packets, flows.
     pub(crate) const MEASURES: [fn(&Self) -> f64; 3] =
         [|sums| sums.bytes, |sums| sums.packets, |sums| sums.flows];
+
+    /// Means of a flow, 1 at least; `before` if there was none.
+    pub(crate) fn means(&self, before: &Self) -> Self {
+        if self.flows < 1.0 {
+            return *before;
+        }
+        let mean = |sum: f64| (sum / self.flows).max(1.0);
+        Self { bytes: mean(self.bytes), packets: mean(self.packets), flows: 1.0 }
+    }
 
     /// The larger of each.
     pub(crate) fn raise_to(&mut self, other: &Self) {

@@ -13,8 +13,12 @@ pub(crate) struct Sampler {
     random: Random,
     /// 1: every flow is taken. Beyond, the smallest are taken with a probability of `1 / k`.
     k: f64,
+    /// What a flow is, by the second before.
+    means: Sums,
     per_s: f64,
     taken: u64,
+    /// Of all flows of this second.
+    totals: Sums,
     second_s: u64,
 }
 
@@ -26,38 +30,42 @@ impl Sampler {
         Self {
             random: Random::new(0x9e37_79b9_7f4a_7c15),
             k: 1.0,
+            means: Sums { bytes: 1.0, packets: 1.0, flows: 1.0 },
             per_s: per_s.max(1) as f64,
             taken: 0,
+            totals: Sums::default(),
             second_s: 0,
         }
     }
 
     /// For how many a flow stands, itself included; `None` if it is left to others.
     #[inline]
-    pub(crate) fn admit(&mut self, sums: &Sums, means: &Sums) -> Option<f64> {
+    pub(crate) fn admit(&mut self, sums: &Sums) -> Option<f64> {
+        self.totals.add(sums, 1.0);
+        let mut times = 1.0;
         if self.k > 1.0 {
-            let size = (sums.bytes / means.bytes).max(sums.packets / means.packets).max(1.0);
-            let share = size / self.k;
+            let size = (sums.bytes / self.means.bytes).max(sums.packets / self.means.packets);
+            let share = size.max(1.0) / self.k;
             if share < 1.0 {
                 if self.random.unit() >= share {
                     return None;
                 }
-                self.count();
-                return Some(1.0 / share);
+                times = 1.0 / share;
             }
         }
-        self.count();
-        Some(1.0)
+        self.taken += 1;
+        if self.taken as f64 > self.per_s {
+            self.take_less();
+        }
+        Some(times)
     }
 
     /// Does not wait for the second's end when far too many come.
-    #[inline]
-    fn count(&mut self) {
-        self.taken += 1;
-        if self.taken as f64 > self.per_s {
-            self.taken = 0;
-            self.k = (self.k * 2.0).min(K_MAX);
-        }
+    #[cold]
+    fn take_less(&mut self) {
+        self.taken = 0;
+        self.means = self.totals.means(&self.means);
+        self.k = (self.k * 2.0).min(K_MAX);
     }
 
     /// Looks at the second that is over, and takes more if there is time for it.
@@ -67,16 +75,22 @@ impl Sampler {
             return;
         }
         let per_s = self.taken as f64 / seconds as f64;
-        self.second_s = now_s;
-        self.taken = 0;
-        // Halved as slowly as that so that it does not swing between two rates.
+        self.means = self.totals.means(&self.means);
+        (self.second_s, self.taken, self.totals) = (now_s, 0, Sums::default());
+        // Slowly, so that it does not swing between two rates.
         if per_s < self.per_s / 2.0 {
             self.k = (self.k / 1.25).max(1.0);
         }
     }
 
-    pub(crate) fn k(&self) -> f64 {
-        self.k
+    /// See [`crate::Sampling`]: how many the smallest stand for, and the variance of a figure by its size.
+    pub(crate) fn spread(&self) -> (f64, Sums) {
+        let k = self.k;
+        if k <= 1.0 {
+            return (1.0, Sums::default());
+        }
+        let Sums { bytes, packets, .. } = self.means;
+        (k, Sums { bytes: k * bytes, packets: k * packets, flows: k })
     }
 }
 
@@ -84,14 +98,12 @@ impl Sampler {
 mod tests {
     use super::*;
 
-    const MEANS: Sums = Sums { bytes: 1000.0, packets: 2.0, flows: 1.0 };
-
     #[test]
     fn below_the_rate_every_flow_is_taken() {
         let mut sampler = Sampler::new(100);
         for second in 1..=3 {
             for _ in 0..100 {
-                assert_eq!(sampler.admit(&Sums::default(), &MEANS), Some(1.0));
+                assert_eq!(sampler.admit(&Sums::default()), Some(1.0));
             }
             sampler.adapt(second);
         }
@@ -107,8 +119,8 @@ mod tests {
         for second in 1..=200 {
             for number in 0..20_000 {
                 if number == 7 {
-                    assert_eq!(sampler.admit(&large, &MEANS), Some(1.0));
-                } else if let Some(times) = sampler.admit(&small, &MEANS) {
+                    assert_eq!(sampler.admit(&large), Some(1.0));
+                } else if let Some(times) = sampler.admit(&small) {
                     estimate += small.bytes * times;
                     taken += 1;
                 }

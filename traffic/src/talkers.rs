@@ -217,8 +217,10 @@ impl Talkers {
         let window = &mut open[index];
         let direction = Direction::of(view);
         window.totals[direction as usize].add(sums, 1.0);
-        let times = sampler.admit(sums, &window.means)?;
-        window.k = window.k.max(sampler.k());
+        let times = sampler.admit(sums)?;
+        if times > 1.0 {
+            window.raise_spread(sampler.spread());
+        }
         visit_keys(view, |dimension, key, text| {
             let name =
                 || if text.is_empty() { 0 } else { names.number(&String::from_utf8_lossy(text)) };
@@ -235,7 +237,7 @@ impl Talkers {
         let dimension = question.dimension as usize;
         let mut merged = Merged::new(question);
         for minute in self.closed.iter().filter(|minute| minute.start_s >= from_s) {
-            merged.count(&minute.totals, minute.k, &minute.means);
+            merged.count(&minute.totals, &minute.spread);
             merged.add(&minute.tops[dimension]);
         }
         for window in self.open.iter().filter(|window| window.start_s >= from_s) {
@@ -312,15 +314,12 @@ impl<'a> Merged<'a> {
         (0..2).filter(move |direction| asked.is_none_or(|asked| asked as usize == *direction))
     }
 
-    fn count(&mut self, totals: &[Sums; 2], k: f64, means: &Sums) {
+    fn count(&mut self, totals: &[Sums; 2], (k, variance): &(f64, Sums)) {
         for direction in self.directions() {
             self.totals.add(&totals[direction], 1.0);
         }
-        if k > 1.0 {
-            self.sampling.one_in = self.sampling.one_in.max(k);
-            let variance = Sums { bytes: k * means.bytes, packets: k * means.packets, flows: k };
-            self.sampling.variance_per_unit.raise_to(&variance);
-        }
+        self.sampling.one_in = self.sampling.one_in.max(*k);
+        self.sampling.variance_per_unit.raise_to(variance);
     }
 
     fn add(&mut self, tops: &[Top; 2]) {
@@ -338,7 +337,7 @@ impl<'a> Merged<'a> {
     }
 
     pub(crate) fn add_window(&mut self, window: &Window, dimension: usize) {
-        self.count(&window.totals, window.k, &window.means);
+        self.count(&window.totals, &window.spread);
         let tops = [Direction::Incoming, Direction::Outgoing]
             .map(|direction| window.top(window.sketch(dimension, direction)));
         self.add(&tops);

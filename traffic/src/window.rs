@@ -19,8 +19,8 @@ pub(crate) struct Window {
     pub(crate) means: Sums,
     /// Exact, sampled or not; by direction.
     pub(crate) totals: [Sums; 2],
-    /// The highest that the sampler's has been.
-    pub(crate) k: f64,
+    /// The most that the sampler spread figures: how many a flow stood for, and variance by size.
+    pub(crate) spread: (f64, Sums),
     sketches: Vec<[Heaviest; 2]>,
 }
 
@@ -31,9 +31,15 @@ impl Window {
             start_s,
             means,
             totals: [Sums::default(); 2],
-            k: 1.0,
+            spread: (1.0, Sums::default()),
             sketches: (0..dimensions).map(|_| [sketch(), sketch()]).collect(),
         }
+    }
+
+    /// Notes how the sampler spreads figures.
+    pub(crate) fn raise_spread(&mut self, (k, variance): (f64, Sums)) {
+        self.spread.0 = self.spread.0.max(k);
+        self.spread.1.raise_to(&variance);
     }
 
     /// Adds to a key of dimension number `dimension`.
@@ -56,11 +62,7 @@ impl Window {
     pub(crate) fn next_means(&self) -> Sums {
         let mut totals = self.totals[0];
         totals.add(&self.totals[1], 1.0);
-        if totals.flows < 1.0 {
-            return self.means;
-        }
-        let mean = |sum: f64| (sum / totals.flows).max(1.0);
-        Sums { bytes: mean(totals.bytes), packets: mean(totals.packets), flows: 1.0 }
+        totals.means(&self.means)
     }
 
     /// What is kept of it.
@@ -69,8 +71,7 @@ impl Window {
         Minute {
             start_s: self.start_s,
             totals: self.totals,
-            means: self.means,
-            k: self.k,
+            spread: self.spread,
             tops: self.sketches.iter().map(|[first, second]| [top(first), top(second)]).collect(),
         }
     }
@@ -127,8 +128,7 @@ fn heaviest_first(measure: fn(&Sums) -> f64, one: &Kept, other: &Kept) -> Orderi
 pub(crate) struct Minute {
     pub(crate) start_s: u64,
     pub(crate) totals: [Sums; 2],
-    pub(crate) means: Sums,
-    pub(crate) k: f64,
+    pub(crate) spread: (f64, Sums),
     /// By dimension and direction.
     pub(crate) tops: Vec<[Top; 2]>,
 }

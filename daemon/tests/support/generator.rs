@@ -30,12 +30,16 @@ impl Generator {
     }
 
     /// Waits for its end; answers the flows it sent.
-    pub fn flows(mut self) -> u64 {
+    pub fn flows(self) -> u64 {
+        self.summary()["flows"].as_u64().unwrap()
+    }
+
+    /// Waits for its end; answers what it says of itself, the sums of its flows among it.
+    pub fn summary(mut self) -> Value {
         let mut text = String::new();
         std::io::Read::read_to_string(&mut self.0.stdout.take().unwrap(), &mut text).unwrap();
         assert!(self.0.wait().unwrap().success());
-        let summary: Value = serde_json::from_str(&text).unwrap();
-        summary["flows"].as_u64().unwrap()
+        serde_json::from_str(&text).unwrap()
     }
 }
 

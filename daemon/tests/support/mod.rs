@@ -10,6 +10,7 @@ pub mod generator;
 pub mod process;
 pub mod systemd;
 pub mod topic;
+pub mod traffic;
 pub mod witness;
 
 use std::net::UdpSocket;

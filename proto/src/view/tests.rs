@@ -60,6 +60,18 @@ proptest! {
     }
 
     #[test]
+    fn a_varint_is_the_same_by_bytes(value in any::<u64>(), bits in 0_u32..64, tail in 0_usize..9) {
+        let value = value >> bits;
+        let mut bytes = Vec::new();
+        prost::encoding::encode_varint(value, &mut bytes);
+        bytes.resize(bytes.len() + tail, 0xff);
+        let (mut fast, mut slow) = (&bytes[..], &bytes[..]);
+        prop_assert_eq!(varint(&mut fast), Some(value));
+        prop_assert_eq!(bytewise_varint(&mut slow), Some(value));
+        prop_assert_eq!((fast.len(), slow.len()), (tail, tail));
+    }
+
+    #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = FlowView::read(&bytes);
     }

@@ -1,0 +1,95 @@
+//! What counting a flow costs the counting thread: reading it off its bytes, the suite's series, and all of
+//! it with the sketches, at rates below and far beyond what they take.
+//!
+//! `cargo bench -p neckar-benches --bench traffic`
+
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use neckar_decode::{Datagram, Decoder, Shared};
+use neckar_enrich::sources::customers;
+use neckar_enrich::{Labels, Sources, Tables};
+use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
+use neckar_proto::encode::BWNETFLOW;
+use neckar_proto::{Batch, FlowView, Rows};
+use neckar_traffic::{Config, Traffic};
+
+const NOW_S: u64 = 1_700_000_000;
+const ROUTERS: usize = 100;
+const BATCH_FLOWS: usize = 2048;
+const BATCHES: usize = 64;
+
+/// Batches as the workers make them, of all protocols.
+fn batches() -> Vec<Batch> {
+    let mut fleet = Fleet::new(&Protocol::ALL, ROUTERS, 1);
+    let mut decoder = Decoder::new(Default::default(), Arc::new(Shared::new(Default::default())));
+    let mut sources = Sources::default();
+    let csv = neckar_export::customers_csv();
+    let customers = customers::parse("customers.csv".as_ref(), csv.as_bytes()).expect("our own");
+    sources.prefixes.push(Arc::new(customers));
+    let tables = Tables::build(&sources).expect("a small table");
+    let (mut labels, mut batches) = (Labels::default(), Vec::new());
+    let mut batch = Batch::with_capacity(BATCH_FLOWS, 1 << 20);
+    let mut bytes = [0; DATAGRAM_BYTES_MAX];
+    while batches.len() < BATCHES {
+        let (router, made) = fleet.datagram(NOW_S * 1_000_000_000, &mut bytes);
+        let exporter = [192, 0, 2, router as u8].into();
+        let received_ns = NOW_S * 1_000_000_000;
+        let datagram = Datagram { exporter, port: 2055, received_ns, bytes: &bytes[..made.bytes] };
+        decoder.decode(datagram, &mut |rows: &mut Rows| {
+            tables.label(rows, &mut labels);
+            for (index, flow) in rows.as_slice().iter().enumerate() {
+                let labels = labels.of(index);
+                while !batch.push(&BWNETFLOW, flow, rows.texts(), &labels) {
+                    let fresh = Batch::with_capacity(BATCH_FLOWS, 1 << 20);
+                    batches.push(std::mem::replace(&mut batch, fresh));
+                }
+            }
+        });
+    }
+    batches
+}
+
+fn traffic(criterion: &mut Criterion) {
+    let batches = batches();
+    let flows: u64 = batches.iter().map(|batch| batch.len() as u64).sum();
+    let mut group = criterion.benchmark_group("traffic");
+    group.throughput(Throughput::Elements(flows));
+    group.bench_function("read the view", |bencher| {
+        bencher.iter(|| {
+            let views = batches.iter().flat_map(|batch| batch.flows()).filter_map(FlowView::read);
+            views.fold(0, |sum: u64, view| sum.wrapping_add(view.bytes))
+        });
+    });
+    // Every run over the batches is a second: 131,000 flows/s. A rate n times as high is the same as sketches that
+    // take an nth of it.
+    let per_s = Config::default().sketched_per_s;
+    for (name, sketched_per_s) in [
+        ("count, every flow sketched", u64::MAX),
+        ("count at 131,000 flows/s", per_s),
+        ("count at 1 M flows/s", per_s * 131 / 1000),
+    ] {
+        let config = Config { sketched_per_s, ..Config::default() };
+        let mut traffic = Traffic::new(&config, NOW_S);
+        let mut now_s = NOW_S;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                now_s += 1;
+                traffic.tend(now_s);
+                batches.iter().for_each(|batch| traffic.count(batch, now_s));
+            });
+        });
+        eprintln!("{:?}", traffic.counts());
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = counting;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(std::time::Duration::from_secs(2))
+        .measurement_time(std::time::Duration::from_secs(3));
+    targets = traffic
+}
+criterion_main!(counting);
