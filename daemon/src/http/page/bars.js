@@ -24,7 +24,12 @@ export function showBars(list, report, measure, { choose, rowsMax = 20 } = {}) {
       make("span", { class: "bar-value number" }, make("b", { text: format(sum), title: count(sum) }), make("span", { class: "quiet", text: `${bound}${part ? ` · ${part}` : ""}` })),
       bar(sum / most, error / most));
   });
+  // Rows come anew; who was on one stays on it.
+  const focused = list.contains(document.activeElement) ? document.activeElement.textContent : null;
   list.replaceChildren(...items);
+  if (focused !== null) {
+    [...list.querySelectorAll("button")].find((one) => one.textContent === focused)?.focus({ preventScroll: true });
+  }
   if (rows.length === 0) list.append(make("li", { class: "quiet", text: "nothing in this range" }));
 }
 

@@ -38,10 +38,10 @@ const HEIGHT = 128;
 const TOP = 8;
 const BOTTOM = 16;
 
-/** The next of 1, 2, 5, 10, ... */
+/** The next round number, so that the curve has most of the height. */
 function nice(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
+  return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }
 
 export class Curves {

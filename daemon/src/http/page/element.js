@@ -28,9 +28,10 @@ export function put(element, text) {
 }
 
 /** A bar from 0 to 1; whoever cannot see it reads the number beside. */
-export function meter(share, label) {
+export function meter(share, label, isFill = true) {
   const bar = make("span", { class: "meter", role: "img", "aria-label": label });
-  const fill = make("span", { class: share > 0.8 ? "meter-fill high" : "meter-fill" });
+  // A queue that is nearly full looks different; much work does not.
+  const fill = make("span", { class: isFill && share > 0.8 ? "meter-fill high" : "meter-fill" });
   fill.style.width = `${Math.min(100, Math.max(0, share * 100)).toFixed(1)}%`;
   bar.append(fill);
   return bar;

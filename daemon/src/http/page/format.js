@@ -12,8 +12,8 @@ function scaled(value, base) {
     value /= base;
     scale += 1;
   }
-  const digits = scale === 0 && Number.isInteger(value) ? 0 : Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0;
-  return [value.toFixed(digits).replace(/^(-?\d+)\.0+$/, "$1"), SCALES[scale]];
+  const digits = Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0;
+  return [value.toFixed(scale === 0 ? Math.min(digits, 1) : digits).replace(/^(-?\d+)\.0+$/, "$1"), SCALES[scale]];
 }
 
 /** Three digits and a power of a thousand: `12.3 k`. */

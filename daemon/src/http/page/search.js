@@ -29,7 +29,7 @@ const COLUMNS = [
 
 export function startSearch() {
   const form = byId("search-form");
-  const table = byId("found");
+  const table = byId("found").querySelector("table");
   table.tHead.rows[0].append(...[...COLUMNS.map(([title]) => title), "All fields"].map((text) => make("th", { scope: "col", text })));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -42,7 +42,7 @@ export function startSearch() {
       const found = await ask("/api/search", { filter, seconds: form.elements.seconds.value, rows: ROWS });
       showFound(table, found);
     } catch (error) {
-      table.hidden = true;
+      byId("found").hidden = true;
       put(byId("search-note"), "");
       showError(error, filter);
     }
@@ -55,7 +55,7 @@ function showFound(table, { flows, matched, searched, kept_of: kept }) {
   const shown = flows.length < matched ? `, the latest ${count(flows.length)} shown` : "";
   const sampled = kept && kept.kept < kept.seen ? `; ${count(kept.kept)} of ${count(kept.seen)} flows that came are kept for searching` : "";
   put(byId("search-note"), `${count(matched)} of ${count(searched)} flows match${shown}${sampled}.`);
-  table.hidden = flows.length === 0;
+  byId("found").hidden = flows.length === 0;
   table.tBodies[0].replaceChildren(...flows.map(row));
 }
 

@@ -19,8 +19,8 @@ function table(rows, most) {
   const body = rows.map(({ worker, index }) => {
     const perWake = worker.wake_rate > 0 ? worker.datagram_rate / worker.wake_rate : 0;
     return make("tr", {},
-      make("th", { scope: "row", text: String(index) }),
-      make("td", { class: "with-bar", "data-label": "Flows" }, meter(worker.flow_rate / most, `${rate(worker.flow_rate)}`), make("span", { text: rate(worker.flow_rate) })),
+      make("th", { scope: "row", "data-label": "Worker", text: String(index) }),
+      make("td", { class: "with-bar", "data-label": "Flows" }, meter(worker.flow_rate / most, rate(worker.flow_rate), false), make("span", { text: rate(worker.flow_rate) })),
       make("td", { "data-label": "Datagrams", text: rate(worker.datagram_rate) }),
       make("td", { "data-label": "per wake-up", text: short(Math.round(perWake * 10) / 10) }),
       make("td", { "data-label": "Batches lent", text: `${count(worker.lent)} of ${count(worker.batches)}` }),
