@@ -29,6 +29,8 @@ pub(super) type SharedHistory = Arc<Mutex<History>>;
 pub(super) struct Bounds {
     batches_per_worker: u64,
     splitter_queue: u64,
+    /// 0 if the traffic is not counted.
+    traffic_queue: u64,
     spool_bytes: u64,
     output: &'static str,
     topic: String,
@@ -38,9 +40,12 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) fn new(config: &Config, board: &Board) -> Self {
         let workers = board.workers.len();
+        let per_worker = budget::batches_per_worker(config, workers);
+        let traffic = config.traffic.queue_batches.min(workers * per_worker / 4).max(1);
         let is_kafka = config.output.kind == OutputKind::Kafka;
         Self {
-            batches_per_worker: budget::batches_per_worker(config, workers) as u64,
+            batches_per_worker: per_worker as u64,
+            traffic_queue: if board.traffic.is_some() { traffic as u64 } else { 0 },
             splitter_queue: config.split.queue_batches as u64,
             spool_bytes: config.spool.bytes_max,
             output: match config.output.kind {
@@ -71,15 +76,24 @@ impl Sampler {
         Arc::clone(&self.history)
     }
 
+    /// On a thread beside: a counter may have to be waited for, and visitors must not wait with us.
+    async fn look(&self) -> Option<(Instant, Snapshot)> {
+        let board = Arc::clone(&self.board);
+        let look = move || {
+            let snapshot = board.snapshot();
+            (Instant::now(), snapshot)
+        };
+        tokio::task::spawn_blocking(look).await.ok()
+    }
+
     /// For ever; whoever listens hears its end.
     pub(super) async fn run(self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.tick().await;
-        let mut before = (Instant::now(), self.board.snapshot());
+        let Some(mut before) = self.look().await else { return };
         loop {
             ticks.tick().await;
-            let now = (Instant::now(), self.board.snapshot());
+            let Some(now) = self.look().await else { return };
             let row = Row::read(&now.1).since(&Row::read(&before.1));
             let span_ms = now.0.duration_since(before.0).as_millis() as u64;
             let sample = Sample { end_ms: clock::unix_ns() / 1_000_000, span_ms, row };
@@ -137,7 +151,8 @@ fn event(
         "workers": workers(now, before, sample, bounds),
         "bounds": {
             "batches": bounds.batches_per_worker * now.workers.len() as u64,
-            "splitter_queue": bounds.splitter_queue, "spool_bytes": bounds.spool_bytes,
+            "splitter_queue": bounds.splitter_queue, "traffic_queue": bounds.traffic_queue,
+            "spool_bytes": bounds.spool_bytes,
         },
         "output": output(now, bounds),
         "tables": {

@@ -11,7 +11,7 @@ pub(super) struct Measure {
 }
 
 /// What only grows: shown as so many a second.
-pub(super) const RATES: [Measure; 11] = [
+pub(super) const RATES: [Measure; 12] = [
     Measure { name: "datagrams", value: |snapshot| snapshot.totals().datagrams },
     Measure {
         name: "bytes",
@@ -35,10 +35,11 @@ pub(super) const RATES: [Measure; 11] = [
         value: |snapshot| snapshot.output.spool.map_or(0, |spool| spool.state.delivered_flows),
     },
     Measure { name: "copies", value: |snapshot| snapshot.splitter.total.topic.submitted },
+    Measure { name: "counted", value: |snapshot| snapshot.traffic.counts.flows },
 ];
 
 /// What rises and falls: shown as it is.
-pub(super) const LEVELS: [Measure; 6] = [
+pub(super) const LEVELS: [Measure; 7] = [
     Measure {
         name: "batches_lent",
         value: |snapshot| snapshot.workers.iter().map(|worker| worker.stage.batches_lent).sum(),
@@ -49,6 +50,7 @@ pub(super) const LEVELS: [Measure; 6] = [
     },
     Measure { name: "in_flight", value: |snapshot| snapshot.output.in_flight },
     Measure { name: "splitter_queue", value: |snapshot| snapshot.splitter.queued },
+    Measure { name: "traffic_queue", value: |snapshot| snapshot.traffic.queued as u64 },
     Measure {
         name: "spool_flows",
         value: |snapshot| snapshot.output.spool.map_or(0, |spool| spool.state.spooled_flows),
@@ -71,7 +73,7 @@ pub(super) struct Loss {
 }
 
 /// Those beside the decoder's.
-const LOSSES: [Loss; 10] = [
+const LOSSES: [Loss; 11] = [
     Loss {
         cause: "missed",
         place: "network",
@@ -119,6 +121,14 @@ const LOSSES: [Loss; 10] = [
             let missed: u64 =
                 snapshot.workers.iter().map(|worker| worker.stage.splitter_missed).sum();
             missed + snapshot.output.spool.map_or(0, |spool| spool.splitter_missed)
+        },
+    },
+    Loss {
+        cause: "traffic_missed",
+        place: "traffic",
+        unit: "flows",
+        value: |snapshot| {
+            snapshot.workers.iter().map(|worker| worker.stage.traffic_missed).sum()
         },
     },
     Loss {

@@ -158,7 +158,7 @@ impl Http {
 }
 
 /// Threads for what takes longer than a look; each is made when it is needed.
-const BLOCKING_THREADS: usize = 4;
+const BLOCKING_THREADS: usize = 6;
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -17,6 +18,7 @@ use super::access::{self, Access, Granted};
 use super::answer::{Answer, Refusal};
 use super::exporters::{self, Names, Order};
 use super::live::{self, SharedHistory};
+use super::traffic::Answers;
 use super::{Shown, assets, lookup, traffic};
 use crate::config::Config;
 use crate::metrics;
@@ -29,8 +31,13 @@ pub(super) struct Rooms {
     live: watch::Receiver<Arc<str>>,
     /// One search at a time.
     pub(super) searches: Arc<Semaphore>,
-    /// Looks at tables that take longer than a look at counters: two at a time.
+    /// Looks at tables that take longer than a look at counters: one at a time, since others wait
+    /// for what is looked at.
     pub(super) looks: Arc<Semaphore>,
+    /// `/metrics` and `/flowdata`, for machines: no visitor's questions keep them waiting.
+    pub(super) pages: Arc<Semaphore>,
+    /// Answers that are still good.
+    pub(super) answers: Answers,
 }
 
 impl Rooms {
@@ -46,7 +53,9 @@ impl Rooms {
             history,
             live,
             searches: Arc::new(Semaphore::new(1)),
-            looks: Arc::new(Semaphore::new(2)),
+            looks: Arc::new(Semaphore::new(1)),
+            pages: Arc::new(Semaphore::new(2)),
+            answers: Answers::default(),
         }
     }
 }
@@ -59,6 +68,7 @@ pub(super) fn routes(rooms: Rooms, access: Access) -> Router {
         .route("/exporters", get(serve_exporters))
         .route("/talkers", get(traffic::serve_talkers))
         .route("/search", get(traffic::serve_search))
+        .route("/tenants", get(traffic::serve_tenants))
         .route("/lookup", get(serve_lookup));
     Router::new()
         .route("/", get(assets::serve_page))
@@ -77,8 +87,10 @@ pub(super) fn routes(rooms: Rooms, access: Access) -> Router {
 /// What Prometheus reads.
 pub(super) const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-async fn serve_metrics(State(rooms): State<Arc<Rooms>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics::render(&rooms.shown.board))
+async fn serve_metrics(State(rooms): State<Arc<Rooms>>) -> Result<impl IntoResponse, Refusal> {
+    let board = Arc::clone(&rooms.shown.board);
+    let page = aside(Arc::clone(&rooms.pages), move || metrics::render(&board)).await?;
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], page))
 }
 
 /// Is all well?
@@ -108,8 +120,9 @@ fn verdict(
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
-async fn serve_status(State(rooms): State<Arc<Rooms>>) -> impl IntoResponse {
-    Json(rooms.shown.board.snapshot().to_json())
+async fn serve_status(State(rooms): State<Arc<Rooms>>) -> Answer {
+    let board = Arc::clone(&rooms.shown.board);
+    aside(Arc::clone(&rooms.pages), move || board.snapshot().to_json()).await.map(Json)
 }
 
 async fn serve_live(State(rooms): State<Arc<Rooms>>) -> impl IntoResponse {
@@ -178,6 +191,11 @@ async fn serve_lookup(State(rooms): State<Arc<Rooms>>, query: Asked<LookupQuery>
     .map(Json)
 }
 
+/// How long a visitor waits for his turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer may take.
+const WORK: Duration = Duration::from_secs(10);
+
 /// A query string, or what is wrong with it.
 pub(super) type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
@@ -191,7 +209,7 @@ pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     let busy = || Refusal::new(StatusCode::TOO_MANY_REQUESTS, "others are being answered; again");
-    let turn = tokio::time::timeout(traffic::PATIENCE, turns.acquire_owned());
+    let turn = tokio::time::timeout(PATIENCE, turns.acquire_owned());
     let turn = turn.await.map_err(|_| busy())?.map_err(|_| busy())?;
     let working = tokio::task::spawn_blocking(move || {
         let result = work();
@@ -199,7 +217,7 @@ pub(super) async fn aside<T: Send + 'static>(
         result
     });
     let late = || Refusal::new(StatusCode::GATEWAY_TIMEOUT, "it took too long");
-    tokio::time::timeout(traffic::WORK, working)
+    tokio::time::timeout(WORK, working)
         .await
         .map_err(|_| late())?
         .map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "no answer came of it"))

@@ -1,7 +1,7 @@
 // Horizontal bars: a sum, and a whisker up to what it may be at most.
 
 import { make } from "./element.js";
-import { bytes, count, share, short } from "./format.js";
+import { bytes, share, short } from "./format.js";
 
 export const formatOf = (measure) => (measure === "bytes" ? bytes : short);
 
@@ -9,7 +9,7 @@ export const formatOf = (measure) => (measure === "bytes" ? bytes : short);
  * Fills `list` with bars of a report's rows. `choose` is called with the key of a row that can be
  * looked up.
  */
-export function showBars(list, report, measure, { choose, rowsMax = 20 } = {}) {
+export function showBars(list, report, measure, { choose, rowsMax = 20, isShort = false } = {}) {
   const rows = report.rows.slice(0, rowsMax);
   const upper = (row) => row.sums[measure] + row.error[measure];
   const most = Math.max(...rows.map(upper), 1);
@@ -17,11 +17,11 @@ export function showBars(list, report, measure, { choose, rowsMax = 20 } = {}) {
   const format = formatOf(measure);
   const items = rows.map((row) => {
     const [sum, error] = [row.sums[measure], row.error[measure]];
-    const bound = error > 0 ? ` to ${format(sum + error)}` : "";
+    const bound = error > 0 && !isShort ? ` to ${format(sum + error)}` : "";
     const part = share(sum, whole);
     return make("li", { class: "bar-row" },
       name(row, choose),
-      make("span", { class: "bar-value number" }, make("b", { text: format(sum), title: count(sum) }), make("span", { class: "quiet", text: `${bound}${part ? ` · ${part}` : ""}` })),
+      make("span", { class: "bar-value number", title: error > 0 ? `at most ${format(sum + error)}` : null }, make("b", { text: format(sum), "data-value": Math.round(sum) }), make("span", { class: "quiet", text: `${bound}${part ? ` · ${part}` : ""}` })),
       bar(sum / most, error / most));
   });
   // Rows come anew; who was on one stays on it.
@@ -30,7 +30,7 @@ export function showBars(list, report, measure, { choose, rowsMax = 20 } = {}) {
   if (focused !== null) {
     [...list.querySelectorAll("button")].find((one) => one.textContent === focused)?.focus({ preventScroll: true });
   }
-  if (rows.length === 0) list.append(make("li", { class: "quiet", text: "nothing in this range" }));
+  if (rows.length === 0) list.append(make("li", { class: "quiet", text: "none in this range" }));
 }
 
 function name(row, choose) {

@@ -3,7 +3,8 @@
 import { byId, draw, make, put } from "./element.js";
 import { byteRate, clock, rate, short } from "./format.js";
 
-const sum = (values) => Object.values(values).reduce((all, one) => all + one, 0);
+/** What is delivered and only not counted is not lost. */
+const lost = ({ losses }) => Object.entries(losses).reduce((all, [cause, one]) => (cause === "traffic_missed" ? all : all + one), 0);
 
 const CHARTS = [
   {
@@ -22,14 +23,14 @@ const CHARTS = [
   {
     title: "Lost",
     format: rate,
-    lines: [{ label: "by any cause, before us included", look: "c", value: (point) => sum(point.losses), area: true }],
+    lines: [{ label: "by any cause, before us included", look: "c", value: lost, area: true }],
   },
   {
     title: "Waiting",
     format: short,
     lines: [
       { label: "batches lent", look: "a", value: (point) => point.levels.batches_lent, area: true },
-      { label: "splitter's queue", look: "b", value: (point) => point.levels.splitter_queue },
+      { label: "queues of splitter and counts", look: "b", value: (point) => point.levels.splitter_queue + point.levels.traffic_queue },
     ],
   },
 ];

@@ -58,8 +58,9 @@ function spark(cause, series) {
 export function showState(live) {
   const state = byId("state");
   const troubles = Object.entries(live.troubles);
-  const losing = live.losses.some((loss) => loss.rate > 0 && loss.place !== "network");
-  state.dataset.state = troubles.length ? "unwell" : losing ? "losing" : "running";
-  const words = troubles.length ? troubles.map(([room, why]) => `${room}: ${why}`).join("; ") : losing ? "running, losing flows" : "running";
-  put(state, words);
+  const losing = live.losses.filter((loss) => loss.rate > 0 && loss.place !== "network");
+  const isLosing = losing.some((loss) => loss.place !== "traffic");
+  state.dataset.state = troubles.length ? "unwell" : losing.length ? "losing" : "running";
+  const words = isLosing ? "running, losing flows" : losing.length ? "running, counts incomplete" : "running";
+  put(state, troubles.length ? troubles.map(([room, why]) => `${room}: ${why}`).join("; ") : words);
 }

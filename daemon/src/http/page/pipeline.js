@@ -79,6 +79,17 @@ const ROOMS = [
       `${count(output.tenants)} customers`,
     ],
   },
+  {
+    place: "traffic",
+    title: () => "Traffic counts",
+    isOff: (live) => !live.bounds.traffic_queue && "traffic is not counted",
+    number: (live) => live.counts.counted,
+    unit: "counted",
+    facts: ({ levels, bounds }) => [
+      meter(levels.traffic_queue / bounds.traffic_queue, `queue ${levels.traffic_queue} of ${bounds.traffic_queue}`),
+      `queue ${count(levels.traffic_queue)} of ${count(bounds.traffic_queue)}`,
+    ],
+  },
 ];
 
 /** Arrows in front of a room, by its place. */
@@ -89,7 +100,10 @@ const ARROWS = {
   output: ["flows", (live) => live.rates.submitted],
   spool: ["to disk", (live) => live.rates.spooled],
   split: ["copies", (live) => live.rates.copies],
+  traffic: ["flows", (live) => live.rates.counted],
 };
+
+const NOTE = "The thicker an arrow, the more goes through. ▼ marks where something is lost; a coloured edge, that it is being lost now.";
 
 const parts = new Map();
 
@@ -106,7 +120,7 @@ function build(room) {
 
 /** Shows one second of the daemon's life. */
 export function showPipeline(live) {
-  if (parts.size === 0) byId("picture").append(...ROOMS.map(build));
+  if (parts.size === 0) byId("picture").append(...ROOMS.map(build), make("li", { class: "rail", "aria-hidden": "true" }), make("li", { class: "picture-note quiet", text: NOTE }));
   for (const room of ROOMS) {
     const { box, number, arrow } = parts.get(room.place);
     const [title, big, facts, losses] = box.children;

@@ -51,10 +51,11 @@ export function startSearch() {
   form.elements.filter.addEventListener("input", () => showError(null));
 }
 
-function showFound(table, { flows, matched, searched, kept_of: kept }) {
+function showFound(table, { flows, matched, searched, seen, kept, from_s: from, is_cut: isCut }) {
   const shown = flows.length < matched ? `, the latest ${count(flows.length)} shown` : "";
-  const sampled = kept && kept.kept < kept.seen ? `; ${count(kept.kept)} of ${count(kept.seen)} flows that came are kept for searching` : "";
-  put(byId("search-note"), `${count(matched)} of ${count(searched)} flows match${shown}${sampled}.`);
+  const sampled = kept < seen ? `; ${count(kept)} of the ${count(seen)} that came are kept for searching` : "";
+  const cut = isCut ? `; time was up, what came before ${clock(from * 1000)} was not looked at` : "";
+  put(byId("search-note"), `${count(matched)} of ${count(searched)} flows match${shown}${sampled}${cut}.`);
   byId("found").hidden = flows.length === 0;
   table.tBodies[0].replaceChildren(...flows.map(row));
 }

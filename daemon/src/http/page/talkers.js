@@ -4,7 +4,7 @@ import { formatOf, showBars } from "./bars.js";
 import { byId, make, put } from "./element.js";
 import { duration, share, short } from "./format.js";
 import { ask, regularly } from "./wire.js";
-import { DIMENSIONS, SHARES } from "./words.js";
+import { DIMENSIONS, OF_TENANTS, SHARES } from "./words.js";
 
 const ROWS = 20;
 const SHARE_ROWS = 6;
@@ -15,26 +15,25 @@ export function startTalkers(minutes, choose) {
   form.elements.dimension.append(...DIMENSIONS.map(([value, text]) => make("option", { value, text })));
   const charts = SHARES.map(([dimension, title]) => {
     const list = make("ol", { class: "bars small", "aria-label": title });
-    byId("shares").append(make("div", {}, make("h3", { text: title }), list));
-    return { dimension, list };
-  });
-  const question = () => ({
-    measure: form.elements.measure.value,
-    direction: form.elements.direction.value,
-    tenant: form.elements.tenant.value.trim(),
-    minutes: minutes(),
+    const chart = make("div", {}, make("h3", { text: title }), list);
+    byId("shares").append(chart);
+    return { dimension, list, chart };
   });
   const look = async () => {
+    const question = read(form, minutes());
     try {
-      const asked = question();
       const dimension = form.elements.dimension.value;
-      const report = await ask("/api/talkers", { dimension, rows: ROWS, ...asked });
-      showBars(byId("talkers"), report, asked.measure, { choose, rowsMax: ROWS });
-      showBound(report, asked);
-      for (const chart of charts) {
-        const parameters = { dimension: chart.dimension, rows: SHARE_ROWS, ...asked };
-        showBars(chart.list, await ask("/api/talkers", parameters), asked.measure, { rowsMax: SHARE_ROWS });
+      const report = await ask("/api/talkers", { dimension, rows: ROWS, ...question });
+      showBars(byId("talkers"), report, question.measure, { choose, rowsMax: ROWS });
+      showBound(report, question);
+      for (const { dimension: by, list, chart } of charts) {
+        // Of a customer less is kept.
+        chart.hidden = question.tenant !== "" && !OF_TENANTS.includes(by);
+        if (chart.hidden) continue;
+        const parameters = { dimension: by, rows: SHARE_ROWS, ...question };
+        showBars(list, await ask("/api/talkers", parameters), question.measure, { rowsMax: SHARE_ROWS, isShort: true });
       }
+      byId("traffic").dataset.answered = new URLSearchParams({ dimension, ...question }).toString();
     } catch (error) {
       put(byId("traffic-note"), error.message);
     }
@@ -45,19 +44,39 @@ export function startTalkers(minutes, choose) {
     event.preventDefault();
     again();
   });
+  form.elements.tenant.addEventListener("focus", listTenants);
   return again;
 }
 
-function showBound(report, { measure }) {
+const read = ({ elements }, minutes) => ({
+  measure: elements.measure.value,
+  direction: elements.direction.value,
+  tenant: /^\d+$/.test(elements.tenant.value.trim()) ? elements.tenant.value.trim() : "",
+  minutes,
+});
+
+/** Offers the customers that there are. */
+async function listTenants() {
+  try {
+    const { tenants } = await ask("/api/tenants");
+    byId("tenants").replaceChildren(...tenants.map((value) => make("option", { value })));
+  } catch {
+    // They can be typed as well.
+  }
+}
+
+function showBound(report, { measure, tenant }) {
   const format = formatOf(measure);
-  const { totals, sampling, error_absent: absent } = report;
+  const { totals, sampling, absent, rows } = report;
   const span = report.to_s > report.from_s ? ` in ${duration(report.to_s - report.from_s)}` : "";
   const all = `${format(totals[measure])}${measure === "bytes" ? "" : ` ${measure}`} in all${span}.`;
-  const sampled = sampling?.one_in > 1
-    ? ` One flow in ${short(sampling.one_in)} was counted, and stands for the others${sampling.deviation?.[measure] ? ` (standard deviation ${share(sampling.deviation[measure], 1) || format(sampling.deviation[measure])})` : ""}.`
-    : " Every flow was counted.";
-  put(byId("traffic-note"), all + sampled);
-  const missing = absent?.[measure] ?? 0;
-  const rest = missing > 0 ? `nobody who is not named has more than ${format(missing)}.` : "nobody is missing.";
+  const most = Math.max(...rows.map((row) => row.sums[measure]), 1);
+  const deviation = Math.sqrt(sampling.variance_per_unit[measure] / most);
+  const sampled = sampling.one_in > 1
+    ? ` The smallest flows stand for up to ${short(sampling.one_in)} of their kind; the first row's standard deviation is at most ${share(deviation, 1)}.`
+    : " Nothing was sampled.";
+  const kept = tenant ? " A customer's hosts, pairs, ports and countries are kept for five to ten minutes." : "";
+  put(byId("traffic-note"), all + sampled + kept);
+  const rest = absent[measure] > 0 ? `nobody who is not kept has more than ${format(absent[measure])}.` : "nobody is missing.";
   put(byId("talkers-bound"), `A bar is what it was at least, its whisker reaches to what it was at most; ${rest}`);
 }

@@ -28,8 +28,8 @@ export async function ask(path, parameters = {}) {
 }
 
 /** Silence for longer than this is a lost connection. */
-const SILENCE_MS = 5000;
-const AGAIN_MS = 3000;
+const SILENCE_MS = 4000;
+const AGAIN_MS = 1000;
 
 /**
  * Hears the daemon's events, one a second, for ever. `told` gets each; `lost` hears since when

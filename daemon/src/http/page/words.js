@@ -9,6 +9,7 @@ const CAUSES = {
   spool_given_up: ["Given up by the spool", "the disk's share is full: spool.bytes_max"],
   spool_damaged: ["Damaged on disk", "records of the spool that cannot be read any more"],
   splitter_missed: ["Not seen by the splitter", "its queue was full: split.queue_batches"],
+  traffic_missed: ["Delivered, not counted", "the queue of what counts traffic was full: traffic.queue_batches"],
   splitter_refused: ["Refused for a customer", "no room for the customer's topic"],
   splitter_failed: ["Failed for a customer", "Kafka refused the customer's topic for good"],
   splitter_unserved: ["Customers not served", "beyond split.tenants_max"],
@@ -54,3 +55,6 @@ export const SHARES = [
   ["interface", "Interfaces"],
   ["tenant", "Tenants"],
 ];
+
+/** What is kept of each customer apart. */
+export const OF_TENANTS = ["src_host", "dst_host", "pair", "port", "country"];
