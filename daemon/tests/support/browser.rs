@@ -4,7 +4,7 @@
 //! a telephone) are commands of chromedriver's own; a client library would bring two dozen crates for
 //! the rest.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -28,6 +28,9 @@ const ARGUMENTS: [&str; 9] = [
     "--disable-sync",
     "--window-size=1400,1000",
 ];
+
+/// How long the browser may take for one command.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A browser window. Closed when dropped.
 pub(crate) struct Browser {
@@ -155,16 +158,34 @@ impl Browser {
             self.port,
             body.len(),
         );
-        let mut answer = String::new();
+        stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         write!(stream, "{head}{body}").map_err(|error| error.to_string())?;
-        stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
-        let (_, text) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-        let mut answer: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let text = read_body(stream).map_err(|error| error.to_string())?;
+        let mut answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         match &answer["value"]["error"] {
             Value::String(error) => Err(format!("{error}: {}", answer["value"]["message"])),
             _ => Ok(answer["value"].take()),
         }
     }
+}
+
+/// The body of an answer. The connection stays open, whatever was asked for.
+fn read_body(stream: TcpStream) -> std::io::Result<String> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
+            break;
+        }
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or_default();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    String::from_utf8(body).map_err(std::io::Error::other)
 }
 
 impl Drop for Browser {

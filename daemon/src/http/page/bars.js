@@ -38,7 +38,7 @@ function name(row, choose) {
   const more = row.name && row.name !== row.key ? make("span", { class: "quiet", text: row.name }) : null;
   const addresses = choose ? row.key.match(/[0-9a-fA-F.:]+/g)?.filter((one) => /[.:].*[.:]/.test(one)) ?? [] : [];
   if (addresses.length !== 1 || addresses[0] !== row.key) {
-    return make("span", { class: "bar-name" }, label || "(none)", more);
+    return make("span", { class: "bar-name", title: `${label}${row.name}` }, label || "(none)", more);
   }
   const button = make("button", { type: "button", class: "plain", title: "Look up this address", text: row.key, on: { click: () => choose(row.key) } });
   return make("span", { class: "bar-name" }, button, " ", more);

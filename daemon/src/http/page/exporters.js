@@ -5,7 +5,7 @@ import { age, bytes, count, share } from "./format.js";
 import { protocolName } from "./words.js";
 import { ask, regularly } from "./wire.js";
 
-const ROWS = 100;
+const ROWS = 200;
 
 /** Title, what to sort by, what a row has there. */
 const COLUMNS = [
