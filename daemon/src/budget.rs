@@ -89,9 +89,7 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
         terms.push(Term {
             room: "page",
             bytes: HISTORY_BYTES + connections * CONNECTION_BYTES,
-            reason: format!(
-                "the last hour, and http.connections_max x about {CONNECTION_BYTES} B"
-            ),
+            reason: format!("the last hour, and http.connections_max x about {CONNECTION_BYTES} B"),
         });
     }
     if config.reverse_names.enabled {

@@ -19,6 +19,8 @@ use support::{scratch, wait_until};
 /// Flows of the generator's routers, and of an exporter of the test's own.
 const LOAD: u64 = 4000;
 const OWN: u64 = 24;
+/// Datagrams that are none of ours.
+const JUNK: u64 = 3;
 /// An interface's name as somebody would write it who means us ill.
 const HOSTILE: &str = "<img src=x onerror=document.title='owned'>";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -66,6 +68,9 @@ fn send(neckard: &Neckard) -> u64 {
     let routers = Generator::start(neckard.udp(), "v5,v9,ipfix,sflow", LOAD, 4000);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(&datagram(), neckard.udp()).unwrap();
+    for _ in 0..JUNK {
+        socket.send_to(b"no flow protocol starts like this", neckard.udp()).unwrap();
+    }
     let sent = routers.flows() + OWN;
     for metric in ["neckar_decode_flows_total", "neckar_output_delivered_total"] {
         wait_until(metric, Duration::from_secs(30), || neckard.metric(metric) == sent);
@@ -105,7 +110,9 @@ fn the_page_says_what_the_counters_say() {
     assert_eq!(browser.text("document.title"), "Neckar", "nobody has run a script");
     neckard.kill();
     browser.wait_for("!document.getElementById('notice').hidden");
-    assert!(browser.text("document.getElementById('notice').textContent").contains("No connection"));
+    assert!(
+        browser.text("document.getElementById('notice').textContent").contains("No connection")
+    );
     assert_eq!(browser.text("document.getElementById('state').textContent"), "no connection");
 }
 
@@ -126,11 +133,17 @@ fn shows_the_counters(browser: &Browser, neckard: &Neckard, sent: u64) {
         assert_eq!(shown[place], neckard.metric(metric), "{place} is {metric}");
     }
     assert!(browser.text("document.getElementById('state').textContent").starts_with("running"));
+    let lost = "document.querySelector('[data-loss=datagram_version_unknown]').textContent";
+    assert_eq!(browser.text(lost), format!("▼ {JUNK}"));
+    assert_eq!(neckard.metric("neckar_dropped_total"), JUNK);
+    let marked = browser.text("document.querySelector('.at-decode .room-losses').textContent");
+    assert!(marked.starts_with(&format!("▼ {JUNK} datagrams: not a flow protocol")), "{marked}");
     browser.wait_for("document.querySelector('#exporters-note').textContent.endsWith(' known')");
     let known = neckard.fetch("/api/exporters").1;
     let known: serde_json::Value = serde_json::from_str(&known).unwrap();
     let note = format!("{} known", known["known"]);
-    browser.wait_for(&format!("document.querySelector('#exporters-note').textContent === '{note}'"));
+    browser
+        .wait_for(&format!("document.querySelector('#exporters-note').textContent === '{note}'"));
     let own = "[...document.querySelectorAll('#exporter-table tbody tr')]\
                .find((row) => row.cells[0].textContent.trim() === 'Exporter 127.0.0.1' || \
                row.cells[0].textContent.trim() === '127.0.0.1')";
@@ -148,11 +161,15 @@ fn shows_the_traffic(browser: &Browser, sent: u64) {
              form.elements.dimension.value = '{dimension}'; form.elements.measure.value = 'flows';\
              form.dispatchEvent(new Event('input', {{bubbles: true}}))"
         ));
-        let answered = format!("dimension={dimension}&measure=flows&direction=all&tenant=&minutes=5");
-        browser.wait_for(&format!("document.getElementById('traffic').dataset.answered === '{answered}'"));
+        let answered =
+            format!("dimension={dimension}&measure=flows&direction=all&tenant=&minutes=5");
+        browser.wait_for(&format!(
+            "document.getElementById('traffic').dataset.answered === '{answered}'"
+        ));
     };
     choose("protocol");
-    let values = "[...document.querySelectorAll('#talkers b')].map((one) => Number(one.dataset.value))";
+    let values =
+        "[...document.querySelectorAll('#talkers b')].map((one) => Number(one.dataset.value))";
     let sum = browser.text(&format!("{values}.reduce((all, one) => all + one, 0)"));
     assert_eq!(sum, sent.to_string(), "flows of all protocols");
     choose("interface");
@@ -189,7 +206,9 @@ fn looks_up(browser: &Browser) {
 }
 
 fn shows_where_a_filter_is_wrong(browser: &Browser) {
-    browser.script("const filter = document.getElementById('filter'); filter.value = ''; filter.focus()");
+    browser.script(
+        "const filter = document.getElementById('filter'); filter.value = ''; filter.focus()",
+    );
     browser.press("proto tcp and prot udp");
     browser.press(KEY_ENTER);
     browser.wait_for("document.querySelector('#filter-error mark')");
@@ -198,7 +217,10 @@ fn shows_where_a_filter_is_wrong(browser: &Browser) {
     let caret = format!("\n{}^ ", " ".repeat(14));
     assert!(told.contains(&caret) && told.contains("did you mean proto?"), "{told}");
     assert_eq!(browser.text("document.getElementById('filter').selectionStart"), "14");
-    assert_eq!(browser.text("document.getElementById('filter').getAttribute('aria-invalid')"), "true");
+    assert_eq!(
+        browser.text("document.getElementById('filter').getAttribute('aria-invalid')"),
+        "true"
+    );
     // The answer's status is all that is said of it.
     let said = browser.console();
     assert!(said.len() == 1 && said[0].contains("status of 400"), "{said:?}");
@@ -229,8 +251,20 @@ fn is_walked_by_keyboard(browser: &Browser) {
     let walk = walk.as_array().unwrap();
     let reached: Vec<&str> = walk.iter().map(|stop| stop["id"].as_str().unwrap()).collect();
     for wanted in [
-        "range", "Pipeline", "charts", "dimension", "measure", "direction", "tenant", "Records",
-        "filter", "seconds", "Search", "address", "Look up", "metrics",
+        "range",
+        "Pipeline",
+        "charts",
+        "dimension",
+        "measure",
+        "direction",
+        "tenant",
+        "Records",
+        "filter",
+        "seconds",
+        "Search",
+        "address",
+        "Look up",
+        "metrics",
     ] {
         assert!(reached.contains(&wanted), "{wanted} is reached: {reached:?}");
     }
@@ -271,7 +305,8 @@ fn is_for_dark_rooms(browser: &Browser) {
         }
     };
     let back = || browser.text("getComputedStyle(document.body).backgroundColor");
-    let animation = "getComputedStyle(document.querySelector('.at-decode .arrow i'), '::before').animationName";
+    let animation =
+        "getComputedStyle(document.querySelector('.at-decode .arrow i'), '::before').animationName";
     legible("light");
     let light = back();
     browser.prefer(&[("prefers-color-scheme", "dark"), ("prefers-reduced-motion", "reduce")]);

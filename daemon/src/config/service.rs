@@ -104,9 +104,8 @@ impl Http {
     /// # Errors
     /// The key that is missing or too much.
     pub(super) fn validate(&self) -> Result<(), Problem> {
-        let given = |file: &PathBuf, variable: &str| {
-            !file.as_os_str().is_empty() || !variable.is_empty()
-        };
+        let given =
+            |file: &PathBuf, variable: &str| !file.as_os_str().is_empty() || !variable.is_empty();
         let has_token = given(&self.token_file, &self.token_env);
         let has_password = given(&self.password_file, &self.password_env);
         if self.user.is_empty() == has_password {

@@ -201,7 +201,8 @@ mod tests {
         assert!(admits(&access, "bearer  0123456789abcdef"));
         assert!(admits(&access, &basic("ops:pass:word")));
         assert!(admits(&access, &basic("anybody:0123456789abcdef")));
-        for wrong in ["", "Bearer", "Bearer 0123456789abcdeF", "Bearer 0123456789abcde", "Basic !"] {
+        for wrong in ["", "Bearer", "Bearer 0123456789abcdeF", "Bearer 0123456789abcde", "Basic !"]
+        {
             assert!(!admits(&access, wrong), "{wrong}");
         }
         for wrong in ["ops:password", "root:pass:word", "ops", ":", "ops:"] {

@@ -42,7 +42,8 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(config: &Config) -> Self {
         let rules = config.exporter.iter();
-        let named = rules.filter_map(|rule| Some((parse_prefix(&rule.prefix)?, rule.name.clone()?)));
+        let named =
+            rules.filter_map(|rule| Some((parse_prefix(&rule.prefix)?, rule.name.clone()?)));
         let mut rules: Vec<(IpNet, String)> = named.collect();
         rules.sort_by_key(|(prefix, _)| Reverse(prefix.prefix_len()));
         Self { rules }

@@ -133,7 +133,8 @@ fn event(
     let rates = RATES.iter().zip(row.rates);
     let counts = RATES.iter().zip(totals.rates);
     let levels = LEVELS.iter().zip(row.levels);
-    let losses = losses().zip(totals.losses.iter().zip(row.losses)).filter(|(_, (all, _))| **all > 0);
+    let losses =
+        losses().zip(totals.losses.iter().zip(row.losses)).filter(|(_, (all, _))| **all > 0);
     let losses = losses.map(|(loss, (all, new))| {
         json!({
             "cause": loss.cause, "place": loss.place, "unit": loss.unit,

@@ -86,12 +86,7 @@ const LOSSES: [Loss; 11] = [
         unit: "datagrams",
         value: |snapshot| snapshot.totals().kernel_drops,
     },
-    Loss {
-        cause: "shed",
-        place: "batch",
-        unit: "flows",
-        value: |snapshot| snapshot.totals().shed,
-    },
+    Loss { cause: "shed", place: "batch", unit: "flows", value: |snapshot| snapshot.totals().shed },
     Loss {
         cause: "output_failed",
         place: "output",
@@ -127,9 +122,7 @@ const LOSSES: [Loss; 11] = [
         cause: "traffic_missed",
         place: "traffic",
         unit: "flows",
-        value: |snapshot| {
-            snapshot.workers.iter().map(|worker| worker.stage.traffic_missed).sum()
-        },
+        value: |snapshot| snapshot.workers.iter().map(|worker| worker.stage.traffic_missed).sum(),
     },
     Loss {
         cause: "splitter_refused",

@@ -114,7 +114,8 @@ impl Http {
         let (address, is_encrypted) = (listener.local_addr()?, certificate.is_some());
         let (stop, stopped) = oneshot::channel();
         let (told, live) = watch::channel(Arc::from("{}"));
-        let sampler = Sampler::new(Arc::clone(&shown.board), Bounds::new(config, &shown.board), told);
+        let sampler =
+            Sampler::new(Arc::clone(&shown.board), Bounds::new(config, &shown.board), told);
         let rooms = Rooms::new(config, shown, sampler.history(), live);
         let server = Server {
             limits: Limits::new(config.http.connections_max),

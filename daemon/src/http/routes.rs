@@ -179,9 +179,10 @@ struct LookupQuery {
 
 async fn serve_lookup(State(rooms): State<Arc<Rooms>>, query: Asked<LookupQuery>) -> Answer {
     let Query(LookupQuery { address }) = asked(query)?;
-    let address: IpAddr = address.trim().parse().map_err(|_| {
-        Refusal::bad("not an address; write it like 192.0.2.1 or 2001:db8::1")
-    })?;
+    let address: IpAddr = address
+        .trim()
+        .parse()
+        .map_err(|_| Refusal::bad("not an address; write it like 192.0.2.1 or 2001:db8::1"))?;
     let looks = Arc::clone(&rooms.looks);
     aside(looks, move || {
         let Shown { tables, sources, .. } = &rooms.shown;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -28,6 +28,9 @@ const UNREAD: Duration = Duration::from_secs(30);
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// What answers under way may take at the stop.
 const LAST: Duration = Duration::from_millis(250);
+
+/// How often the log hears that there are too many.
+const COMPLAIN: Duration = Duration::from_secs(60);
 
 /// All that the http thread runs.
 pub(super) struct Server {
@@ -72,7 +75,10 @@ impl Server {
                     continue;
                 }
             };
-            let Some(place) = self.limits.take(peer.ip()) else { continue };
+            let Some(place) = self.limits.take(peer.ip()) else {
+                self.limits.complain(peer.ip());
+                continue;
+            };
             let (routes, watcher) = (self.routes.clone(), graceful.watcher());
             let acceptor = self.certificate.as_ref().map(Certificate::acceptor);
             tokio::spawn(async move {
@@ -117,11 +123,24 @@ async fn answer(
 pub(super) struct Limits {
     connections_max: usize,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    complained: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Limits {
     pub(super) fn new(connections_max: usize) -> Self {
-        Self { connections_max, taken: Arc::default() }
+        Self { connections_max, taken: Arc::default(), complained: Arc::default() }
+    }
+
+    /// Says that somebody was turned away, once in a while.
+    fn complain(&self, address: IpAddr) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
+            *complained = Some(Instant::now());
+            let bound = self.connections_max;
+            log::warn!(
+                "http: {address} was turned away, for too many are there; http.connections_max is {bound}"
+            );
+        }
     }
 
     /// A place for a visitor from `address`, if there is one. One address gets half of them, so that

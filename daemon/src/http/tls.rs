@@ -75,13 +75,15 @@ fn load(files: &HttpTls) -> Result<ServerConfig, Problem> {
         Problem::new(key, format!("{:?}", file.display().to_string()), why, fix)
     };
     let (key_name, file) = ("http.tls.certificate", &files.certificate);
-    let chain = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain =
+        CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|error| problem(key_name, file, &error))?;
     if chain.is_empty() {
         return Err(problem(key_name, file, &"holds no certificate"));
     }
     let (key_name, file) = ("http.tls.key", &files.key);
-    let key = PrivateKeyDer::from_pem_file(file).map_err(|error| problem(key_name, file, &error))?;
+    let key =
+        PrivateKeyDer::from_pem_file(file).map_err(|error| problem(key_name, file, &error))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));

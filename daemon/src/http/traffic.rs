@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
-use super::routes::{Asked, Rooms, TEXT_FORMAT, asked, aside};
+use super::routes::{Asked, Rooms, TEXT_FORMAT, aside, asked};
 use crate::clock;
 use crate::traffic::{Search, SearchError, TrafficBoard};
 

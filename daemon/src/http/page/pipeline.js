@@ -13,7 +13,7 @@ const ROOMS = [
     title: () => "Receive",
     number: (live) => live.counts.datagrams,
     unit: "datagrams",
-    facts: (live) => [`${live.workers.length} ${live.workers.length === 1 ? "worker" : "workers"}`, byteRate(live.rates.bytes)],
+    facts: (live) => [counted(live.workers.length, "worker", "workers"), byteRate(live.rates.bytes)],
   },
   {
     place: "decode",
@@ -26,8 +26,8 @@ const ROOMS = [
     place: "label",
     title: () => "Label",
     number: (live) => live.tables.prefixes,
-    unit: "prefixes",
-    facts: (live) => [`${count(live.tables.label_sets)} sets of labels`, `${count(live.tables.interfaces)} interfaces`],
+    unit: (number) => plural(number, "prefix", "prefixes"),
+    facts: (live) => [counted(live.tables.label_sets, "set of labels", "sets of labels"), counted(live.tables.interfaces, "interface", "interfaces")],
   },
   {
     place: "batch",
@@ -76,7 +76,7 @@ const ROOMS = [
     facts: ({ levels, bounds, output }) => [
       meter(levels.splitter_queue / bounds.splitter_queue, `queue ${levels.splitter_queue} of ${bounds.splitter_queue}`),
       `queue ${count(levels.splitter_queue)} of ${count(bounds.splitter_queue)}`,
-      `${count(output.tenants)} customers`,
+      counted(output.tenants, "customer", "customers"),
     ],
   },
   {
@@ -103,6 +103,9 @@ const ARROWS = {
   traffic: ["flows", (live) => live.rates.counted],
 };
 
+const plural = (number, one, many) => (number === 1 ? one : many);
+const counted = (number, one, many) => `${count(number)} ${plural(number, one, many)}`;
+
 const NOTE = "The thicker an arrow, the more goes through. ▼ marks where something is lost; a coloured edge, that it is being lost now.";
 
 const parts = new Map();
@@ -110,7 +113,7 @@ const parts = new Map();
 function build(room) {
   const number = make("b", { "data-count": room.place });
   const box = make("div", { class: "room" },
-    make("h3", {}), make("p", { class: "big" }, number, make("span", { class: "quiet", text: ` ${room.unit}` })),
+    make("h3", {}), make("p", { class: "big" }, number, make("span", { class: "quiet" })),
     make("div", { class: "room-facts quiet" }), make("ul", { class: "room-losses" }));
   const arrow = ARROWS[room.place] ? make("div", { class: "arrow" }, make("b", {}), make("span", { class: "quiet" }), make("i", { "aria-hidden": "true" })) : null;
   const item = make("li", { class: `stop at-${room.place}` }, arrow, box);
@@ -129,7 +132,10 @@ export function showPipeline(live) {
     box.classList.toggle("off", Boolean(off));
     arrow?.classList.toggle("off", Boolean(off));
     big.hidden = Boolean(off);
-    if (!off) put(number, count(room.number(live)));
+    if (!off) {
+      put(number, count(room.number(live)));
+      put(big.children[1], ` ${typeof room.unit === "function" ? room.unit(room.number(live)) : room.unit}`);
+    }
     const lines = off ? [off] : room.facts(live).filter(Boolean);
     facts.replaceChildren(...lines.map((line) => make("p", {}, line)));
     if (arrow) showArrow(arrow, ARROWS[room.place], live);
