@@ -4,6 +4,7 @@ use neckar_kafka::{FLOW_IN_FLIGHT_BYTES, REQUESTS_BYTES};
 use neckar_proto::Batch;
 
 use crate::config::{Config, OutputKind};
+use crate::http::HISTORY_BYTES;
 use crate::ingest::ReceiverConfig;
 use crate::output::property_problem;
 use crate::settings;
@@ -83,6 +84,14 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             reason: format!("snmp.interfaces_max x about {INTERFACE_BYTES} B, if anybody is asked"),
         },
     ];
+    if config.http.bind_address().is_some() {
+        let connections = config.http.connections_max;
+        terms.push(Term {
+            room: "page",
+            bytes: HISTORY_BYTES + connections * CONNECTION_BYTES,
+            reason: format!("the last hour, and http.connections_max x about {CONNECTION_BYTES} B"),
+        });
+    }
     if config.reverse_names.enabled {
         terms.push(Term {
             room: "host names",
@@ -145,6 +154,8 @@ fn in_flight(config: &Config, batches: usize) -> Term {
 const TEMPLATE_BYTES: usize = 1024;
 /// Sequence state, counters and hash table share of an exporter with one domain.
 const EXPORTER_BYTES: usize = 512;
+/// A visitor's buffers, with TLS.
+const CONNECTION_BYTES: usize = 64 << 10;
 /// An address with a name of 40 letters, in a hash table.
 const HOST_BYTES: usize = 128;
 /// An interface with a name of 12 and a description of 40 letters, four times.

@@ -9,7 +9,7 @@ use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config, OutputKind, Problem, ShedPolicy};
 use crate::snmp::AccessRules;
 use crate::splitter::Wishes;
-use crate::{budget, cores, ingest, output, settings, tables};
+use crate::{budget, cores, http, ingest, output, settings, tables};
 
 /// Checks, and says what would run.
 #[must_use]
@@ -51,6 +51,7 @@ fn describe(config: &Config) -> Result<String, Problem> {
     let _ = writeln!(out, "split:         {}", describe_split(config)?);
     out.push_str(&describe_sources(&sources, &tables));
     let _ = writeln!(out, "snmp:          {}", describe_snmp(config)?);
+    let _ = writeln!(out, "page:          {}", http::check(config)?);
     let _ = writeln!(out, "memory, at most:");
     let mut sum = tables.memory_bytes();
     let _ = writeln!(out, "  {:>8}  prefix tables, as loaded", mebibytes(sum));

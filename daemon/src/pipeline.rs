@@ -18,7 +18,7 @@ use neckar_proto::Batch;
 use crate::board::{Board, Snapshot};
 use crate::config::{Config, Problem};
 use crate::handover::{self, Handover};
-use crate::http::Http;
+use crate::http::{Http, Shown};
 use crate::ingest::{Receiver, Socket};
 use crate::output::Output;
 use crate::pool::Pool;
@@ -154,14 +154,13 @@ impl Pipeline {
             let _ = pipeline.stop();
             return Err(system(error));
         }
-        if let Some(address) = config.http.bind_address() {
-            match Http::start(address, board) {
-                Ok(http) => pipeline.http = Some(http),
-                Err(error) => {
-                    let _ = pipeline.stop();
-                    let fix = "choose another, or \"\" for none";
-                    return Err(Problem::new("http.address", address, error, fix).into());
-                }
+        let keeper = &pipeline.table_keeper;
+        let (tables, sources) = (Arc::clone(keeper.tables()), Arc::clone(keeper.sources()));
+        match Http::start(config, Shown { board, tables, sources }) {
+            Ok(http) => pipeline.http = http,
+            Err(error) => {
+                let _ = pipeline.stop();
+                return Err(error);
             }
         }
         Ok(pipeline)
@@ -234,10 +233,16 @@ impl Pipeline {
         &self.listening
     }
 
-    /// Where the page is.
+    /// Where http listens.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(Http::address)
+    }
+
+    /// The page, as one writes it into a browser.
+    #[must_use]
+    pub fn page(&self) -> Option<String> {
+        self.http.as_ref().map(Http::url)
     }
 
     /// Stops receiving, takes in what the kernel had queued, delivers everything within the

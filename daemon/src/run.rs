@@ -54,8 +54,8 @@ fn announce(pipeline: &Pipeline, loaded: &config::Loaded) {
         loaded.file.as_ref().map_or("built-in defaults".into(), |file| file.display().to_string());
     let addresses: Vec<String> = pipeline.listening().iter().map(ToString::to_string).collect();
     log::info!("listening on {} ({source})", addresses.join(", "));
-    if let Some(address) = pipeline.http_address() {
-        log::info!("page and metrics on http://{address}/");
+    if let Some(page) = pipeline.page() {
+        log::info!("page and metrics on {page}");
     }
 }
 

@@ -37,9 +37,9 @@ fn check(subject: &str, text: &str, expected: &str) {
 fn an_unknown_key() {
     check(
         "unknown-key",
-        "[http]\nadress = \"127.0.0.1:1\"\n",
-        "neckard.toml:2: http.adress: unknown field `adress`, expected `address`; \
-         did you mean `address`?",
+        "[state]\ndirctory = \"/var/lib/neckar\"\n",
+        "neckard.toml:2: state.dirctory: unknown field `dirctory`, expected `directory`; \
+         did you mean `directory`?",
     );
 }
 

@@ -26,6 +26,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("nfreplay", "nfdump", "real exporter: v9 from files"),
     ("snmpd", "snmpd", "real device that is asked for interface names"),
     ("snmpsimd", "snmpsim", "simulated devices with thousands of interfaces"),
+    ("chromium", "chromium", "real browser that looks at the page"),
+    ("chromedriver", "chromium-driver", "drives the browser"),
     ("python3", "python3", "drives witnesses in another language"),
     ("protoc", "protobuf-compiler", "makes other languages' code of our .proto"),
     (

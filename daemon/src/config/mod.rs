@@ -32,7 +32,7 @@ pub use problem::Problem;
 pub use receive::{Listen, Receive, ReceivePath, Steering, Workers};
 pub use reference::{markdown, toml_reference};
 pub use reverse_names::ReverseNames;
-pub use service::{Http, State, Stop};
+pub use service::{Http, HttpTls, State, Stop};
 pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
 pub use split::{Split, SplitBy, Tenant};
 pub use spool::{ShedPolicy, SpoolConfig};

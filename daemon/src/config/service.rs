@@ -6,13 +6,47 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Problem;
+
 /// `/metrics`, `/healthz` and the page.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Address and port; empty for none. Loopback unless you say otherwise: the page shows who
-    /// talks to whom.
+    /// talks to whom. Elsewhere it wants a token or a password, and should have `http.tls`.
     pub address: String,
+    /// Let everybody in who reaches an address that is not loopback, without token or password.
+    pub open: bool,
+    /// File with a token (`openssl rand -hex 32`) that lets in who shows it: as `Authorization:
+    /// Bearer`, or as any user's password. `/healthz` and `/readyz` answer without, but say no
+    /// reasons.
+    pub token_file: PathBuf,
+    /// Or: the environment variable that holds it.
+    pub token_env: String,
+    /// Who may log in with the password of `http.password_file` (HTTP's Basic).
+    pub user: String,
+    /// File with the password.
+    pub password_file: PathBuf,
+    /// Or: the environment variable that holds it.
+    pub password_env: String,
+    /// Names that lead to a page on loopback beside `localhost`, such as a proxy's. A browser that
+    /// calls it by another name is turned away, for that may be another site's doing.
+    pub hosts: Vec<String>,
+    /// Connections at a time at most, half of them from one address.
+    pub connections_max: usize,
+    /// Encryption.
+    pub tls: HttpTls,
+}
+
+/// Encryption of the page and everything beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpTls {
+    /// Certificate and what it needs up to the authority, in PEM; empty for none. A new file is
+    /// taken in within half a minute.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
 }
 
 /// What survives a restart.
@@ -37,7 +71,18 @@ pub struct Stop {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { address: "127.0.0.1:8080".into() }
+        Self {
+            address: "127.0.0.1:8080".into(),
+            open: false,
+            token_file: PathBuf::new(),
+            token_env: String::new(),
+            user: String::new(),
+            password_file: PathBuf::new(),
+            password_env: String::new(),
+            hosts: Vec::new(),
+            connections_max: 64,
+            tls: HttpTls::default(),
+        }
     }
 }
 
@@ -46,6 +91,54 @@ impl Http {
     #[must_use]
     pub fn bind_address(&self) -> Option<SocketAddr> {
         self.address.parse().ok()
+    }
+
+    /// Is it out of everybody else's reach?
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.bind_address().is_some_and(|address| address.ip().to_canonical().is_loopback())
+    }
+
+    /// Nobody comes in whom nobody wanted.
+    ///
+    /// # Errors
+    /// The key that is missing or too much.
+    pub(super) fn validate(&self) -> Result<(), Problem> {
+        let given =
+            |file: &PathBuf, variable: &str| !file.as_os_str().is_empty() || !variable.is_empty();
+        let has_token = given(&self.token_file, &self.token_env);
+        let has_password = given(&self.password_file, &self.password_env);
+        if self.user.is_empty() == has_password {
+            let (why, fix) = ("a user and a password go together", "give both, or neither");
+            return Err(Problem::new("http.user", format!("{:?}", self.user), why, fix));
+        }
+        if self.user.contains(':') {
+            let (why, fix) = ("HTTP's Basic has no such names", "choose one without a colon");
+            return Err(Problem::new("http.user", format!("{:?}", self.user), why, fix));
+        }
+        if self.tls.certificate.as_os_str().is_empty() != self.tls.key.as_os_str().is_empty() {
+            let (why, fix) = ("a certificate and its key go together", "give both, or neither");
+            return Err(Problem::new("http.tls", "", why, fix));
+        }
+        if self.open && (has_token || has_password) {
+            let (why, fix) = ("a token or password is given", "take one of both out");
+            return Err(Problem::new("http.open", true, why, fix));
+        }
+        if !self.is_loopback() && !self.open && !has_token && !has_password {
+            let why = "whoever reaches it would see who talks to whom";
+            let fix = "give http.token_file (openssl rand -hex 32), or user and password_file, or \
+                       say http.open = true";
+            return Err(Problem::new("http.address", format!("{:?}", self.address), why, fix));
+        }
+        Ok(())
+    }
+}
+
+impl HttpTls {
+    /// Is there a certificate?
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.certificate.as_os_str().is_empty()
     }
 }
 

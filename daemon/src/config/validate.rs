@@ -28,6 +28,7 @@ impl Config {
         }
         if !self.http.address.is_empty() {
             address("http.address", &self.http.address)?;
+            self.http.validate()?;
         }
         Ok(())
     }
@@ -79,6 +80,7 @@ impl Config {
             ("split.linger_ms", self.split.linger_ms as usize, 1, 60_000),
             ("split.tenant_bytes_max", self.split.tenant_bytes_max, 64 << 10, 1 << 40),
             ("split.bytes_max", self.split.bytes_max, 1 << 20, 1 << 40),
+            ("http.connections_max", self.http.connections_max, 2, 1 << 16),
         ];
         within(&bounds)
     }

@@ -19,7 +19,7 @@ use neckar_enrich::config::Loader;
 use neckar_enrich::{Interface, Interfaces, Sources, Tables};
 
 use super::watch::Watch;
-use super::{TableCounts, build, load};
+use super::{LabelSources, TableCounts, build, load};
 use crate::config::{Config, Problem};
 
 /// How long files must have been quiet before they are read: whoever writes several, or one in
@@ -45,6 +45,7 @@ pub struct TableKeeper {
     thread: JoinHandle<()>,
     counts: Arc<TableCounts>,
     tables: Arc<ArcSwap<Tables>>,
+    sources: Arc<LabelSources>,
 }
 
 /// A way to tell the keeper what was learnt. Cheap to clone.
@@ -81,6 +82,7 @@ impl TableKeeper {
         let sources = load(config, &mut loader)?;
         let first = build(&sources)?;
         let counts = Arc::new(TableCounts::default());
+        let shown = Arc::new(LabelSources::new(&sources));
         counts.loaded(&sources, started.elapsed());
         counts.swapped(&first);
         let tables = Arc::new(ArcSwap::from_pointee(first));
@@ -97,18 +99,25 @@ impl TableKeeper {
             tables: Arc::clone(&tables),
             retired: Vec::new(),
             counts: Arc::clone(&counts),
+            shown: Arc::clone(&shown),
             watch,
             updates: updates.clone(),
         };
         let thread = spawn(keeping, told)
             .map_err(|error| Problem::new("", "", error, "raise the limit of threads"))?;
-        Ok(Self { updates, thread, counts, tables })
+        Ok(Self { updates, thread, counts, tables, sources: shown })
     }
 
     /// The tables in force.
     #[must_use]
     pub fn tables(&self) -> &Arc<ArcSwap<Tables>> {
         &self.tables
+    }
+
+    /// What they were made from.
+    #[must_use]
+    pub fn sources(&self) -> &Arc<LabelSources> {
+        &self.sources
     }
 
     /// What it did.
@@ -150,6 +159,8 @@ struct Keeping {
     /// Held until no worker reads them, so that freeing them is never a worker's work.
     retired: Vec<Arc<Tables>>,
     counts: Arc<TableCounts>,
+    /// The sources, for who asks why.
+    shown: Arc<LabelSources>,
     watch: Watch,
     updates: TableUpdates,
 }
@@ -202,6 +213,7 @@ impl Keeping {
         match built {
             Ok((sources, tables)) => {
                 self.counts.loaded(&sources, started.elapsed());
+                self.shown.replace(&sources);
                 self.sources = sources;
                 self.swap(tables);
                 log::info!("{why}: labels loaded in {} ms", started.elapsed().as_millis());

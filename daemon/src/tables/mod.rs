@@ -11,10 +11,12 @@ use crate::settings;
 
 mod counts;
 mod keeper;
+mod label_sources;
 mod watch;
 
 pub use counts::{TableCounts, TablesView};
 pub use keeper::{TableKeeper, TableUpdates};
+pub use label_sources::LabelSources;
 
 /// Reads the sources that the configuration names, but those again that `loader` knows to be
 /// unchanged, and adds what it says of exporters.

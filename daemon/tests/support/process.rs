@@ -52,7 +52,7 @@ impl Neckard {
         let mut neckard =
             Self { child, log, printed, reader: Some(reader), http: unset, udp: unset };
         neckard.udp = neckard.address_after("listening on ");
-        neckard.http = neckard.address_after("http://");
+        neckard.http = neckard.address_after("://");
         neckard
     }
 
@@ -103,8 +103,13 @@ impl Neckard {
 
     /// Answers status and body of a page.
     pub fn fetch(&self, path: &str) -> (u16, String) {
+        self.fetch_with(path, "Host: localhost\r\n")
+    }
+
+    /// The same with these headers, each with its line end.
+    pub fn fetch_with(&self, path: &str, headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.http).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: neckard\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\n{headers}\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let status = answer.split_whitespace().nth(1).unwrap().parse().unwrap();

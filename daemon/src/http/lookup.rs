@@ -1,0 +1,47 @@
+//! Every label that an address has: what comes of it, and which source says what.
+
+use std::net::IpAddr;
+
+use neckar_enrich::{Explanation, Labels, Tables};
+use neckar_proto::{Field, Rows, json};
+use serde_json::{Map, Value, json};
+
+use crate::tables::LabelSources;
+
+/// Looks `address` up as for a flow from there.
+pub(super) fn look_up(tables: &Tables, sources: &LabelSources, address: IpAddr) -> Value {
+    let said = sources.explain(address);
+    let said = said.iter().map(|Explanation { source, prefix, labels }| {
+        let labels = labels.iter().map(|(kind, text)| json!({"kind": kind, "value": text}));
+        json!({
+            "source": source.to_string_lossy(), "prefix": prefix.to_string(),
+            "labels": labels.collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "address": address.to_string(),
+        "labels": labels_of(tables, address),
+        "sources": said.collect::<Vec<_>>(),
+    })
+}
+
+/// What labelling makes of a flow's source, by the names of `flow.proto` without their `Src`.
+fn labels_of(tables: &Tables, address: IpAddr) -> Map<String, Value> {
+    let mut rows = Rows::default();
+    let flow = rows.push();
+    match address {
+        IpAddr::V4(address) => flow.set_v4(Field::SrcAddr, address.octets()),
+        IpAddr::V6(address) => flow.set_v6(Field::SrcAddr, address.octets()),
+    };
+    let mut labels = Labels::default();
+    tables.label(&mut rows, &mut labels);
+    labels.write_to(&mut rows);
+    let mut text = Vec::new();
+    json::write(&mut text, &rows, &rows.as_slice()[0]);
+    let object: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
+    object
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.strip_prefix("Src")?.to_owned(), value)))
+        .filter(|(key, _)| key != "Addr")
+        .collect()
+}

@@ -1,0 +1,51 @@
+// What an address is called: its labels, and which source says what.
+
+import { byId, make, put } from "./element.js";
+import { ask } from "./wire.js";
+
+const USUAL = "Every label that a flow from or to the address gets, and who says so.";
+
+/** Wires the form; gives a way to look up an address from elsewhere on the page. */
+export function startLookup() {
+  const form = byId("lookup-form");
+  const look = async () => {
+    const address = form.elements.address.value.trim();
+    if (!address) return;
+    try {
+      show(await ask("/api/lookup", { address }));
+    } catch (error) {
+      byId("labels").replaceChildren();
+      put(byId("lookup-note"), error.message);
+      form.elements.address.setAttribute("aria-invalid", "true");
+    }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    look();
+  });
+  form.elements.address.addEventListener("input", () => {
+    form.elements.address.removeAttribute("aria-invalid");
+    put(byId("lookup-note"), USUAL);
+  });
+  return (address) => {
+    form.elements.address.value = address;
+    form.elements.address.focus();
+    byId("lookup").scrollIntoView();
+    look();
+  };
+}
+
+function show({ address, labels, sources }) {
+  const found = Object.entries(labels);
+  put(byId("lookup-note"), found.length ? `${address} has ${found.length} ${found.length === 1 ? "label" : "labels"}.` : `${address} has no label.`);
+  const list = make("dl", { class: "fields" }, ...found.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: String(value) }))));
+  const rows = sources.flatMap(({ source, prefix, labels: said }) =>
+    (said.length ? said : [{ kind: "nothing", value: "undoes the prefixes around it" }]).map(({ kind, value }) =>
+      make("tr", {}, ...[["Source", source], ["Prefix", prefix], ["Label", kind], ["Value", value]].map(([title, text]) => make("td", { "data-label": title }, make("span", { text })))),
+    ),
+  );
+  const table = make("table", { class: "table", "aria-label": "Who says so" },
+    make("thead", {}, make("tr", {}, ...["Source", "Prefix", "Label", "Value"].map((text) => make("th", { scope: "col", text })))),
+    make("tbody", {}, ...rows));
+  byId("labels").replaceChildren(...(found.length ? [list] : []), ...(rows.length ? [table] : []));
+}
