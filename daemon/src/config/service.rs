@@ -13,6 +13,11 @@ pub struct Http {
     /// Address and port; empty for none. Loopback unless you say otherwise: the page shows who
     /// talks to whom.
     pub address: String,
+    /// Exporters that have series of their own on `/metrics`, those that have sent most; 0 for none.
+    pub exporters_shown_max: usize,
+    /// Write the names of goflow's metrics, and `kafka_messages_total`, beside our own: existing
+    /// boards read them.
+    pub goflow_metrics: bool,
 }
 
 /// What survives a restart.
@@ -37,7 +42,7 @@ pub struct Stop {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { address: "127.0.0.1:8080".into() }
+        Self { address: "127.0.0.1:8080".into(), exporters_shown_max: 100, goflow_metrics: true }
     }
 }
 

@@ -100,7 +100,7 @@ fn config(brokers: &str, customers: &Customers) -> Config {
     };
     let mut config = Config {
         listen: vec![Listen { address: "127.0.0.1:0".into() }],
-        http: Http { address: http.into() },
+        http: Http { address: http.into(), ..Http::default() },
         ..Config::default()
     };
     config.output.kind = OutputKind::Kafka;
