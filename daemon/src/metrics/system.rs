@@ -55,7 +55,7 @@ const INTEGERS: &[Metric<System>] = &[
     Metric {
         name: "process_threads",
         kind: Gauge,
-        help: "Threads.",
+        help: "Threads that run.",
         value: |system| system.thread_count,
     },
 ];
