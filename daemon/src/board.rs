@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use neckar_decode::Shared;
 use serde_json::{Value, json};
 
+use crate::metrics;
 use crate::output::{Output, OutputCounts};
 use crate::reverse_names::{ReverseCounts, ReverseView};
 use crate::snmp::{SnmpCounts, SnmpView};
@@ -23,6 +24,8 @@ pub struct Board {
     pub workers: Vec<Arc<Published>>,
     /// Exporters, their templates and sampling rates: what all workers know together.
     pub exporters: Arc<Shared>,
+    /// What of the configuration shows in metrics.
+    pub metrics: metrics::Settings,
     /// Where flows go.
     pub output: Arc<Output>,
     /// The splitter's counters.
@@ -42,7 +45,7 @@ pub struct Board {
 }
 
 /// All counts at one moment. Each worker's are consistent in themselves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Per worker.
     pub workers: Vec<WorkerCounts>,
@@ -127,7 +130,7 @@ impl Snapshot {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        for WorkerCounts { receive, kernel_drops, decode, stage } in &self.workers {
+        for WorkerCounts { receive, kernel_drops, decode, stage, .. } in &self.workers {
             totals.datagrams += receive.datagrams;
             totals.kernel_drops += kernel_drops;
             totals.records += decode.records + decode.reverse_flows;

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod cores;
 pub mod demo;
+pub mod effort;
 pub mod handover;
 pub mod http;
 #[allow(unsafe_code, reason = "sockets and io_uring: the kernel writes into our memory")]

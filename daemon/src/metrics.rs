@@ -1,122 +1,126 @@
-//! `/metrics` in Prometheus' text format, and its documentation, from one table.
+//! `/metrics` in Prometheus' text format, and its documentation, from the same calls.
+//!
+//! In: the board, and what the kernel says when it is asked. Out: a page in the order of a flow's way,
+//! from the network interface to Kafka. Nobody waits for it: workers leave copies of their counts
+//! where nobody reads at that moment, and tell what exporters sent the second after.
 
-use std::fmt::Write as _;
+use crate::board::{Board, Snapshot};
+use crate::output::OutputDetails;
 
-use neckar_decode::Cause;
-
-use crate::board::Board;
-use crate::snmp::Failure;
-
-mod process;
+mod exporter;
+mod goflow;
+mod host;
+mod labels;
+mod memory;
+mod output;
+mod page;
+mod settings;
+mod system;
 mod tenant;
 mod traffic;
 mod worker;
 
-use process::PER_PROCESS;
-use tenant::PER_TENANT;
-use traffic::TRAFFIC;
-use worker::PER_WORKER;
+pub use settings::Settings;
 
-/// How a value behaves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Counter,
-    Gauge,
+use exporter::Exporters;
+use host::Host;
+use page::Kind::Gauge;
+use page::{Label, Page};
+use system::System;
+
+/// Everything that there is to say, at one moment.
+struct View<'a> {
+    settings: &'a Settings,
+    snapshot: Snapshot,
+    output: OutputDetails,
+    exporters: Exporters,
+    host: Host,
+    system: System,
 }
-
-impl Kind {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-        }
-    }
-}
-
-use Kind::{Counter, Gauge};
-
-const DROPPED: (&str, &str) = (
-    "neckar_dropped_total",
-    "What arrived and did not become a flow; the cause says whether it counts datagrams, sets or records.",
-);
-const OUTPUT_ERRORS: (&str, &str) =
-    ("neckar_output_errors_total", "Flows that the output gave up on, by its own error name.");
-const SNMP_FAILED: (&str, &str) = (
-    "neckar_snmp_failed_total",
-    "Walks that brought nothing; a wrong community or pass phrase is a timeout, too.",
-);
 
 /// The page that Prometheus reads.
 #[must_use]
 pub fn render(board: &Board) -> String {
-    let snapshot = board.snapshot();
-    let mut out = String::with_capacity(16 << 10);
-    header(&mut out, "neckar_build_info", Gauge, "Version of this build.");
-    let _ = writeln!(out, "neckar_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
-    for metric in PER_WORKER {
-        header(&mut out, metric.name, metric.kind, metric.help);
-        for (worker, counts) in snapshot.workers.iter().enumerate() {
-            let value = (metric.value)(counts);
-            let _ = writeln!(out, "{}{{worker=\"{worker}\"}} {value}", metric.name);
-        }
-    }
-    header(&mut out, DROPPED.0, Counter, DROPPED.1);
-    for (worker, counts) in snapshot.workers.iter().enumerate() {
-        for cause in Cause::ALL {
-            let (cause, value) = (cause.name(), counts.decode.dropped(*cause));
-            let _ = writeln!(out, "{}{{worker=\"{worker}\",cause=\"{cause}\"}} {value}", DROPPED.0);
-        }
-    }
-    for metric in PER_PROCESS.iter().chain(TRAFFIC) {
-        header(&mut out, metric.name, metric.kind, metric.help);
-        let _ = writeln!(out, "{} {}", metric.name, (metric.value)(&snapshot));
-    }
-    for metric in PER_TENANT {
-        header(&mut out, metric.name, metric.kind, metric.help);
-        for (topic, tenant) in &snapshot.splitter.tenants {
-            let _ =
-                writeln!(out, "{}{{topic=\"{topic}\"}} {}", metric.name, (metric.value)(tenant));
-        }
-    }
-    header(&mut out, SNMP_FAILED.0, Counter, SNMP_FAILED.1);
-    for (failure, count) in Failure::ALL.iter().zip(snapshot.snmp.failed) {
-        let _ = writeln!(out, "{}{{cause=\"{}\"}} {count}", SNMP_FAILED.0, failure.name());
-    }
-    header(&mut out, OUTPUT_ERRORS.0, Counter, OUTPUT_ERRORS.1);
-    for (error, count) in &snapshot.output.errors {
-        let _ = writeln!(out, "{}{{error=\"{error}\"}} {count}", OUTPUT_ERRORS.0);
-    }
-    out
+    let settings = &board.metrics;
+    let view = View {
+        settings,
+        snapshot: board.snapshot(),
+        output: board.output.details(),
+        exporters: Exporters::read(&board.exporters, settings),
+        host: Host::read(),
+        system: System::read(),
+    };
+    write(&view).into_text()
 }
 
-fn header(out: &mut String, name: &str, kind: Kind, help: &str) {
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
+/// Bytes of a page, about: what is always there, and an exporter's series.
+const BYTES: usize = 64 << 10;
+const EXPORTER_BYTES: usize = 4 << 10;
+
+fn write(view: &View<'_>) -> Page {
+    let mut page = Page::with_capacity(BYTES + view.exporters.shown.len() * EXPORTER_BYTES);
+    write_build(&mut page);
+    view.host.write(&mut page);
+    worker::write(&mut page, view);
+    view.exporters.write(&mut page);
+    output::write(&mut page, view);
+    tenant::write(&mut page, view);
+    traffic::write(&mut page, view);
+    labels::write(&mut page, view);
+    memory::write(&mut page, view);
+    view.system.write(&mut page, view);
+    if view.settings.goflow_names {
+        goflow::write(&mut page, view);
+    }
+    page
+}
+
+fn write_build(page: &mut Page) {
+    const ONE: &str = "one a build";
+    const LABELS: &[Label] = &[
+        Label { name: "version", bound: ONE },
+        Label { name: "revision", bound: ONE },
+        Label { name: "rustc", bound: ONE },
+    ];
+    let help = "This build: its version, the commit if known, and the compiler; always 1.";
+    let values = [env!("CARGO_PKG_VERSION"), env!("NECKAR_REVISION"), env!("NECKAR_RUSTC")];
+    page.family(("neckar_build_info", Gauge), LABELS, help).add(values, 1);
 }
 
 /// The body of `docs/metrics.md`.
 #[must_use]
 pub fn markdown() -> String {
-    let mut out = String::from(
-        "# Metrics\n\nMade by `neckard metrics`; the source is `daemon/src/metrics.rs`. Every drop has exactly one \
-         counter: `records + reverse_flows = flows + dropped{record_*}`, `flows = encoded + shed`, \
-         `submitted = delivered + failed + in_flight`.\n\n\
-         | name | type | labels | meaning |\n| --- | --- | --- | --- |\n\
-         | `neckar_build_info` | gauge | version | Version of this build. |\n",
-    );
-    let mut row = |name: &str, kind: Kind, labels: &str, help: &str| {
-        let _ = writeln!(out, "| `{name}` | {} | {labels} | {help} |", kind.name());
+    let view = View {
+        settings: &Settings::whole(),
+        snapshot: Snapshot::default(),
+        output: OutputDetails::default(),
+        exporters: Exporters::default(),
+        host: Host::default(),
+        system: System::default(),
     };
-    for metric in PER_WORKER {
-        row(metric.name, metric.kind, "worker", metric.help);
-    }
-    row(DROPPED.0, Counter, "worker, cause", DROPPED.1);
-    for metric in PER_PROCESS.iter().chain(TRAFFIC) {
-        row(metric.name, metric.kind, "", metric.help);
-    }
-    for metric in PER_TENANT {
-        row(metric.name, metric.kind, "topic", metric.help);
-    }
-    row(SNMP_FAILED.0, Counter, "cause", SNMP_FAILED.1);
-    row(OUTPUT_ERRORS.0, Counter, "error", OUTPUT_ERRORS.1);
-    out
+    format!("{INTRODUCTION}{}", write(&view).document())
 }
+
+const INTRODUCTION: &str = "\
+# Metrics
+
+Made by `neckard metrics`; the source is `daemon/src/metrics`. The order is a flow's way: network interface, socket, ring,
+decoder, labels, batch, Kafka, disk, customers; then exporters, tables, memory and the process. `neckar doctor` walks it for you.
+
+Every drop has exactly one counter of ours: `records + reverse_flows = flows + dropped{record_*}`, `flows = encoded + shed`,
+`submitted = delivered + failed + in_flight`. `neckar_host_…` are the kernel's own counters, of all programs on the host: what
+it drops at our sockets is in `neckar_receive_kernel_drops_total` and in `neckar_host_udp_errors_total`.
+
+No label grows without bound; the fourth column says what bounds it. Exporters have series of their own up to
+`http.exporters_shown_max` (100), those first that have sent most; `neckar_exporters_not_shown` tells how many have none. 0
+switches them off. `http.goflow_metrics = false` switches the last part off: goflow's names and the suite's, for boards that
+read them. In these `router` and `remote_ip` are the exporter, for sFlow its agent; `remote_port`, `local_ip`, `local_port`,
+`obs_domain_id` and `template_id` are left out, and so is what cannot be said truthfully: `flow_decoder_error_count`, and the
+error `error_version`. Their times are of decoding, labelling and encoding together, a datagram as the mean of its turn.
+
+What a label's source found or did not find is not counted by source: that would cost each flow. `neckar_label_…` has what
+labelling meets.
+
+| name | type | labels | bounded by | meaning |
+| --- | --- | --- | --- | --- |
+";

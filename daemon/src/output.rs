@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
-use neckar_kafka::{Admin, Producer, ProducerConfig, Topic, TopicOptions, Transport};
+use neckar_kafka::{
+    Admin, Latency, Producer, ProducerConfig, Topic, TopicOptions, Transport, WireCounts,
+};
 
 use crate::config::{Config, OutputKind, Problem};
 use crate::pipeline::StartError;
@@ -57,6 +59,19 @@ impl OutputCounts {
         let spool = self.spool.unwrap_or_default();
         (spool.kept_flows + spool.out_flows).saturating_sub(self.purged)
     }
+}
+
+/// What only metrics want to know of it.
+#[derive(Clone, Debug, Default)]
+pub struct OutputDetails {
+    /// From receipt to acknowledgement.
+    pub latency: Latency,
+    /// What goes over the wire, by producer: of all flows, and of customers' copies.
+    pub wire: Vec<(&'static str, WireCounts)>,
+    /// By partition of the main topic, the offset of the last record that was acknowledged.
+    pub offsets: BTreeMap<i32, i64>,
+    /// Bytes handed over and not acknowledged.
+    pub bytes_in_flight: u64,
 }
 
 /// The output, shared by all workers.
@@ -224,6 +239,22 @@ impl Output {
                     ..OutputCounts::default()
                 }
             }
+        }
+    }
+
+    /// What only metrics want to know.
+    #[must_use]
+    pub fn details(&self) -> OutputDetails {
+        let Self::Kafka { producer, tenants, topic, .. } = self else {
+            return OutputDetails::default();
+        };
+        let producers = [("flows", Some(producer)), ("customers", tenants.as_ref())];
+        let named = producers.into_iter().filter_map(|(name, one)| Some((name, one?)));
+        OutputDetails {
+            latency: producer.latency(),
+            wire: named.filter_map(|(name, one)| Some((name, one.wire()?))).collect(),
+            offsets: producer.offsets(topic),
+            bytes_in_flight: producer.bytes_in_flight(),
         }
     }
 

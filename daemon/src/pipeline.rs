@@ -17,6 +17,7 @@ use neckar_proto::Batch;
 
 use crate::board::{Board, Snapshot};
 use crate::config::{Config, Problem};
+use crate::effort::Effort;
 use crate::handover::{self, Handover};
 use crate::http::{Http, Shown};
 use crate::ingest::{Receiver, Socket};
@@ -31,7 +32,7 @@ use crate::state::StateKeeper;
 use crate::tables::{TableKeeper, TableUpdates};
 use crate::traffic::TrafficCounter;
 use crate::worker::{Published, Worker, WorkerCounts};
-use crate::{budget, cores, settings};
+use crate::{budget, cores, metrics, settings};
 
 /// Why there is no pipeline.
 #[derive(Debug)]
@@ -114,6 +115,7 @@ impl Pipeline {
             names: name_counts,
             workers: cores.iter().map(|_| Arc::default()).collect(),
             exporters: Arc::clone(&shared),
+            metrics: metrics::Settings::new(config, cores.len()),
             output: Arc::clone(&output),
             splitter: counts,
             traffic: traffic.as_ref().map(|traffic| Arc::clone(traffic.board())),
@@ -343,7 +345,8 @@ impl Launch<'_> {
             if index == 0 {
                 log::info!("{}", receiver.probe());
             }
-            Ok(Worker { receiver, decoder, stage: Stage::new(stage), keep_sockets, published })
+            let (stage, effort) = (Stage::new(stage), Effort::default());
+            Ok(Worker { receiver, decoder, stage, keep_sockets, published, effort })
         })
     }
 }

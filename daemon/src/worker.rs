@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use neckar_decode::{Counters, Datagram, Decoder};
 
 use crate::clock;
-use crate::ingest::{ReceiveStats, Received, Receiver};
+use crate::effort::Effort;
+use crate::ingest::{Queue, ReceiveStats, Received, Receiver};
 use crate::stage::{Stage, StageCounts};
 
 /// How long a worker sleeps at most: the latency of stopping and of counters while nothing comes.
@@ -29,6 +30,12 @@ pub struct WorkerCounts {
     pub receive: ReceiveStats,
     /// Datagrams that the kernel dropped because the sockets' buffers were full.
     pub kernel_drops: u64,
+    /// What the kernel holds for the sockets.
+    pub queue: Queue,
+    /// How long it is at work.
+    pub effort: Effort,
+    /// Bytes of data sets that wait for their templates.
+    pub held_bytes: u64,
     /// From the decoder.
     pub decode: Counters,
     /// From labelling to hand-over.
@@ -66,6 +73,8 @@ pub struct Worker {
     pub keep_sockets: bool,
     /// Where its counts can be read.
     pub published: Arc<Published>,
+    /// How long it was at work so far.
+    pub effort: Effort,
 }
 
 impl Worker {
@@ -79,8 +88,11 @@ impl Worker {
         let mut expired = Instant::now();
         while result.is_ok() && !stop.load(Ordering::Relaxed) {
             let timeout = self.stage.time_left(clock::unix_ns()).min(IDLE);
-            result = self.receive(timeout);
+            let taken = self.receive(timeout);
             let now_ns = clock::unix_ns();
+            result = taken.map(|(datagrams, began_ns)| {
+                self.effort.note(datagrams, now_ns.saturating_sub(began_ns));
+            });
             if expired.elapsed() >= EXPIRE {
                 self.decoder.expire(now_ns, &mut self.stage);
                 expired = Instant::now();
@@ -95,19 +107,19 @@ impl Worker {
         result.and(drained).map(|()| self.published.read())
     }
 
-    fn receive(&mut self, timeout: Duration) -> io::Result<()> {
+    /// Answers how many datagrams came, and when the first was looked at.
+    fn receive(&mut self, timeout: Duration) -> io::Result<(u64, u64)> {
         let Self { receiver, decoder, stage, .. } = self;
         let mut now_ns = 0;
-        receiver
-            .receive(timeout, &mut |received| {
-                // Once per batch, and only if there is one.
-                if now_ns == 0 {
-                    now_ns = clock::unix_ns();
-                    stage.set_now(now_ns);
-                }
-                decoder.decode(datagram(&received, now_ns), stage);
-            })
-            .map(drop)
+        let taken = receiver.receive(timeout, &mut |received| {
+            // Once per batch, and only if there is one.
+            if now_ns == 0 {
+                now_ns = clock::unix_ns();
+                stage.set_now(now_ns);
+            }
+            decoder.decode(datagram(&received, now_ns), stage);
+        })?;
+        Ok((taken as u64, now_ns))
     }
 
     fn drain(&mut self) -> io::Result<()> {
@@ -122,27 +134,25 @@ impl Worker {
     }
 
     fn publish(&mut self) {
-        let Self { receiver, decoder, stage, published, .. } = self;
-        published.publish(|counts| copy_counts(receiver, decoder, stage, counts));
+        let published = Arc::clone(&self.published);
+        published.publish(|counts| self.copy_counts(counts));
     }
 
     fn publish_at_last(&mut self) {
-        let Self { receiver, decoder, stage, published, .. } = self;
+        let published = Arc::clone(&self.published);
         let mut counts = published.0.lock().unwrap_or_else(PoisonError::into_inner);
-        copy_counts(receiver, decoder, stage, &mut counts);
+        self.copy_counts(&mut counts);
     }
-}
 
-fn copy_counts(
-    receiver: &mut Receiver,
-    decoder: &Decoder,
-    stage: &mut Stage,
-    into: &mut WorkerCounts,
-) {
-    into.kernel_drops = receiver.kernel_drops();
-    into.receive.clone_from(receiver.stats());
-    into.decode.clone_from(decoder.counters());
-    into.stage.clone_from(stage.counts());
+    fn copy_counts(&mut self, into: &mut WorkerCounts) {
+        into.queue = self.receiver.queue();
+        into.kernel_drops = into.queue.drops;
+        into.receive.clone_from(self.receiver.stats());
+        into.effort.clone_from(&self.effort);
+        into.held_bytes = self.decoder.held_bytes() as u64;
+        into.decode.clone_from(self.decoder.counters());
+        into.stage.clone_from(self.stage.counts());
+    }
 }
 
 fn datagram<'a>(received: &Received<'a>, received_ns: u64) -> Datagram<'a> {

@@ -1,5 +1,7 @@
 //! What a decoder counts. Plain integers of one worker; somebody else publishes them.
 
+use crate::template::Protocol;
+
 macro_rules! causes {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)+) => {
         /// Why something that arrived did not become a flow. The name says what is counted: whole datagrams, sets or records.
@@ -73,6 +75,8 @@ pub struct Counters {
     pub datagrams: u64,
     /// Their payload bytes.
     pub bytes: u64,
+    /// Those that begin like a protocol that we decode, in the order of [`Protocol::ALL`].
+    pub protocols: [u64; Protocol::ALL.len()],
     /// Data records seen, options records apart; for sFlow, flow samples.
     pub records: u64,
     /// Second flows made from records with a reverse direction (RFC 5103).

@@ -12,6 +12,7 @@ use crate::local::Local;
 use crate::message::{IPFIX_HEADER_BYTES, Message, V9_HEADER_BYTES};
 use crate::plan::{Anchors, Out};
 use crate::shared::Shared;
+use crate::template::Protocol;
 use crate::{Datagram, ROWS_MAX, RowSink, netflow5, sets, sflow};
 
 /// Decodes datagrams into rows. One per worker; what workers share is in [`Shared`].
@@ -66,6 +67,12 @@ impl Decoder {
         &self.counters
     }
 
+    /// Bytes of data sets that wait for their templates, of this decoder.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.local.budget.used
+    }
+
     /// Decodes one datagram and lends its rows to `sink`. Never fails: what does not become a row
     /// is counted.
     #[inline]
@@ -82,13 +89,19 @@ impl Decoder {
         match u16_at(datagram.bytes, 0) {
             Some(9) => self.v9(datagram, sink),
             Some(10) => self.ipfix(datagram, sink),
-            Some(5) => netflow5::decode(self, datagram, sink),
+            Some(5) => {
+                self.counters.protocols[Protocol::NetflowV5 as usize] += 1;
+                netflow5::decode(self, datagram, sink);
+            }
             Some(1) => self.counters.drop(Cause::DatagramNetflowV1, 1),
             Some(7) => self.counters.drop(Cause::DatagramNetflowV7, 1),
             Some(8) => self.counters.drop(Cause::DatagramNetflowV8, 1),
             // sFlow counts its version in 32 bits.
             Some(0) => match u32_at(datagram.bytes, 0) {
-                Some(5) => sflow::decode(self, datagram, sink),
+                Some(5) => {
+                    self.counters.protocols[Protocol::Sflow as usize] += 1;
+                    sflow::decode(self, datagram, sink);
+                }
                 Some(2 | 4) => self.counters.drop(Cause::DatagramSflowVersion, 1),
                 Some(_) => self.counters.drop(Cause::DatagramVersionUnknown, 1),
                 None => self.counters.drop(Cause::DatagramTruncated, 1),
@@ -99,6 +112,7 @@ impl Decoder {
     }
 
     fn v9(&mut self, datagram: &Datagram<'_>, sink: &mut dyn RowSink) {
+        self.counters.protocols[Protocol::NetflowV9 as usize] += 1;
         let Some(message) = Message::v9(datagram) else {
             return self.counters.drop(Cause::DatagramTruncated, 1);
         };
@@ -107,6 +121,7 @@ impl Decoder {
     }
 
     fn ipfix(&mut self, datagram: &Datagram<'_>, sink: &mut dyn RowSink) {
+        self.counters.protocols[Protocol::Ipfix as usize] += 1;
         let Some((message, length)) = Message::ipfix(datagram) else {
             return self.counters.drop(Cause::DatagramTruncated, 1);
         };
@@ -156,7 +171,7 @@ impl Decoder {
         let before_ns = if now_ns == u64::MAX { u64::MAX } else { before_ns };
         let given_up = self.local.expire_held(before_ns);
         self.counters.drop(Cause::SetTemplateMissing, given_up);
-        self.local.report();
+        self.local.report(now_ns == u64::MAX);
     }
 
     /// Everything that making rows needs, apart from the tables.

@@ -39,6 +39,7 @@ mod slab;
 mod template;
 mod text;
 mod time;
+mod totals;
 mod view;
 
 pub use config::Config;
@@ -46,9 +47,10 @@ pub use counters::{Cause, Counters};
 pub use decoder::Decoder;
 pub use interfaces::InterfaceName;
 pub use persist::{ImportError, Summary};
-pub use shared::{Shared, Totals};
+pub use shared::Shared;
 pub use template::Protocol;
-pub use view::{DomainView, ExporterView, FieldView, TemplateView};
+pub use totals::{Ages, Totals};
+pub use view::{DomainView, ExporterAccount, ExporterView, FieldView, TemplateView};
 
 /// Rows that a [`RowSink`] gets at most in one call: they stay in the first-level cache from
 /// decoding to encoding.

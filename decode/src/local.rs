@@ -1,8 +1,8 @@
 //! A worker's copy of what it needs of [`Shared`]: looked up without a lock, refreshed when
 //! generations differ.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
 
 use hashbrown::HashMap;
 
@@ -13,11 +13,10 @@ use crate::interfaces::InterfaceName;
 use crate::message::Message;
 use crate::sampling::Rates;
 use crate::sequence::Seen;
-use crate::shared::{
-    DomainCell, DomainKey, ExporterCell, ExporterKey, MISSING_MAX, Shared, Totals, lock,
-};
+use crate::shared::{DomainCell, DomainKey, ExporterCell, ExporterKey, MISSING_MAX, Shared, lock};
 use crate::slab::Slab;
 use crate::template::{Design, Protocol, Template};
+use crate::totals::Totals;
 
 /// A template as a domain has it. The design stands beside it, so that decoding does not look at the template at all.
 #[derive(Debug)]
@@ -370,15 +369,20 @@ impl Local {
         }
     }
 
-    /// Reports what was counted to [`Shared`].
-    pub(crate) fn report(&mut self) {
+    /// Reports what was counted to [`Shared`]. Of a domain that somebody is reading or writing at
+    /// this moment only if `waits`; else the next report does.
+    pub(crate) fn report(&mut self, waits: bool) {
         let mut dirty = std::mem::take(&mut self.dirty);
-        for at in dirty.drain(..) {
-            let Some(domain) = self.domains.get(at) else { continue };
+        dirty.retain(|at| {
+            let Some(domain) = self.domains.get(*at) else { return false };
             let exporter = self.exporters.at(domain.exporter);
             let seen = domain.totals.last_seen_ns;
             exporter.cell.last_seen_ns.fetch_max(seen, Ordering::Relaxed);
-            let mut state = lock(&domain.cell.state);
+            let mut state = match domain.cell.state.try_lock() {
+                Ok(state) => state,
+                Err(TryLockError::WouldBlock) if !waits => return true,
+                Err(_) => lock(&domain.cell.state),
+            };
             state.totals.add(&std::mem::take(&mut domain.totals));
             for (id, sets) in domain.missing.drain(..) {
                 if state.missing.len() < MISSING_MAX || state.missing.contains_key(&id) {
@@ -391,7 +395,8 @@ impl Local {
                 let mut sums = lock(&exporter.cell.dropped);
                 sums.iter_mut().zip(dropped).for_each(|(sum, count)| *sum += count);
             }
-        }
+            false
+        });
         self.dirty = dirty;
     }
 

@@ -121,10 +121,11 @@ pub(crate) fn decode(decoder: &mut Decoder, datagram: &Datagram<'_>, sink: &mut 
     } else {
         present.insert(Field::SamplingRate);
     }
-    let (_, mut out) = decoder.parts(sink);
+    let (local, mut out) = decoder.parts(sink);
     for chunk in records[..there].chunks(ROWS_MAX) {
         let rows = out.rows.extend(chunk.len(), present);
         fill(rows, chunk, &header, datagram, rate);
+        local.domain(domain).totals.note_age(rows, datagram.received_ns);
         out.flush();
     }
 }

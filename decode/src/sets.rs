@@ -116,6 +116,7 @@ pub(crate) fn decode(
     };
     let (local, mut out) = decoder.parts(sink);
     local.observe(domain, message.sequence, units, message.export_ns, out.counters);
+    local.domain(domain).totals.note_age(out.rows.as_slice(), message.received_ns);
     out.flush();
 }
 
@@ -240,6 +241,8 @@ impl Walk<'_, '_> {
         let mut records = TemplateSet::new(self.message.protocol, options, body);
         let mut bad = None;
         let mut changed = false;
+        let totals = &mut self.domain().totals;
+        *(if options { &mut totals.options_template_sets } else { &mut totals.template_sets }) += 1;
         loop {
             match records.next() {
                 Ok(None) => break,
@@ -280,6 +283,8 @@ impl Walk<'_, '_> {
     fn count_template(&mut self, options: bool) {
         let counters = &mut self.decoder.counters;
         *(if options { &mut counters.options_templates } else { &mut counters.templates }) += 1;
+        let totals = &mut self.domain().totals;
+        *(if options { &mut totals.options_templates } else { &mut totals.templates }) += 1;
     }
 
     /// Puts a template in place; `true` if it is new or changed. "A refresh that is byte-identical
@@ -352,6 +357,7 @@ fn records(
             let out = &mut Out { rows, counters, anchors, frame, sink };
             let records = run(plan, context, bytes, range, out);
             entry.totals.records += records;
+            entry.totals.data_sets += 1;
             records
         }
         Reading::Options(plan) => {
@@ -363,7 +369,9 @@ fn records(
             if !memory.facts.is_empty() {
                 local.learn(domain, &memory.facts);
             }
-            local.domain(domain).totals.options_records += records;
+            let totals = &mut local.domain(domain).totals;
+            totals.options_records += records;
+            totals.options_sets += 1;
             if let Some(names) = names {
                 local.learn_names(domain, names);
             }

@@ -18,6 +18,7 @@ use crate::interfaces::InterfaceNames;
 use crate::sampling::{Fact, RateTable};
 use crate::sequence::Sequence;
 use crate::template::{Definition, Designs, Protocol, Template};
+use crate::totals::Totals;
 
 /// An exporter: its address, and its port where that is part of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,48 +53,6 @@ pub(crate) struct DomainKey {
     pub(crate) exporter: ExporterKey,
     pub(crate) protocol: Protocol,
     pub(crate) domain: u32,
-}
-
-/// What workers report of a domain, and what the views show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Datagrams.
-    pub datagrams: u64,
-    /// Their payload bytes.
-    pub bytes: u64,
-    /// Data records, options records and held ones apart.
-    pub records: u64,
-    /// Options records.
-    pub options_records: u64,
-    /// Units (v5 flows, v9 datagrams, IPFIX records, sFlow datagrams) that sequence numbers jumped
-    /// over.
-    pub missed: u64,
-    /// Units of these that came late: `missed - recovered` were lost on the way here.
-    pub recovered: u64,
-    /// Gaps in the sequence.
-    pub gaps: u64,
-    /// Datagrams that came after a later one.
-    pub reordered: u64,
-    /// Sequences that started anew.
-    pub resets: u64,
-    /// When the last datagram was received, Unix nanoseconds.
-    pub last_seen_ns: u64,
-}
-
-impl Totals {
-    /// Adds what one worker counted since it last reported.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.datagrams += other.datagrams;
-        self.bytes += other.bytes;
-        self.records += other.records;
-        self.options_records += other.options_records;
-        self.missed = self.missed.saturating_add(other.missed);
-        self.recovered += other.recovered;
-        self.gaps += other.gaps;
-        self.reordered += other.reordered;
-        self.resets += other.resets;
-        self.last_seen_ns = self.last_seen_ns.max(other.last_seen_ns);
-    }
 }
 
 /// Ids of missing templates that are told apart per domain.
@@ -150,7 +109,7 @@ pub struct Shared {
     pub(crate) table: Mutex<Table>,
     pub(crate) designs: Mutex<Designs>,
     pub(crate) templates: AtomicUsize,
-    template_bytes: AtomicUsize,
+    pub(crate) template_bytes: AtomicUsize,
     pub(crate) interfaces: InterfaceNames,
 }
 

@@ -31,6 +31,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// All of them, in the order of the enum.
+    pub const ALL: [Self; 4] = [Self::NetflowV5, Self::NetflowV9, Self::Ipfix, Self::Sflow];
+
     /// Its name in metrics and output.
     #[must_use]
     pub const fn name(self) -> &'static str {

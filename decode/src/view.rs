@@ -1,8 +1,9 @@
 //! What people are shown: exporters with their accounts, and templates with what each field is for.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use neckar_proto::Field;
@@ -10,8 +11,9 @@ use neckar_proto::Field;
 use crate::counters::Cause;
 use crate::elements::{self, REVERSE_PEN, Use};
 use crate::interfaces::InterfaceName;
-use crate::shared::{Shared, Totals, lock};
+use crate::shared::{DomainCell, ExporterCell, Shared, lock};
 use crate::template::{FieldSpec, Protocol, Template, VARIABLE};
+use crate::totals::Totals;
 
 /// An exporter and its accounts, as last reported by the workers
 /// ([`Decoder::expire`](crate::Decoder::expire)).
@@ -42,6 +44,34 @@ pub struct DomainView {
     pub rates: Vec<(Option<u64>, u64)>,
     /// Data sets given up because their template never came, by template id.
     pub missing: Vec<(u16, u64)>,
+}
+
+/// What is counted of an exporter, without what its templates say: for a look at many of them.
+#[derive(Clone, Debug)]
+pub struct ExporterAccount {
+    /// Its address.
+    pub exporter: IpAddr,
+    /// Its port, where ports are part of the key; else 0.
+    pub port: u16,
+    /// By [`Cause`]: what of it did not become a flow.
+    pub dropped: [u64; Cause::ALL.len()],
+    /// Templates known, options templates included.
+    pub templates: usize,
+    /// By [`Protocol::ALL`]: its domains together; `None` where it has none.
+    pub protocols: [Option<Totals>; Protocol::ALL.len()],
+    /// The lowest and the highest sampling rate that its options records tell; `None` if they tell
+    /// none.
+    pub rates: Option<(u64, u64)>,
+}
+
+impl ExporterAccount {
+    /// All protocols together.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut sum = Totals::default();
+        self.protocols.iter().flatten().for_each(|totals| sum.add(totals));
+        sum
+    }
 }
 
 /// One template and what decoding makes of it.
@@ -121,6 +151,26 @@ impl Shared {
             .collect()
     }
 
+    /// What is counted of the exporters that have sent most, at most `most` of them, busiest first;
+    /// of two that sent as much the lower address first. Each lock is held for as long as it takes
+    /// to copy one domain's counts.
+    #[must_use]
+    pub fn busiest(&self, most: usize) -> Vec<ExporterAccount> {
+        let sent = |domain: &DomainCell| lock(&domain.state).totals.datagrams;
+        let mut cells: Vec<_> = self
+            .cells()
+            .into_iter()
+            .map(|(exporter, domains)| {
+                let sent: u64 = domains.iter().map(|domain| sent(domain)).sum();
+                (Reverse(sent), exporter, domains)
+            })
+            .collect();
+        // Stable, so that addresses stay in order.
+        cells.sort_by_key(|(sent, ..)| *sent);
+        cells.truncate(most);
+        cells.iter().map(|(_, exporter, domains)| account(exporter, domains)).collect()
+    }
+
     /// The addresses of all exporters, each once; cheaper than [`exporters`](Self::exporters).
     #[must_use]
     pub fn addresses(&self) -> BTreeSet<IpAddr> {
@@ -161,11 +211,38 @@ impl Shared {
         self.templates.load(Ordering::Relaxed)
     }
 
+    /// Bytes that templates take now, as far as they are counted.
+    #[must_use]
+    pub fn template_bytes(&self) -> usize {
+        self.template_bytes.load(Ordering::Relaxed)
+    }
+
     /// How many exporters are known now.
     #[must_use]
     pub fn exporter_count(&self) -> usize {
         lock(&self.table).exporters.len()
     }
+}
+
+fn account(exporter: &ExporterCell, domains: &[Arc<DomainCell>]) -> ExporterAccount {
+    let mut account = ExporterAccount {
+        exporter: exporter.key.address(),
+        port: exporter.key.port(),
+        dropped: *lock(&exporter.dropped),
+        templates: exporter.templates.load(Ordering::Relaxed),
+        protocols: [None; Protocol::ALL.len()],
+        rates: None,
+    };
+    for domain in domains {
+        let state = lock(&domain.state);
+        let protocol = &mut account.protocols[domain.key.protocol as usize];
+        protocol.get_or_insert_default().add(&state.totals);
+        for (_, rate) in state.rates.rows() {
+            let (low, high) = account.rates.unwrap_or((rate, rate));
+            account.rates = Some((low.min(rate), high.max(rate)));
+        }
+    }
+    account
 }
 
 fn view(exporter: IpAddr, protocol: Protocol, domain: u32, template: &Template) -> TemplateView {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::account::Account;
-use crate::latency::Histogram;
+use crate::latency::{Histogram, Latency};
 
 /// What was said of one broker explains that none answers, if it was said this lately.
 const DETAIL_AGE: Duration = Duration::from_secs(60);
@@ -31,6 +31,47 @@ pub(crate) struct Counts {
     detail: Mutex<Option<(Instant, String)>>,
     /// From the first flow of a batch to the last acknowledgement.
     latency: Histogram,
+    /// Of the native transport.
+    pub(crate) wire: Wire,
+}
+
+/// What the native transport counts of its connections. Written by its thread.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    pub(crate) requests: AtomicU64,
+    pub(crate) request_bytes: AtomicU64,
+    pub(crate) retries: AtomicU64,
+    pub(crate) throttled_ms: AtomicU64,
+    pub(crate) connections_lost: AtomicU64,
+}
+
+/// The same at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WireCounts {
+    /// Produce requests sent.
+    pub requests: u64,
+    /// Bytes of the record batches in them, compressed as they are.
+    pub request_bytes: u64,
+    /// Record batches that have to go again: a broker was in trouble, or was not the leader any
+    /// more.
+    pub retries: u64,
+    /// Milliseconds that brokers asked to be left alone (quotas).
+    pub throttled_ms: u64,
+    /// Connections lost or not made.
+    pub connections_lost: u64,
+}
+
+impl Wire {
+    pub(crate) fn view(&self) -> WireCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        WireCounts {
+            requests: read(&self.requests),
+            request_bytes: read(&self.request_bytes),
+            retries: read(&self.retries),
+            throttled_ms: read(&self.throttled_ms),
+            connections_lost: read(&self.connections_lost),
+        }
+    }
 }
 
 /// The producer's counts at one moment.
@@ -91,6 +132,10 @@ impl Counts {
                 .map(|(since, what)| format!("{what}, for {} s", since.elapsed().as_secs())),
             latency_us: self.latency.quantile(0.5).zip(self.latency.quantile(0.99)),
         }
+    }
+
+    pub(crate) fn latency(&self) -> Latency {
+        self.latency.view()
     }
 
     pub(crate) fn bytes_in_flight(&self) -> u64 {

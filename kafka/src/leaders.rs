@@ -14,6 +14,8 @@ pub(crate) struct Leaders {
     led: Mutex<Vec<i32>>,
     /// How many there are.
     partitions: AtomicU32,
+    /// Of the last record that is known to be in a partition.
+    offsets: Mutex<BTreeMap<i32, i64>>,
 }
 
 impl Leaders {
@@ -27,6 +29,11 @@ impl Leaders {
     pub(crate) fn set(&self, led: &[i32], partitions: u32) {
         led.clone_into(&mut lock(&self.led));
         self.partitions.store(partitions, Ordering::Relaxed);
+    }
+
+    /// Notes the offset of a record that is in a partition now, the last of its batch.
+    pub(crate) fn note_offset(&self, partition: i32, offset: i64) {
+        lock(&self.offsets).insert(partition, offset);
     }
 
     /// How many partitions there are, with a leader or without: a key's partition does not depend on
@@ -44,6 +51,12 @@ impl Topics {
     /// The entry of a topic, shared by all that produce to it.
     pub(crate) fn of(&self, name: &str) -> Arc<Leaders> {
         Arc::clone(lock(&self.0).entry(name.into()).or_default())
+    }
+
+    /// The offsets that were noted, by partition.
+    pub(crate) fn offsets(&self, name: &str) -> BTreeMap<i32, i64> {
+        let leaders = lock(&self.0).get(name).cloned();
+        leaders.map(|leaders| lock(&leaders.offsets).clone()).unwrap_or_default()
     }
 
     /// Notes what the brokers say.

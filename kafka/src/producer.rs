@@ -1,10 +1,12 @@
 //! The producer: batches in, counted reports out, by one of two transports.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::{ConfigError, ProducerConfig, Transport};
-use crate::counts::{Counts, ProducerCounts};
+use crate::counts::{Counts, ProducerCounts, WireCounts};
+use crate::latency::Latency;
 use crate::leaders::Topics;
 use crate::librdkafka::Librdkafka;
 use crate::native::Native;
@@ -69,6 +71,28 @@ impl Producer {
     #[must_use]
     pub fn counts(&self) -> ProducerCounts {
         self.counts.view()
+    }
+
+    /// From receipt to acknowledgement, as [`ProducerCounts::latency_us`], to be drawn.
+    #[must_use]
+    pub fn latency(&self) -> Latency {
+        self.counts.latency()
+    }
+
+    /// What goes over the wire; `None` by librdkafka, which does not tell.
+    #[must_use]
+    pub fn wire(&self) -> Option<WireCounts> {
+        match self.way {
+            Way::Librdkafka(_) => None,
+            Way::Native(_) => Some(self.counts.wire.view()),
+        }
+    }
+
+    /// By partition of a topic, the offset of the last record that it acknowledged; empty by
+    /// librdkafka.
+    #[must_use]
+    pub fn offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
+        self.topics.offsets(topic)
     }
 
     /// Bytes handed over by calls that are not wholly reported on, of all topics.

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::decode::DecodeArgs;
+use crate::doctor::DoctorArgs;
 use crate::dump::DumpArgs;
 use crate::generate::GenerateArgs;
 use crate::lookup::LookupArgs;
@@ -33,6 +34,9 @@ pub enum Verb {
     /// Send made-up flows of many synthetic routers to a collector
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(GenerateArgs),
+    /// Say in plain words where a running daemon loses flows, and which knob to turn
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Show every label that addresses get, and who says so
     #[command(after_help = LOOKUP_EXAMPLES)]
     Lookup(LookupArgs),
@@ -117,6 +121,22 @@ Examples:
   neckar generate --to 127.0.0.1:2055 --exporters 100 --rate 50000 --seconds 10
   neckar generate --to 127.0.0.1:2055 --protocol v5,v9,ipfix,sflow --json \\
       --exporters 8 --rate 1000 --flows 100000";
+
+const DOCTOR_HELP: &str = "\
+Reads /metrics of the daemon twice, some seconds apart, and walks a flow's way
+from the network interface to Kafka and the customers' topics: what passes at
+each step, what is lost there now and was since the start, and what to do.
+
+Exit codes:
+  0  no flows are being lost
+  1  flows are being lost
+  2  the daemon cannot be reached, or the command line is wrong
+
+Examples:
+  neckar doctor                                  the daemon on this host
+  neckar doctor --seconds 30                     a longer look, for rare losses
+  neckar doctor --url https://collector:8080 --token-file /etc/neckar/token
+  neckar doctor --json | jq .findings            for scripts";
 
 const LOOKUP_EXAMPLES: &str = "\
 The sources are those of the daemon's configuration, section [enrich], or the

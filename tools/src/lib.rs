@@ -7,19 +7,21 @@
 //!   pace              when each is due       outlet   sent, counted, never silently lost
 //!   target            where to, and from which source address
 //! dump                Kafka -> neckar_kafka -> neckar_filter -> text
+//! doctor              /metrics of a running daemon -> where it loses flows, which knob
 //! table, lookup       files of labels -> neckar_enrich -> what they hold, what an address gets
 //! capture             files in, UDP datagrams out
 //! progress, stop      a bar on a terminal, Ctrl-C
 //! ```
 //!
 //! Deliberately absent: decoding and printing of flows (`neckar_decode`, `neckar_proto`), making
-//! them up (`neckar_export`), and whatever needs a daemon.
+//! them up (`neckar_export`), and the daemon, which only `doctor` speaks to, over HTTP.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test"))]
 
 pub mod capture;
 pub mod cli;
 pub mod decode;
+pub mod doctor;
 pub mod dump;
 pub mod exit;
 pub mod generate;

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use neckar::cli::{Cli, Verb};
-use neckar::{decode, dump, generate, lookup, replay, table};
+use neckar::{decode, doctor, dump, generate, lookup, replay, table};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Decode(args) => decode::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Dump(args) => dump::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Generate(args) => generate::run(&args),

@@ -36,6 +36,11 @@ pub struct Http {
     pub connections_max: usize,
     /// Encryption.
     pub tls: HttpTls,
+    /// Exporters that have series of their own on `/metrics`, those that have sent most; 0 for none.
+    pub exporters_shown_max: usize,
+    /// Write the names of goflow's metrics, and `kafka_messages_total`, beside our own: existing
+    /// boards read them.
+    pub goflow_metrics: bool,
 }
 
 /// Encryption of the page and everything beside it.
@@ -82,6 +87,8 @@ impl Default for Http {
             hosts: Vec::new(),
             connections_max: 64,
             tls: HttpTls::default(),
+            exporters_shown_max: 100,
+            goflow_metrics: true,
         }
     }
 }

@@ -22,7 +22,7 @@ mod uring;
 mod wire;
 
 pub use probe::{Path, Probe, probe};
-pub use socket::{ReceiveBuffer, Socket, SocketConfig, inherited};
+pub use socket::{Queue, ReceiveBuffer, Socket, SocketConfig, inherited};
 pub use steering::steer_by_cpu;
 
 use mmsg::Mmsg;
@@ -69,8 +69,14 @@ pub struct ReceiveStats {
     pub batches: u64,
     /// Buffers that held several datagrams of one sender (UDP_GRO).
     pub coalesced: u64,
+    /// Datagrams that came in these.
+    pub segments: u64,
     /// Times that io_uring ran out of buffers and was armed anew; nothing is lost by it.
     pub starved: u64,
+    /// Receives of io_uring that were armed anew, for whatever reason.
+    pub rearmed: u64,
+    /// Completions that found no room in io_uring's queue and came late.
+    pub overflows: u64,
 }
 
 /// A worker's sockets and the way it reads them.
@@ -79,6 +85,7 @@ pub struct Receiver {
     way: Way,
     probe: Probe,
     stats: ReceiveStats,
+    queued_peak: u64,
 }
 
 enum Way {
@@ -111,7 +118,7 @@ impl Receiver {
                 Way::Mmsg(Mmsg::new(config))
             }
         };
-        Ok(Self { sockets, way, probe, stats: ReceiveStats::default() })
+        Ok(Self { sockets, way, probe, stats: ReceiveStats::default(), queued_peak: 0 })
     }
 
     /// Which way is taken, and why.
@@ -188,6 +195,19 @@ impl Receiver {
         self.sockets.iter().map(Socket::drops).sum()
     }
 
+    /// What the kernel holds for these sockets: a system call each.
+    pub fn queue(&mut self) -> Queue {
+        let mut sum = Queue::default();
+        for socket in &self.sockets {
+            let Queue { queued, size, drops, .. } = socket.queue();
+            sum.queued += queued;
+            sum.size += size;
+            sum.drops += drops;
+        }
+        self.queued_peak = self.queued_peak.max(sum.queued);
+        Queue { queued_peak: self.queued_peak, ..sum }
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> &ReceiveStats {
@@ -213,6 +233,7 @@ fn hand_out(
         }
         Some(segment) => {
             stats.coalesced += 1;
+            stats.segments += content.len().div_ceil(segment) as u64;
             for bytes in content.chunks(segment) {
                 stats.datagrams += 1;
                 take(Received { source, bytes });

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use socket2::{Domain, Protocol, SockFilter, Type};
 
 const UDP_GRO: i32 = 104;
-/// Index of the drop counter in what `SO_MEMINFO` answers (`SK_MEMINFO_DROPS`, linux/sock_diag.h).
+/// Places in what `SO_MEMINFO` answers (linux/sock_diag.h): bytes booked for what is queued, the most
+/// that may be, and datagrams dropped.
+const MEMINFO_RMEM_ALLOC: usize = 0;
+const MEMINFO_RCVBUF: usize = 1;
 const MEMINFO_DROPS: usize = 8;
 const MEMINFO_WORDS: usize = 9;
 
@@ -19,6 +22,19 @@ pub struct SocketConfig {
     pub receive_buffer_bytes: usize,
     /// Let the kernel put datagrams of one sender together.
     pub gro: bool,
+}
+
+/// What the kernel holds for sockets that a worker has not taken yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Bytes now, the kernel's own bookkeeping included.
+    pub queued: u64,
+    /// The most that was seen.
+    pub queued_peak: u64,
+    /// Bytes that there is room for.
+    pub size: u64,
+    /// Datagrams for which there was none.
+    pub drops: u64,
 }
 
 /// A receive buffer: asked and granted.
@@ -109,6 +125,11 @@ impl Socket {
     /// [`Socket::refuse`].
     #[must_use]
     pub fn drops(&self) -> u64 {
+        self.queue().drops
+    }
+
+    /// What the kernel holds for it now.
+    pub(super) fn queue(&self) -> Queue {
         let mut words = [0u32; MEMINFO_WORDS];
         let mut len = size_of_val(&words) as libc::socklen_t;
         // SAFETY: the descriptor is open as long as `self`; `words` has the `len` bytes that may be
@@ -122,8 +143,13 @@ impl Socket {
                 &raw mut len,
             )
         };
-        let drops = if answer == 0 { u64::from(words[MEMINFO_DROPS]) } else { 0 };
-        drops.saturating_sub(self.drops_before)
+        if answer != 0 {
+            return Queue::default();
+        }
+        let [queued, size, drops] = [MEMINFO_RMEM_ALLOC, MEMINFO_RCVBUF, MEMINFO_DROPS]
+            .map(|place| u64::from(words[place]));
+        let drops = drops.saturating_sub(self.drops_before);
+        Queue { queued, queued_peak: queued, size, drops }
     }
 
     /// Refuses every further datagram, so that what is queued can be taken in to the last one.

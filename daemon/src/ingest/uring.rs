@@ -37,6 +37,8 @@ pub(super) struct Uring {
     header: Box<libc::msghdr>,
     /// Which sockets have a receive armed.
     armed: Vec<bool>,
+    /// Receives armed so far.
+    arms: u64,
     batch: usize,
     batch_wait: Duration,
     min_wait: bool,
@@ -61,6 +63,7 @@ impl Uring {
             buffers,
             header,
             armed: vec![false; sockets.len()],
+            arms: 0,
             batch: config.batch_datagrams,
             batch_wait: config.batch_wait,
             min_wait,
@@ -92,6 +95,7 @@ impl Uring {
         take: &mut impl FnMut(Received<'_>),
     ) -> io::Result<()> {
         self.arm(sockets)?;
+        stats.rearmed = self.arms - sockets.len() as u64;
         self.wait(timeout)?;
         self.complete(stats, take)
     }
@@ -133,6 +137,7 @@ impl Uring {
             let pushed = unsafe { self.ring.submission().push(&receive) };
             pushed.map_err(|_| io::Error::other("the submission queue is full"))?;
             self.armed[index] = true;
+            self.arms += 1;
         }
         Ok(())
     }
@@ -174,7 +179,9 @@ impl Uring {
         take: &mut impl FnMut(Received<'_>),
     ) -> io::Result<()> {
         let Self { ring, buffers, header, armed, .. } = self;
-        for completion in ring.completion() {
+        let completions = ring.completion();
+        stats.overflows = u64::from(completions.overflow());
+        for completion in completions {
             if completion.user_data() == CANCEL {
                 continue;
             }

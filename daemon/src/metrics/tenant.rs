@@ -1,51 +1,53 @@
 //! What is counted of each customer's topic.
 
-use super::Kind::{self, Counter, Gauge};
+use super::View;
+use super::page::Kind::{Counter, Gauge};
+use super::page::{Label, Metric, Page};
 use crate::splitter::TenantView;
 
-/// A value that each customer's topic has; there are at most `split.tenants_max` of them.
-pub(super) struct PerTenant {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) help: &'static str,
-    pub(super) value: fn(&TenantView) -> u64,
-}
+const TOPIC: Label = Label { name: "topic", bound: "`split.tenants_max`" };
 
-pub(super) const PER_TENANT: &[PerTenant] = &[
-    PerTenant {
+const PER_TENANT: &[Metric<TenantView>] = &[
+    Metric {
         name: "neckar_tenant_flows_total",
         kind: Counter,
         help: "Flows of the customer. `flows = filtered + refused + submitted`, but for what is being gathered.",
         value: |tenant| tenant.flows,
     },
-    PerTenant {
+    Metric {
         name: "neckar_tenant_filtered_total",
         kind: Counter,
         help: "Those that his filter did not want.",
         value: |tenant| tenant.filtered,
     },
-    PerTenant {
+    Metric {
         name: "neckar_tenant_refused_total",
         kind: Counter,
         help: "Those for which there was no room: his topic takes nothing, or too much is under way.",
         value: |tenant| tenant.refused,
     },
-    PerTenant {
+    Metric {
         name: "neckar_tenant_delivered_total",
         kind: Counter,
         help: "Those that Kafka acknowledged.",
         value: |tenant| tenant.topic.delivered,
     },
-    PerTenant {
+    Metric {
         name: "neckar_tenant_failed_total",
         kind: Counter,
         help: "Those that Kafka refused for good: no such topic, not allowed, too large.",
         value: |tenant| tenant.topic.failed,
     },
-    PerTenant {
+    Metric {
         name: "neckar_tenant_in_flight",
         kind: Gauge,
         help: "Those that are under way.",
         value: |tenant| tenant.topic.in_flight,
     },
 ];
+
+pub(super) fn write(page: &mut Page, view: &View<'_>) {
+    let tenants = &view.snapshot.splitter.tenants;
+    let rows: Vec<_> = tenants.iter().map(|(topic, tenant)| ([topic.as_str()], tenant)).collect();
+    page.table(PER_TENANT, &[TOPIC], &rows);
+}

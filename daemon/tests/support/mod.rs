@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod audit;
 pub mod capture;
+pub mod datagrams;
 pub mod generator;
 pub mod process;
 pub mod systemd;

@@ -151,6 +151,10 @@ fn walk(header: &Header, samples: &[u8], common: &Common, tally: &mut Tally, out
 struct Tally {
     /// Flow samples.
     samples: u64,
+    /// Those of the expanded form.
+    expanded: u64,
+    /// Records in flow samples of the compact and of the expanded form, that are whole.
+    records: [u64; 2],
     /// Those that do not parse.
     malformed: u64,
     /// Records shorter than their format.
@@ -171,7 +175,12 @@ impl Tally {
         counters.discard_samples += self.discard_samples;
         counters.unknown_samples += self.unknown_samples;
         counters.rate_unknown += self.rate_unknown;
-        local.domain(domain).totals.records += self.samples;
+        let totals = &mut local.domain(domain).totals;
+        totals.records += self.samples;
+        totals.expanded_samples += self.expanded;
+        totals.sample_records += self.records[0] + self.records[1];
+        totals.expanded_sample_records += self.records[1];
+        totals.counter_samples += self.counter_samples;
         if self.malformed > 0 {
             local.drop(domain, Cause::RecordSampleMalformed, self.malformed, counters);
         }

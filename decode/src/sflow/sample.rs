@@ -105,6 +105,7 @@ pub(super) fn decode(
     match format {
         FLOW | FLOW_EXPANDED => {
             tally.samples += 1;
+            tally.expanded += u64::from(format == FLOW_EXPANDED);
             let before = rows.len();
             if decode_flow(format, body, common, tally, rows).is_none() {
                 rows.truncate(before);
@@ -193,15 +194,16 @@ fn decode_flow(
     let mut said = COMMON;
     head.store(common, &mut Row { flow: row, said: &mut said });
     let mut sampled = Sampled::default();
-    let mut malformed = 0;
+    let (mut records, mut malformed) = (0, 0);
     for _ in 0..head.records {
         // A count too high is no harm while the records that are there are whole.
         if reader.0.is_empty() {
             break;
         }
-        let (format, body) = reader.opaque()?;
+        let (kind, body) = reader.opaque()?;
+        records += 1;
         let place = (&mut *rows, index);
-        let read = record::decode(format, body, common.decapsulate, &mut sampled, place, &mut said);
+        let read = record::decode(kind, body, common.decapsulate, &mut sampled, place, &mut said);
         malformed += u64::from(read.is_none());
     }
     let row = &mut rows.as_mut_slice()[index];
@@ -209,5 +211,6 @@ fn decode_flow(
     sampled.fill(row);
     tally.rate_unknown += u64::from(!said.contains(Field::SamplingRate));
     tally.parts_malformed += malformed;
+    tally.records[usize::from(format == FLOW_EXPANDED)] += records;
     Some(())
 }

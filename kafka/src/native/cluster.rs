@@ -196,6 +196,13 @@ impl Cluster {
         topic.partitions.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// The batch of a partition that is under way is in the topic, from this offset on.
+    pub(super) fn note_offset(&self, at: usize, first: i64) {
+        let partition = &self.partitions[at];
+        let last = first + i64::from(partition.records()) - 1;
+        self.topics[partition.topic].leaders.note_offset(partition.index, last);
+    }
+
     /// Something about the partition's topic is not so any more.
     pub(super) fn doubt(&mut self, at: usize, now: Instant) {
         let topic = &mut self.topics[self.partitions[at].topic];

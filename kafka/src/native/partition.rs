@@ -76,6 +76,11 @@ impl Partition {
         }
     }
 
+    /// Records of the batch under way.
+    pub(super) fn records(&self) -> i32 {
+        self.records
+    }
+
     /// Is there anything to send?
     pub(super) fn has_flows(&self) -> bool {
         !(self.queue.is_empty() && self.taken.is_empty())

@@ -137,23 +137,23 @@ pub(super) fn metadata(
     Ok(throttle_ms)
 }
 
-/// Each partition's topic, number and error code; answers for how many milliseconds the broker wants
-/// to be left alone.
+/// Each partition's topic, number, error code and the offset of the first record; answers for how many
+/// milliseconds the broker wants to be left alone.
 pub(super) fn produce(
     reader: &mut Reader<'_>,
-    mut partition: impl FnMut(&str, i32, i16),
+    mut partition: impl FnMut(&str, i32, i16, i64),
 ) -> Result<i32, Malformed> {
     reader.each(|reader| {
         let topic = reader.text()?;
         reader.each(|reader| {
             let (index, error) = (reader.i32()?, reader.i16()?);
-            let _offsets_and_time = (reader.i64()?, reader.i64()?, reader.i64()?);
+            let (offset, _time, _log_start) = (reader.i64()?, reader.i64()?, reader.i64()?);
             reader.each(|reader| {
                 let (_record, _words) = (reader.i32()?, reader.text()?);
                 Ok(())
             })?;
             let _words = reader.text()?;
-            partition(topic, index, error);
+            partition(topic, index, error, offset);
             Ok(())
         })
     })?;
@@ -198,7 +198,7 @@ pub(super) fn sasl_authenticate<'a>(reader: &mut Reader<'a>) -> Result<SaslTold<
 pub(crate) fn fuzz(bytes: &[u8]) {
     let _ = api_versions(&mut Reader(bytes), &[super::request::PRODUCE]);
     let _ = metadata(&mut Reader(bytes), |_, _, _| {}, |_| {});
-    let _ = produce(&mut Reader(bytes), |_, _, _| {});
+    let _ = produce(&mut Reader(bytes), |_, _, _, _| {});
     let _ = init_producer_id(&mut Reader(bytes));
     let _ = sasl_handshake(&mut Reader(bytes));
     let _ = sasl_authenticate(&mut Reader(bytes));

@@ -230,6 +230,8 @@ impl Sender {
         };
         match throttle {
             Ok(milliseconds) => {
+                let throttled = &self.counts.wire.throttled_ms;
+                throttled.fetch_add(u64::try_from(milliseconds).unwrap_or(0), Ordering::Relaxed);
                 if let Some(link) = self.links.get_mut(&id) {
                     link.throttle(now, milliseconds);
                 }
@@ -278,13 +280,16 @@ impl Sender {
         now: Instant,
     ) -> Result<i32, response::Malformed> {
         let mut told = HashMap::with_capacity(sent.len());
-        let throttle = response::produce(reader, |topic, index, code| {
-            told.extend(self.cluster.find(topic, index).map(|place| (place, code)));
+        let throttle = response::produce(reader, |topic, index, code, offset| {
+            told.extend(self.cluster.find(topic, index).map(|place| (place, (code, offset))));
         });
         for (place, mut bytes) in sent {
             // An answer that leaves it out, or cannot be read, is none.
-            let code = told.get(&place).filter(|_| throttle.is_ok());
-            self.settle(place, &code.map_or(Verdict::Refresh, |code| verdict::of(*code)), now);
+            let told = told.get(&place).filter(|_| throttle.is_ok());
+            if let Some((0, offset)) = told {
+                self.cluster.note_offset(place, *offset);
+            }
+            self.settle(place, &told.map_or(Verdict::Refresh, |told| verdict::of(told.0)), now);
             if bytes.is_unique() {
                 // Emptied first: the vector would be moved to the front of its memory.
                 bytes.clear();
@@ -307,6 +312,9 @@ impl Sender {
             self.cluster.doubt(place, now);
             self.ticked = now - TICK;
         }
+        if pause.is_some() {
+            self.counts.wire.retries.fetch_add(1, Ordering::Relaxed);
+        }
         match pause {
             Some(pause) => self.resumptions.push(std::cmp::Reverse((now + pause, place))),
             None => self.cluster.make_ready(place),
@@ -315,6 +323,7 @@ impl Sender {
 
     /// The connection is of no use any more.
     fn lose(&mut self, id: i32, why: &str, now: Instant) {
+        self.counts.wire.connections_lost.fetch_add(1, Ordering::Relaxed);
         if let Some(link) = self.links.get(&id) {
             self.counts.complain(format!("{}: {why}", link.address));
         }

@@ -104,6 +104,7 @@ fn each_partitions_fate_is_read() {
         PartitionProduceResponse::default()
             .with_index(index)
             .with_error_code(error)
+            .with_base_offset(1000 + i64::from(index))
             .with_record_errors(vec![words])
             .with_error_message(Some(text("words")))
     };
@@ -118,7 +119,10 @@ fn each_partitions_fate_is_read() {
     let bytes = encoded(PRODUCE, &response);
     let mut read = Vec::new();
     let mut reader = Reader(&bytes);
-    let visit = |topic: &str, index, error| read.push((topic.to_owned(), index, error));
+    let visit = |topic: &str, index, error, offset| {
+        assert_eq!(offset, 1000 + i64::from(index));
+        read.push((topic.to_owned(), index, error));
+    };
     assert_eq!(produce(&mut reader, visit), Ok(99));
     assert!(reader.0.is_empty());
     let expected = [("a", 0, 0), ("a", 4, 6), ("b", 1, 10)];

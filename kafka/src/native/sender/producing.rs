@@ -1,5 +1,6 @@
 //! Sending what is ready, as long as brokers take it.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -73,6 +74,9 @@ impl Sender {
             client_id: &self.settings.client_id,
             correlation: connection.next_correlation(),
         };
+        let bytes: usize = sent.iter().map(|(_, bytes)| bytes.len()).sum();
+        self.counts.wire.requests.fetch_add(1, Ordering::Relaxed);
+        self.counts.wire.request_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let timeout_ms = self.settings.request_timeout.as_millis() as i32;
         let pieces = head.produce(self.settings.acks, timeout_ms, &batches);
         connection.send(pieces, Asked::Produce(sent), now);
