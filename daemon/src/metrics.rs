@@ -8,11 +8,13 @@ use crate::board::Board;
 use crate::snmp::Failure;
 
 mod process;
+mod push;
 mod tenant;
 mod traffic;
 mod worker;
 
 use process::PER_PROCESS;
+use push::PER_PUSH;
 use tenant::PER_TENANT;
 use traffic::TRAFFIC;
 use worker::PER_WORKER;
@@ -67,7 +69,7 @@ pub fn render(board: &Board) -> String {
             let _ = writeln!(out, "{}{{worker=\"{worker}\",cause=\"{cause}\"}} {value}", DROPPED.0);
         }
     }
-    for metric in PER_PROCESS.iter().chain(TRAFFIC) {
+    for metric in PER_PROCESS.iter().chain(TRAFFIC).chain(PER_PUSH) {
         header(&mut out, metric.name, metric.kind, metric.help);
         let _ = writeln!(out, "{} {}", metric.name, (metric.value)(&snapshot));
     }
@@ -110,7 +112,7 @@ pub fn markdown() -> String {
         row(metric.name, metric.kind, "worker", metric.help);
     }
     row(DROPPED.0, Counter, "worker, cause", DROPPED.1);
-    for metric in PER_PROCESS.iter().chain(TRAFFIC) {
+    for metric in PER_PROCESS.iter().chain(TRAFFIC).chain(PER_PUSH) {
         row(metric.name, metric.kind, "", metric.help);
     }
     for metric in PER_TENANT {
