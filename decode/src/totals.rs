@@ -161,17 +161,17 @@ mod tests {
         for age_s in 0..100 {
             let mut row = Flow::default();
             row.set(Field::TimeFlowEndNs, received_ns - age_s * 1_000_000_000);
-            ages.note(&[row], received_ns);
+            ages.note(std::slice::from_ref(&row), received_ns);
         }
         assert_eq!((ages.count(), ages.sum_s()), (100, 99 * 50));
-        let median = ages.quantile_s(0.5).unwrap();
+        let median = ages.quantile_s(0.5).expect("there are flows");
         assert!((20.0..=60.0).contains(&median) && (median - 50.0).abs() < 2.0, "{median}");
         let mut row = Flow::default();
         row.set(Field::TimeFlowEndNs, received_ns + 5_000_000_000);
-        ages.note(&[row], received_ns);
+        ages.note(std::slice::from_ref(&row), received_ns);
         assert_eq!(ages.sum_s(), 99 * 50, "a clock that is ahead is no age");
         row.set(Field::TimeFlowEndNs, 1);
-        (0..1000).for_each(|_| ages.note(&[row], received_ns));
+        (0..1000).for_each(|_| ages.note(std::slice::from_ref(&row), received_ns));
         assert_eq!(ages.quantile_s(0.99), Some(3600.0));
     }
 
@@ -183,7 +183,7 @@ mod tests {
         for _ in 0..33 {
             totals.datagrams += 1;
             if totals.looks_at_age() {
-                totals.ages.note(&[row], 2);
+                totals.ages.note(std::slice::from_ref(&row), 2);
             }
         }
         assert_eq!(totals.ages.count(), 3);
