@@ -105,8 +105,10 @@ pub(crate) fn decode(decoder: &mut Decoder, datagram: &Datagram<'_>, sink: &mut 
         Err(cause) => return decoder.counters.drop(cause, 1),
     };
     let there = header.count.min(records.len());
-    let rate = decoder.local.domain(domain).rates.rate_v5(header.sampling);
-    decoder.local.domain(domain).totals.records += header.count as u64;
+    let entry = decoder.local.domain(domain);
+    let rate = entry.rates.rate_v5(header.sampling);
+    entry.totals.records += header.count as u64;
+    let looks_at_age = entry.totals.looks_at_age();
     decoder.counters.records += header.count as u64;
     if there < header.count {
         let missing = (header.count - there) as u64;
@@ -125,7 +127,9 @@ pub(crate) fn decode(decoder: &mut Decoder, datagram: &Datagram<'_>, sink: &mut 
     for chunk in records[..there].chunks(ROWS_MAX) {
         let rows = out.rows.extend(chunk.len(), present);
         fill(rows, chunk, &header, datagram, rate);
-        local.domain(domain).totals.note_age(rows, datagram.received_ns);
+        if looks_at_age {
+            local.domain(domain).totals.ages.note(rows, datagram.received_ns);
+        }
         out.flush();
     }
 }

@@ -116,7 +116,10 @@ pub(crate) fn decode(
     };
     let (local, mut out) = decoder.parts(sink);
     local.observe(domain, message.sequence, units, message.export_ns, out.counters);
-    local.domain(domain).totals.note_age(out.rows.as_slice(), message.received_ns);
+    let totals = &mut local.domain(domain).totals;
+    if totals.looks_at_age() {
+        totals.ages.note(out.rows.as_slice(), message.received_ns);
+    }
     out.flush();
 }
 

@@ -76,13 +76,11 @@ impl Totals {
         self.ages.add(&other.ages);
     }
 
-    /// Looks at one flow of each sixteenth datagram, and of the first in each report: two
-    /// instructions for the others.
+    /// Is a flow of this datagram to be looked at? Of each sixteenth it is, and of the first in each
+    /// report.
     #[inline]
-    pub(crate) fn note_age(&mut self, rows: &[Flow], received_ns: u64) {
-        if self.datagrams % 16 == 1 {
-            self.ages.note(rows, received_ns);
-        }
+    pub(crate) fn looks_at_age(&self) -> bool {
+        self.datagrams % 16 == 1
     }
 }
 
@@ -99,8 +97,9 @@ impl Ages {
     /// Upper bounds in seconds, at the timeouts that routers are given; what is older comes last.
     pub const BOUNDS_S: [u32; 11] = [1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600];
 
+    /// Looks at the last of these flows.
     #[cold]
-    fn note(&mut self, rows: &[Flow], received_ns: u64) {
+    pub(crate) fn note(&mut self, rows: &[Flow], received_ns: u64) {
         let Some(end_ns) = rows.last().and_then(|row| row.word(Field::TimeFlowEndNs)) else {
             return;
         };
@@ -162,17 +161,17 @@ mod tests {
         for age_s in 0..100 {
             let mut row = Flow::default();
             row.set(Field::TimeFlowEndNs, received_ns - age_s * 1_000_000_000);
-            ages.note(&[row], received_ns);
+            ages.note(std::slice::from_ref(&row), received_ns);
         }
         assert_eq!((ages.count(), ages.sum_s()), (100, 99 * 50));
-        let median = ages.quantile_s(0.5).unwrap();
+        let median = ages.quantile_s(0.5).expect("there are flows");
         assert!((20.0..=60.0).contains(&median) && (median - 50.0).abs() < 2.0, "{median}");
         let mut row = Flow::default();
         row.set(Field::TimeFlowEndNs, received_ns + 5_000_000_000);
-        ages.note(&[row], received_ns);
+        ages.note(std::slice::from_ref(&row), received_ns);
         assert_eq!(ages.sum_s(), 99 * 50, "a clock that is ahead is no age");
         row.set(Field::TimeFlowEndNs, 1);
-        (0..1000).for_each(|_| ages.note(&[row], received_ns));
+        (0..1000).for_each(|_| ages.note(std::slice::from_ref(&row), received_ns));
         assert_eq!(ages.quantile_s(0.99), Some(3600.0));
     }
 
@@ -183,7 +182,9 @@ mod tests {
         row.set(Field::TimeFlowEndNs, 1);
         for _ in 0..33 {
             totals.datagrams += 1;
-            totals.note_age(&[row], 2);
+            if totals.looks_at_age() {
+                totals.ages.note(std::slice::from_ref(&row), 2);
+            }
         }
         assert_eq!(totals.ages.count(), 3);
     }

@@ -316,3 +316,6 @@ fn served(one: Use) -> Option<&'static str> {
         Use::Frame(_) => Some("sampled packet"),
     }
 }
+
+#[cfg(test)]
+mod tests;

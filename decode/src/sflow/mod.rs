@@ -151,10 +151,10 @@ fn walk(header: &Header, samples: &[u8], common: &Common, tally: &mut Tally, out
 struct Tally {
     /// Flow samples.
     samples: u64,
-    /// Those of the expanded form.
-    expanded: u64,
-    /// Records in flow samples of the compact and of the expanded form, that are whole.
-    records: [u64; 2],
+    /// The format of the last: agents keep to one form, so that it stands for all of a datagram.
+    format: u32,
+    /// Records in flow samples that are whole.
+    records: u64,
     /// Those that do not parse.
     malformed: u64,
     /// Records shorter than their format.
@@ -177,9 +177,11 @@ impl Tally {
         counters.rate_unknown += self.rate_unknown;
         let totals = &mut local.domain(domain).totals;
         totals.records += self.samples;
-        totals.expanded_samples += self.expanded;
-        totals.sample_records += self.records[0] + self.records[1];
-        totals.expanded_sample_records += self.records[1];
+        totals.sample_records += self.records;
+        if sample::is_expanded(self.format) {
+            totals.expanded_samples += self.samples;
+            totals.expanded_sample_records += self.records;
+        }
         totals.counter_samples += self.counter_samples;
         if self.malformed > 0 {
             local.drop(domain, Cause::RecordSampleMalformed, self.malformed, counters);

@@ -22,6 +22,9 @@ const INTERFACE_DISCARD: u32 = 1;
 /// RFC 7270 section 4.12: dropped, for a reason not said.
 const STATUS_DROPPED: u64 = 0x80;
 
+/// A record in [`decode_flow`]'s count.
+const RECORD_SEEN: u64 = 1 << 16;
+
 /// What every row of a datagram has.
 pub(super) const COMMON: Presence = {
     let mut fields = Presence { words: 0, addresses: 0, texts: 0 };
@@ -93,6 +96,10 @@ pub(super) const fn is_flow(format: u32) -> bool {
     matches!(format, FLOW | FLOW_EXPANDED)
 }
 
+pub(super) const fn is_expanded(format: u32) -> bool {
+    format == FLOW_EXPANDED
+}
+
 /// Decodes one sample: at most one row more.
 #[inline]
 pub(super) fn decode(
@@ -105,7 +112,7 @@ pub(super) fn decode(
     match format {
         FLOW | FLOW_EXPANDED => {
             tally.samples += 1;
-            tally.expanded += u64::from(format == FLOW_EXPANDED);
+            tally.format = format;
             let before = rows.len();
             if decode_flow(format, body, common, tally, rows).is_none() {
                 rows.truncate(before);
@@ -194,23 +201,24 @@ fn decode_flow(
     let mut said = COMMON;
     head.store(common, &mut Row { flow: row, said: &mut said });
     let mut sampled = Sampled::default();
-    let (mut records, mut malformed) = (0, 0);
+    // Two counts in one register: whole records above, those shorter than their format below. A
+    // datagram has room for 8192.
+    let mut seen = 0;
     for _ in 0..head.records {
         // A count too high is no harm while the records that are there are whole.
         if reader.0.is_empty() {
             break;
         }
         let (kind, body) = reader.opaque()?;
-        records += 1;
         let place = (&mut *rows, index);
         let read = record::decode(kind, body, common.decapsulate, &mut sampled, place, &mut said);
-        malformed += u64::from(read.is_none());
+        seen += RECORD_SEEN + u64::from(read.is_none());
     }
     let row = &mut rows.as_mut_slice()[index];
     row.restart(said);
     sampled.fill(row);
     tally.rate_unknown += u64::from(!said.contains(Field::SamplingRate));
-    tally.parts_malformed += malformed;
-    tally.records[usize::from(format == FLOW_EXPANDED)] += records;
+    tally.parts_malformed += seen % RECORD_SEEN;
+    tally.records += seen / RECORD_SEEN;
     Some(())
 }

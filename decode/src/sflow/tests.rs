@@ -101,6 +101,7 @@ fn a_compact_flow_sample() {
     let (texts, counters) = decode(&bytes);
     assert_eq!(texts, [framed("")]);
     let expected = Counters {
+        protocols: [0, 0, 0, 1],
         datagrams: 1,
         bytes: bytes.len() as u64,
         records: 1,

@@ -68,6 +68,9 @@ fn ipfix_counts_data_records_options_included() {
     assert_eq!(bench.counters().missed, 10);
     let seen = totals(&mut bench);
     assert_eq!((seen.records, seen.options_records, seen.missed), (5, 3, 10));
+    assert_eq!((seen.data_sets, seen.options_sets), (3, 2));
+    assert_eq!((seen.template_sets, seen.options_template_sets), (1, 1));
+    assert_eq!((seen.templates, seen.options_templates), (1, 1));
 }
 
 fn v5(sequence: u32, count: u16, records: usize, engine: u8) -> Vec<u8> {

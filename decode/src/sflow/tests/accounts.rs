@@ -64,7 +64,25 @@ fn agents_are_accounted() {
     let domain = &views[0].domains[0];
     assert_eq!((domain.protocol, domain.domain), (Protocol::Sflow, 0));
     assert_eq!((domain.totals.datagrams, domain.totals.records), (1, 2));
+    assert_eq!((domain.totals.counter_samples, domain.totals.expanded_samples), (1, 0));
     assert_eq!(views[0].dropped[Cause::RecordSampleMalformed as usize], 1);
+}
+
+#[test]
+fn records_of_samples_are_counted_by_form() {
+    let config = Config::default();
+    let shared = Arc::new(Shared::new(config.clone()));
+    let mut decoder = Decoder::new(config, Arc::clone(&shared));
+    // The last record of the first is shorter than its format: it is there all the same.
+    let compact = flow(3, 4, &[switch(1, 2), opaque(1, &[0; 4])]);
+    feed(&mut decoder, &datagram(&[compact, flow(3, 4, &[switch(1, 2)])]));
+    let wide = expanded([0, 3], [0, 4], &[switch(1, 2), switch(1, 2), switch(1, 2), switch(1, 2)]);
+    feed(&mut decoder, &datagram(&[wide]));
+    assert_eq!(decoder.counters().parts_malformed, 1);
+    decoder.expire(RECEIVED_NS, &mut |_: &mut Rows| {});
+    let totals = shared.busiest(1)[0].totals();
+    assert_eq!((totals.records, totals.expanded_samples), (3, 1));
+    assert_eq!((totals.sample_records, totals.expanded_sample_records), (7, 4));
 }
 
 #[test]
