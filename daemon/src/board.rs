@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::metrics;
 use crate::output::{Output, OutputCounts};
+use crate::push::{PushCounts, PushView};
 use crate::reverse_names::{ReverseCounts, ReverseView};
 use crate::snmp::{SnmpCounts, SnmpView};
 use crate::splitter::{SplitterCounts, SplitterView};
@@ -38,6 +39,10 @@ pub struct Board {
     pub snmp: Arc<SnmpCounts>,
     /// What asking for hosts' names came to.
     pub names: Arc<ReverseCounts>,
+    /// What pushing to InfluxDB came to.
+    pub influx: Arc<PushCounts>,
+    /// What remote write came to.
+    pub remote_write: Arc<PushCounts>,
     /// Set when the pipeline begins to stop.
     pub stopping: Arc<AtomicBool>,
     /// When it started.
@@ -61,6 +66,10 @@ pub struct Snapshot {
     pub snmp: SnmpView,
     /// Of asking for hosts' names.
     pub names: ReverseView,
+    /// Of pushing to InfluxDB.
+    pub influx: PushView,
+    /// Of remote write.
+    pub remote_write: PushView,
     /// Since the start.
     pub uptime: Duration,
 }
@@ -98,6 +107,8 @@ impl Board {
             tables: self.tables.view(),
             snmp: self.snmp.view(),
             names: self.names.view(),
+            influx: self.influx.view(),
+            remote_write: self.remote_write.view(),
             uptime: self.started.elapsed(),
         }
     }
@@ -107,7 +118,10 @@ impl Board {
     pub fn troubles(&self) -> BTreeMap<&'static str, String> {
         let output = self.output.counts().trouble.map(|trouble| ("output", trouble));
         let tables = self.tables.view().trouble.map(|trouble| ("tables", trouble));
-        output.into_iter().chain(tables).chain(self.stopping()).collect()
+        let influx = self.influx.view().trouble.map(|trouble| ("influx", trouble));
+        let write = self.remote_write.view().trouble.map(|trouble| ("remote_write", trouble));
+        let pushes = influx.into_iter().chain(write);
+        output.into_iter().chain(tables).chain(pushes).chain(self.stopping()).collect()
     }
 
     /// Why no flows should be sent here now, by room; empty if they may be. An output in trouble is

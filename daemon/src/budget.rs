@@ -108,6 +108,18 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
                     .into(),
         });
     }
+    let pushes = [
+        (config.influx.is_on(), config.influx.buffer_bytes),
+        (config.remote_write.is_on(), config.remote_write.buffer_bytes),
+    ];
+    let waiting = pushes.iter().filter(|(is_on, _)| *is_on).map(|(_, bytes)| bytes).sum();
+    if waiting > 0 {
+        terms.push(Term {
+            room: "points to push",
+            bytes: waiting,
+            reason: "influx.buffer_bytes, remote_write.buffer_bytes, and an interval beyond".into(),
+        });
+    }
     if config.spool.is_on() {
         terms.push(Term {
             room: "spool window",

@@ -9,7 +9,7 @@ use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config, OutputKind, Problem, ShedPolicy};
 use crate::snmp::AccessRules;
 use crate::splitter::Wishes;
-use crate::{budget, cores, http, ingest, output, settings, tables};
+use crate::{budget, cores, http, ingest, output, push, settings, tables};
 
 /// Checks, and says what would run.
 #[must_use]
@@ -52,6 +52,7 @@ fn describe(config: &Config) -> Result<String, Problem> {
     out.push_str(&describe_sources(&sources, &tables));
     let _ = writeln!(out, "snmp:          {}", describe_snmp(config)?);
     let _ = writeln!(out, "page:          {}", http::check(config)?);
+    let _ = writeln!(out, "push:          {}", describe_push(config)?);
     let _ = writeln!(out, "memory, at most:");
     let mut sum = tables.memory_bytes();
     let _ = writeln!(out, "  {:>8}  prefix tables, as loaded", mebibytes(sum));
@@ -145,6 +146,23 @@ fn describe_snmp(config: &Config) -> Result<String, Problem> {
     }
     let interval_s = config.snmp.interval_s;
     Ok(format!("{} exporter rules say who is asked, every {interval_s} s", rules.len()))
+}
+
+fn describe_push(config: &Config) -> Result<String, Problem> {
+    push::check(config)?;
+    let mut whom = Vec::new();
+    let influx = &config.influx;
+    if influx.is_on() {
+        let place = format!("{}{}", influx.database, influx.bucket);
+        let apart = if influx.per_tenant { format!(" and {place}-<cid>") } else { String::new() };
+        let seconds = influx.interval_s;
+        whom.push(format!("InfluxDB at {}, {place}{apart}, every {seconds} s", influx.url));
+    }
+    let write = &config.remote_write;
+    if write.is_on() {
+        whom.push(format!("remote write to {}, every {} s", write.url, write.interval_s));
+    }
+    Ok(if whom.is_empty() { "counters go to nobody".into() } else { whom.join("; ") })
 }
 
 fn mebibytes(bytes: usize) -> String {

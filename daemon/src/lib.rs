@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod output;
 pub mod pipeline;
 pub mod pool;
+pub mod push;
 pub mod reverse_names;
 pub mod run;
 pub mod secret;

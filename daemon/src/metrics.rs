@@ -14,6 +14,7 @@ mod labels;
 mod memory;
 mod output;
 mod page;
+mod push;
 mod settings;
 mod system;
 mod tenant;
@@ -66,6 +67,7 @@ fn write(view: &View<'_>) -> Page {
     output::write(&mut page, view);
     tenant::write(&mut page, view);
     traffic::write(&mut page, view);
+    push::write(&mut page, view);
     labels::write(&mut page, view);
     memory::write(&mut page, view);
     view.system.write(&mut page, view);

@@ -23,6 +23,7 @@ use crate::http::{Http, Shown};
 use crate::ingest::{Receiver, Socket};
 use crate::output::Output;
 use crate::pool::Pool;
+use crate::push::{self, Pusher};
 use crate::reverse_names::{NameLabels, ReverseResolver};
 use crate::snmp::{AccessRules, Poller};
 use crate::splitter::{Splitter, SplitterCounts, SplitterParts, Wishes};
@@ -78,6 +79,7 @@ pub struct Pipeline {
     keeper: StateKeeper,
     table_keeper: TableKeeper,
     poller: Option<Poller>,
+    pushers: Vec<Pusher>,
     http: Option<Http>,
     listening: Vec<SocketAddr>,
     deadline: Duration,
@@ -121,6 +123,8 @@ impl Pipeline {
             traffic: traffic.as_ref().map(|traffic| Arc::clone(traffic.board())),
             tables: Arc::clone(table_keeper.counts()),
             snmp: Arc::default(),
+            influx: Arc::default(),
+            remote_write: Arc::default(),
             stopping: Arc::new(AtomicBool::new(false)),
             started: Instant::now(),
         });
@@ -134,6 +138,7 @@ impl Pipeline {
             keeper,
             table_keeper,
             poller: None,
+            pushers: Vec::new(),
             http: None,
             listening,
             deadline: Duration::from_secs(config.stop.deadline_s),
@@ -155,6 +160,10 @@ impl Pipeline {
         if let Err(error) = pipeline.start_poller(config, access, shared) {
             let _ = pipeline.stop();
             return Err(system(error));
+        }
+        if let Err(problem) = pipeline.start_pushers(config) {
+            let _ = pipeline.stop();
+            return Err(problem.into());
         }
         let keeper = &pipeline.table_keeper;
         let (tables, sources) = (Arc::clone(keeper.tables()), Arc::clone(keeper.sources()));
@@ -217,6 +226,19 @@ impl Pipeline {
         Ok(())
     }
 
+    /// From here on counters are pushed to those who keep them.
+    fn start_pushers(&mut self, config: &Config) -> Result<(), Problem> {
+        let board = Arc::clone(&self.board);
+        let source = push::everything(Arc::clone(&board));
+        let counts = Arc::clone(&board.influx);
+        self.pushers.extend(Pusher::influx(&config.influx, source, counts)?);
+        let source = push::traffic(board.traffic.clone());
+        let counts = Arc::clone(&board.remote_write);
+        let page = Box::new(move || metrics::render(&board));
+        self.pushers.extend(Pusher::remote_write(&config.remote_write, source, page, counts)?);
+        Ok(())
+    }
+
     /// Its counters.
     #[must_use]
     pub fn board(&self) -> &Arc<Board> {
@@ -273,6 +295,10 @@ impl Pipeline {
             splitter.stop();
         }
         self.board.output.finish(until);
+        // Everything is counted by now.
+        for pusher in self.pushers {
+            pusher.stop(until);
+        }
         self.keeper.stop();
         if let Some(poller) = self.poller {
             poller.stop();

@@ -10,12 +10,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod decode;
+mod influx;
 mod kafka;
 mod load;
 mod output;
 mod problem;
 mod receive;
 mod reference;
+mod remote_write;
 mod reverse_names;
 mod service;
 mod snmp;
@@ -25,12 +27,14 @@ mod traffic;
 mod validate;
 
 pub use decode::{Decode, ExporterRule};
+pub use influx::Influx;
 pub use kafka::{Acks, Compression, Create, Framing, Kafka, Key, Mechanism, Sasl, Tls, Transport};
 pub use load::{DEFAULT_FILE, Loaded, load};
 pub use output::{Batches, FileOutput, FlowFormat, Output, OutputKind, ProfileName};
 pub use problem::Problem;
 pub use receive::{Listen, Receive, ReceivePath, Steering, Workers};
 pub use reference::{markdown, toml_reference};
+pub use remote_write::RemoteWrite;
 pub use reverse_names::ReverseNames;
 pub use service::{Http, HttpTls, State, Stop};
 pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
@@ -74,6 +78,10 @@ pub struct Config {
     pub split: Split,
     /// What is counted of the traffic.
     pub traffic: Traffic,
+    /// Counters to InfluxDB.
+    pub influx: Influx,
+    /// Counters to Prometheus, by remote write.
+    pub remote_write: RemoteWrite,
     /// `/metrics`, `/healthz` and the page.
     pub http: Http,
     /// What survives a restart.
@@ -103,6 +111,8 @@ impl Default for Config {
             spool: SpoolConfig::default(),
             split: Split::default(),
             traffic: Traffic::default(),
+            influx: Influx::default(),
+            remote_write: RemoteWrite::default(),
             http: Http::default(),
             state: State::default(),
             stop: Stop::default(),
@@ -114,6 +124,7 @@ impl Config {
     /// Is the traffic counted? Not if nobody could see it.
     #[must_use]
     pub fn counts_traffic(&self) -> bool {
-        self.traffic.enabled && !self.http.address.is_empty()
+        let is_seen = !self.http.address.is_empty();
+        self.traffic.enabled && (is_seen || self.influx.is_on() || self.remote_write.is_on())
     }
 }

@@ -26,6 +26,14 @@ impl Config {
         if self.output.kind == OutputKind::Kafka {
             self.validate_kafka()?;
         }
+        self.influx.validate()?;
+        self.remote_write.validate()?;
+        let (interval_s, idle_s) = (self.influx.interval_s, self.traffic.series_idle_s);
+        if self.influx.is_on() && interval_s > idle_s / 2 {
+            let (key, why) = ("influx.interval_s", "series may be forgotten in between");
+            let fix = "choose at most half of traffic.series_idle_s";
+            return Err(Problem::new(key, interval_s, why, fix));
+        }
         if !self.http.address.is_empty() {
             address("http.address", &self.http.address)?;
             self.http.validate()?;
@@ -218,7 +226,7 @@ impl Config {
 }
 
 /// Key, value, the least and the most that it may be.
-fn within<T: PartialOrd + Copy + std::fmt::Display>(
+pub(super) fn within<T: PartialOrd + Copy + std::fmt::Display>(
     bounds: &[(&str, T, T, T)],
 ) -> Result<(), Problem> {
     for (key, value, least, most) in bounds {
@@ -249,6 +257,21 @@ fn address(key: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
+/// Something that a client of HTTP can begin with. A password in it would be shown with it.
+pub(super) fn http_url(key: &str, url: &str, example: &str) -> Result<(), Problem> {
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let is_whole = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
+    if url.contains('@') {
+        let fix = "give them by keys of their own, the secret by a file or the environment";
+        return Err(Problem::new(key, "", "there is a user in it", fix));
+    }
+    if !is_whole || url.contains([' ', '?', '#']) {
+        let fix = format!("write it like {example}");
+        return Err(Problem::new(key, quoted(url), "not the start of an address", fix));
+    }
+    Ok(())
+}
+
 /// Kafka's own rule for topic names.
 fn topic(key: &str, text: &str) -> Result<(), Problem> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -259,6 +282,6 @@ fn topic(key: &str, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }

@@ -1,0 +1,241 @@
+//! Counters pushed to those who keep them: InfluxDB by line protocol, Prometheus by remote write.
+//!
+//! One thread for each. Every interval it copies the counters, which is all that whoever counts is
+//! held up for, makes requests of them, and sends these in their order until they are taken. What
+//! cannot be sent waits within a bound; beyond it no new requests are made, and what is counted
+//! meanwhile comes in a later one. Deliberately not here: waiting requests on disk, and workers.
+
+mod client;
+mod counts;
+mod deltas;
+mod exposition;
+mod influx;
+mod line;
+mod outbox;
+mod remote_write;
+mod sample;
+mod sources;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::clock;
+use crate::config::{self, Problem};
+use counts::add;
+pub use counts::{PushCounts, PushView};
+use influx::Influx;
+use outbox::{Bounds, Outbox, Parcel, Verdict};
+pub use remote_write::Page;
+use remote_write::RemoteWrite;
+use sample::Still;
+pub use sample::{Sample, Source};
+pub use sources::{everything, traffic};
+
+/// What requests look like, and how a server judges them.
+trait Format: Send {
+    /// Requests for what the counters say, at `at_s`, which no earlier call had.
+    fn pack(&mut self, still: &Still, at_s: u64) -> Vec<Parcel>;
+    /// Sends one.
+    fn send(&mut self, parcel: &Parcel, now_s: u64) -> Verdict;
+}
+
+/// A thread that pushes.
+#[derive(Debug)]
+pub struct Pusher {
+    stop: Sender<Instant>,
+    thread: JoinHandle<()>,
+}
+
+impl Pusher {
+    /// Pushes to InfluxDB, if that is on.
+    ///
+    /// # Errors
+    /// A secret or certificate that is not there, or no thread left.
+    pub fn influx(
+        config: &config::Influx,
+        source: Source,
+        counts: Arc<PushCounts>,
+    ) -> Result<Option<Self>, Problem> {
+        if !config.is_on() {
+            return Ok(None);
+        }
+        let format = Influx::new(config, Arc::clone(&counts))?;
+        let pace = Pace {
+            interval: Duration::from_secs(config.interval_s),
+            timeout: Duration::from_millis(config.timeout_ms),
+            bounds: Bounds {
+                buffer_bytes: config.buffer_bytes,
+                give_up_s: config.give_up_s,
+                backoff_max_s: config.backoff_max_s,
+            },
+        };
+        let started = Room::new("InfluxDB", Box::new(format), source, counts, pace).spawn("influx");
+        started.map(Some).map_err(|error| no_thread("influx.url", &config.url, &error))
+    }
+
+    /// Pushes by remote write, if that is on. `page` is `/metrics`.
+    ///
+    /// # Errors
+    /// A secret or certificate that is not there, or no thread left.
+    pub fn remote_write(
+        config: &config::RemoteWrite,
+        source: Source,
+        page: Page,
+        counts: Arc<PushCounts>,
+    ) -> Result<Option<Self>, Problem> {
+        if !config.is_on() {
+            return Ok(None);
+        }
+        let format = RemoteWrite::new(config, page, Arc::clone(&counts))?;
+        let pace = Pace {
+            interval: Duration::from_secs(config.interval_s),
+            timeout: Duration::from_millis(config.timeout_ms),
+            bounds: Bounds {
+                buffer_bytes: config.buffer_bytes,
+                give_up_s: config.give_up_s,
+                backoff_max_s: config.backoff_max_s,
+            },
+        };
+        let room = Room::new("remote write", Box::new(format), source, counts, pace);
+        let started = room.spawn("remote-write");
+        started.map(Some).map_err(|error| no_thread("remote_write.url", &config.url, &error))
+    }
+
+    /// Pushes what was counted up to now, and what waits, until `until` or for one request's time,
+    /// and ends. What is left is given up and counted.
+    pub fn stop(self, until: Instant) {
+        // An error means that the thread has ended by itself, and has told so.
+        let _ = self.stop.send(until);
+        let _ = self.thread.join();
+    }
+}
+
+/// Judges what needs files: secrets and certificates.
+///
+/// # Errors
+/// The key of what is not there.
+pub fn check(config: &config::Config) -> Result<(), Problem> {
+    if config.influx.is_on() {
+        Influx::new(&config.influx, Arc::default())?;
+    }
+    if config.remote_write.is_on() {
+        RemoteWrite::new(&config.remote_write, Box::new(String::new), Arc::default())?;
+    }
+    Ok(())
+}
+
+fn no_thread(key: &str, url: &str, error: &io::Error) -> Problem {
+    Problem::new(key, format!("{url:?}"), error, "free a thread, or switch it off")
+}
+
+/// How often, how patiently, and how much may wait.
+#[derive(Clone, Copy)]
+struct Pace {
+    interval: Duration,
+    /// Of one request.
+    timeout: Duration,
+    bounds: Bounds,
+}
+
+/// What the thread has.
+struct Room {
+    whom: &'static str,
+    outbox: Outbox,
+    format: Box<dyn Format>,
+    source: Source,
+    counts: Arc<PushCounts>,
+    pace: Pace,
+    /// The time that points had last, in Unix seconds.
+    last_s: u64,
+    started: Instant,
+}
+
+impl Room {
+    fn new(
+        whom: &'static str,
+        format: Box<dyn Format>,
+        source: Source,
+        counts: Arc<PushCounts>,
+        pace: Pace,
+    ) -> Self {
+        let outbox = Outbox::new(whom, pace.bounds, Arc::clone(&counts));
+        Self { whom, outbox, format, source, counts, pace, last_s: 0, started: Instant::now() }
+    }
+
+    fn spawn(self, name: &str) -> io::Result<Pusher> {
+        let (stop, stopped) = bounded(1);
+        let run = move || self.run(&stopped);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(run)?;
+        Ok(Pusher { stop, thread })
+    }
+
+    /// Until it is told to stop.
+    fn run(mut self, stopped: &Receiver<Instant>) {
+        let mut due = Instant::now() + self.pace.interval;
+        loop {
+            let send_at =
+                self.outbox.first().map(|(_, ms)| self.started + Duration::from_millis(ms));
+            let wake = send_at.map_or(due, |at| at.min(due));
+            match stopped.recv_deadline(wake) {
+                Ok(until) => return self.finish(until),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() >= due {
+                self.outbox.give_up_old(now_s());
+                if self.outbox.has_room() {
+                    self.collect();
+                } else {
+                    add(&self.counts.skipped, 1);
+                }
+                // Intervals that have passed meanwhile are in this one.
+                due = (due + self.pace.interval).max(Instant::now());
+            }
+            while Instant::now() < due && stopped.is_empty() && self.send_first(false) {}
+        }
+    }
+
+    /// Makes requests of what the counters say now.
+    fn collect(&mut self) {
+        // A point is known by its time: no two may have the same, even if the clock was set back.
+        self.last_s = now_s().max(self.last_s + 1);
+        let still = Still::take(&self.source);
+        let parcels = self.format.pack(&still, self.last_s);
+        self.outbox.put(parcels);
+    }
+
+    /// Sends the oldest request, unless it has to wait; tells whether there may be another to send.
+    fn send_first(&mut self, is_last: bool) -> bool {
+        let now_ms = self.now_ms();
+        let first = self.outbox.first().filter(|(_, at_ms)| is_last || *at_ms <= now_ms);
+        let Some((parcel, _)) = first else { return false };
+        let verdict = self.format.send(parcel, now_s());
+        let goes_on = !matches!(verdict, Verdict::Later { .. });
+        let now_ms = self.now_ms();
+        self.outbox.settle(verdict, now_s(), now_ms);
+        goes_on
+    }
+
+    /// The last interval and what waits: one failure is the end of it.
+    fn finish(mut self, until: Instant) {
+        self.collect();
+        let until = until.max(Instant::now() + self.pace.timeout);
+        while Instant::now() < until && self.send_first(true) {}
+        let left = self.outbox.give_up_all();
+        if left > 0 {
+            log::warn!("{}: {left} points are given up, it is time to stop", self.whom);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+fn now_s() -> u64 {
+    clock::unix_ns() / 1_000_000_000
+}
