@@ -40,6 +40,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "python3-protobuf",
         "decodes flows in another language",
     ),
+    ("influxd", "influxdb", "takes the counters that are pushed"),
+    ("prometheus", "prometheus", "takes the counters by remote write"),
     ("valgrind", "valgrind", "counts the hot rooms' instructions"),
 ];
 
