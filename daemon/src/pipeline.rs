@@ -96,6 +96,7 @@ impl Pipeline {
         })?;
         let anonymizer = settings::anonymizer(config)?.map(Arc::new);
         let access = AccessRules::new(config)?;
+        push::check(config)?;
         let shared = Arc::new(Shared::new(settings::decode(config)?));
         let table_keeper = TableKeeper::start(config, Arc::clone(&shared))?;
         let (sockets, listening) = bind_all(config, cores.len())?;
@@ -296,9 +297,7 @@ impl Pipeline {
         }
         self.board.output.finish(until);
         // Everything is counted by now.
-        for pusher in self.pushers {
-            pusher.stop(until);
-        }
+        Pusher::stop_all(self.pushers, until);
         self.keeper.stop();
         if let Some(poller) = self.poller {
             poller.stop();

@@ -180,3 +180,37 @@ fn an_snmp_expression_without_a_group() {
          put what is to be kept in parentheses",
     );
 }
+
+#[test]
+fn a_push_to_nowhere() {
+    check(
+        "influx-nowhere",
+        "[influx]\nurl = \"http://127.0.0.1:8086\"\n",
+        "neckard.toml:2: influx.url = \"http://127.0.0.1:8086\": push to which place there?; \
+         give influx.database (1.x) or influx.bucket (2.x)",
+    );
+    check(
+        "influx-url",
+        "[influx]\nurl = \"127.0.0.1:8086\"\n",
+        "neckard.toml:2: influx.url = \"127.0.0.1:8086\": not the start of an address; \
+         write it like http://influx.example.net:8086",
+    );
+    check(
+        "influx-secret-in-url",
+        "[influx]\nurl = \"http://ann:s3cret@127.0.0.1:8086\"\n",
+        "neckard.toml:2: influx.url: there is a user in it; \
+         give them by keys of their own, the secret by a file or the environment",
+    );
+    check(
+        "influx-password",
+        "[influx]\nurl = \"http://127.0.0.1:8086\"\ndatabase = \"flows\"\nuser = \"ann\"\n",
+        "neckard.toml:4: influx.user = \"ann\": a user without a password; \
+         give influx.password_file or influx.password_env",
+    );
+    check(
+        "remote-write-label",
+        "[remote_write]\nlabels = {\"a-b\" = \"c\"}\n",
+        "neckard.toml:2: remote_write.labels = \"a-b\": not the name of a label; \
+         letters, digits and underscores",
+    );
+}

@@ -15,7 +15,10 @@ use neckard::config;
 use neckard::push::{PushCounts, Pusher, Sample, Source};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::Value;
+use support::generator::Generator;
 use support::influxd::{Influxd, PASSWORD, USER};
+use support::process::Neckard;
 use support::receiver::Receiver;
 use support::recorder::{Recorder, Request};
 use support::{scratch, wait_until};
@@ -56,7 +59,7 @@ fn secret(folder: &Path, text: &str) -> std::path::PathBuf {
 }
 
 fn stop(pusher: Pusher) {
-    pusher.stop(Instant::now() + PATIENCE);
+    Pusher::stop_all(vec![pusher], Instant::now() + PATIENCE);
 }
 
 fn one(influxd: &Influxd, folder: &Path) -> config::Influx {
@@ -67,7 +70,6 @@ fn one(influxd: &Influxd, folder: &Path) -> config::Influx {
         password_file: secret(folder, PASSWORD),
         per_tenant: true,
         interval_s: 1,
-        timeout_ms: 5000,
         backoff_max_s: 1,
         ..config::Influx::default()
     }
@@ -306,4 +308,133 @@ fn prometheus_takes_remote_write_and_answers() {
     let peer = PEER.replace('\\', "\\\\").replace('"', "\\\"");
     assert_eq!(receiver.value(&format!("flow_bytes{{peer=\"{peer}\"}}")), Some(1000.0));
     assert_eq!(receiver.value("neckar_up{worker=\"0\",instance=\"a\"}"), Some(0.5));
+}
+
+/// What the generator says that it sent, of one customer or of all.
+fn sent(summaries: &[Value], whose: &str, what: &str) -> u64 {
+    let of = |summary: &Value| {
+        let totals = &summary["totals"];
+        let sum = if whose == "all" { &totals["all"] } else { &totals["customers"][whose] };
+        sum[what].as_u64().unwrap()
+    };
+    summaries.iter().map(of).sum()
+}
+
+#[test]
+fn the_sums_in_influxdb_are_those_of_the_routers() {
+    let mut influxd = Influxd::reserve("push-daemon");
+    let receiver = Receiver::start("push-daemon-prometheus");
+    let folder = scratch("push-daemon-files");
+    let customers = folder.join("customers.csv");
+    std::fs::write(&customers, neckar_export::customers_csv()).unwrap();
+    let neckard = Neckard::start(&[
+        "batch.linger_ms=10",
+        &format!("enrich.customers={}", customers.display()),
+        &format!("influx.url={}", influxd.url()),
+        "influx.database=flows",
+        &format!("influx.user={USER}"),
+        &format!("influx.password_file={}", secret(&folder, PASSWORD).display()),
+        "influx.per_tenant=true",
+        "influx.interval_s=1",
+        "influx.backoff_max_s=1",
+        &format!("remote_write.url={}", receiver.url()),
+        "remote_write.interval_s=1",
+    ]);
+    let first = Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary();
+    let flows = sent(&[first.clone()], "all", "flows");
+    wait_until("InfluxDB is missed, and what is counted waits", PATIENCE, || {
+        neckard.metric("neckar_influx_errors_total") > 0
+            && neckard.metric("neckar_influx_buffer_points") > 0
+            && neckard.metric("neckar_traffic_counted_total") == flows
+    });
+    let (status, health) = neckard.fetch("/healthz");
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!((status, &health["status"]), (503, &Value::from("degraded")));
+    assert!(health["reasons"]["influx"].is_string(), "{health}");
+    assert_eq!(neckard.fetch("/readyz").0, 200, "flows may come all the same");
+    influxd.launch();
+    wait_until("all is well", PATIENCE, || neckard.fetch("/healthz").0 == 200);
+    let second = Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary();
+    let (status, report, log) = neckard.stop_with_log();
+    assert!(status.success());
+    let lines = log.iter().filter(|line| line.contains("InfluxDB: ") && !line.contains("database"));
+    assert_eq!(lines.count(), 2, "one for each change: {log:?}");
+
+    let summaries = [first, second];
+    assert_eq!(report.flows, sent(&summaries, "all", "flows"), "none was lost on the way");
+    let mut all = [0; 3];
+    let names = [
+        ("flow_bytes", "bytes"),
+        ("flow_packets", "packets"),
+        ("neckar_traffic_flows_total", "flows"),
+    ];
+    for database in influxd.databases() {
+        let Some(cid) = database.strip_prefix("flows-") else { continue };
+        for (at, (metric, what)) in names.into_iter().enumerate() {
+            let sum = influxd.sum(&database, metric);
+            all[at] += sum;
+            // 0 is nobody's.
+            assert!(cid == "0" || sum == sent(&summaries, cid, what), "{database} {metric}");
+        }
+        assert_eq!(influxd.tag_values(&database, "cid"), [cid], "nobody else's");
+        assert!(cid == "0" || influxd.sum(&database, "host_bytes") > 0, "{database}");
+    }
+    assert_eq!(all, names.map(|(_, what)| sent(&summaries, "all", what)));
+    check_totals(&influxd, &summaries);
+    wait_until("Prometheus has the last", PATIENCE, || {
+        receiver.value("sum(flow_bytes)") == Some(all[0] as f64)
+    });
+    let delivered = receiver.value("neckar_output_delivered_total{job=\"neckar\"}");
+    assert_eq!(delivered, Some(report.flows as f64), "of /metrics");
+    assert_eq!(receiver.value("neckar_remote_write_failed_total"), Some(0.0));
+}
+
+/// What knows no customers, and the pipeline's own.
+fn check_totals(influxd: &Influxd, summaries: &[Value]) {
+    let flows = sent(summaries, "all", "flows");
+    assert_eq!(influxd.sum("flows", "flow_bits"), 8 * sent(summaries, "all", "bytes"));
+    let query = "SELECT SUM(\"count\") FROM \"neckar\" WHERE \"counter\" = ";
+    for counter in ["flows", "delivered"] {
+        let rows = influxd.rows("flows", &format!("{query}'{counter}'"));
+        assert_eq!(rows[0][1].as_u64(), Some(flows), "{counter}");
+    }
+}
+
+/// Takes every request to a real InfluxDB and says that it failed, the first time.
+fn forwarder(influxd: &Influxd) -> Recorder {
+    let (url, tries) = (influxd.url(), AtomicUsize::new(0));
+    Recorder::start(None, move |request| {
+        let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
+        let mut forward = agent.post(format!("{url}{}", request.target));
+        for name in ["authorization", "content-encoding", "content-type"] {
+            forward = forward.header(name, request.header(name));
+        }
+        forward.send(&*request.body).unwrap();
+        let is_first =
+            request.target.starts_with("/write") && tries.fetch_add(1, Ordering::Relaxed) == 0;
+        if is_first { "504 Gateway Timeout\r\n" } else { "204 No Content\r\n" }
+    })
+}
+
+#[test]
+fn a_push_in_doubt_counts_once() {
+    let influxd = Influxd::start("push-doubt");
+    let folder = scratch("push-doubt-secret");
+    let forwarder = forwarder(&influxd);
+    let config = config::Influx {
+        url: format!("http://{}", forwarder.address()),
+        per_tenant: false,
+        ..one(&influxd, &folder)
+    };
+    let counters = Counters::default();
+    let counts = Arc::<PushCounts>::default();
+    counters.add("flow_bytes", "7", "", 1000);
+    let pusher = Pusher::influx(&config, counters.source(), Arc::clone(&counts)).unwrap().unwrap();
+    wait_until("it is in doubt", PATIENCE, || counts.view().errors == 1);
+    assert_eq!(influxd.sum("flows", "flow_bytes"), 1000, "it is there already");
+    counters.add("flow_bytes", "7", "", 11);
+    wait_until("both are there", PATIENCE, || counts.view().points == 2);
+    stop(pusher);
+    assert_eq!(influxd.sum("flows", "flow_bytes"), 1011);
+    assert_eq!(influxd.databases(), ["flows"]);
 }

@@ -78,7 +78,7 @@ impl Default for Influx {
             tags: BTreeMap::new(),
             interval_s: 10,
             points_max: 5000,
-            timeout_ms: 10_000,
+            timeout_ms: 5000,
             backoff_max_s: 60,
             buffer_bytes: 64 << 20,
             give_up_s: 24 * 3600,
@@ -123,26 +123,29 @@ impl Influx {
             let fix = "letters, digits, dots, underscores and dashes";
             return Err(Problem::new("influx.database", quoted(name), "not a database name", fix));
         }
-        let missing = |key: &str, why: &str, fix: &str| Err(Problem::new(key, "", why, fix));
-        match (name.is_empty(), self.bucket.is_empty()) {
-            (false, true) if !self.org.is_empty() => {
-                missing("influx.org", "InfluxDB 1.x has none", "take it out, or give a bucket")
+        let wrong = |key: &str, value: &str, why: &str, fix: &str| {
+            Err(Problem::new(key, quoted(value), why, fix))
+        };
+        let (bucket, org, user) = (&self.bucket, &self.org, &self.user);
+        match (name.is_empty(), bucket.is_empty()) {
+            (false, true) if !org.is_empty() => {
+                wrong("influx.org", org, "InfluxDB 1.x has none", "take it out, or give a bucket")
             }
             (false, true) => Ok(()),
-            (true, false) if !self.user.is_empty() => {
-                missing("influx.user", "InfluxDB 2.x wants a token", "give token_file instead")
+            (true, false) if !user.is_empty() => {
+                let fix = "take it out, and give influx.token_file";
+                wrong("influx.user", user, "InfluxDB 2.x wants a token instead", fix)
             }
-            (true, false) if self.org.is_empty() => {
-                missing("influx.org", "whose is the bucket?", "give the organisation")
+            (true, false) if org.is_empty() => {
+                wrong("influx.bucket", bucket, "whose is it?", "give influx.org")
             }
             (true, false) => Ok(()),
-            (true, true) => missing(
-                "influx.database",
-                "push to where?",
-                "give a database (1.x) or bucket (2.x)",
-            ),
+            (true, true) => {
+                let fix = "give influx.database (1.x) or influx.bucket (2.x)";
+                wrong("influx.url", &self.url, "push to which place there?", fix)
+            }
             (false, false) => {
-                missing("influx.bucket", "there is a database too", "give one of them")
+                wrong("influx.bucket", bucket, "there is a database too", "give one of them")
             }
         }
     }

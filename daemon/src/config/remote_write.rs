@@ -62,7 +62,7 @@ impl Default for RemoteWrite {
             labels: BTreeMap::from([("job".into(), "neckar".into())]),
             interval_s: 15,
             series_max: 2000,
-            timeout_ms: 10_000,
+            timeout_ms: 5000,
             backoff_max_s: 60,
             buffer_bytes: 64 << 20,
             give_up_s: 3600,

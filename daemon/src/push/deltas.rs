@@ -1,7 +1,9 @@
 //! What each counter has counted since it was looked at last.
 //!
-//! Counters are known by their whole text, not by a hash of it: two never become one. What the
-//! source has forgotten is forgotten here too, so the memory is bounded by the source's bound.
+//! Counters are known by their whole text, not by a hash of it: two never become one. What the source
+//! shows no more is remembered for a while, since some come back: a pair of hosts that was among the
+//! heaviest, fell behind and rises again has counted all the while. The memory is bounded by what the
+//! source shows.
 
 use hashbrown::HashMap;
 
@@ -10,7 +12,13 @@ use hashbrown::HashMap;
 pub(super) struct Deltas {
     last: HashMap<Box<[u8]>, Last>,
     round: u32,
+    shown: usize,
 }
+
+/// A counter that is not shown is remembered for so many looks at most: an hour of ten seconds each.
+const ROUNDS_MAX: u32 = 360;
+/// As many as are shown may be remembered beside them, and so many more.
+const UNSHOWN_MAX: usize = 4096;
 
 #[derive(Debug)]
 struct Last {
@@ -23,11 +31,13 @@ impl Deltas {
     /// A new look at all counters begins.
     pub(super) fn begin(&mut self) {
         self.round = self.round.wrapping_add(1);
+        self.shown = 0;
     }
 
     /// What `key` has counted since the last look, at most `i64::MAX`.
     pub(super) fn delta(&mut self, key: &[u8], value: u64, since_s: u64) -> u64 {
         let round = self.round;
+        self.shown += 1;
         let Some(last) = self.last.get_mut(key) else {
             self.last.insert(key.into(), Last { value, since_s, round });
             return sane(value);
@@ -38,15 +48,20 @@ impl Deltas {
         sane(value.wrapping_sub(before))
     }
 
-    /// Forgets counters that were not looked at since [`Deltas::begin`].
+    /// Forgets counters that have not been shown for long, the longest unseen first.
     pub(super) fn end(&mut self) {
-        let round = self.round;
-        self.last.retain(|_, last| last.round == round);
+        let (round, most) = (self.round, 2 * self.shown + UNSHOWN_MAX);
+        let mut age_max = ROUNDS_MAX;
+        self.last.retain(|_, last| round.wrapping_sub(last.round) <= age_max);
+        while self.last.len() > most {
+            age_max /= 2;
+            self.last.retain(|_, last| round.wrapping_sub(last.round) <= age_max);
+        }
     }
 
-    /// How many counters are remembered.
-    pub(super) fn len(&self) -> usize {
-        self.last.len()
+    /// How many counters were shown at the last look.
+    pub(super) fn shown(&self) -> usize {
+        self.shown
     }
 }
 
@@ -82,12 +97,42 @@ mod tests {
     fn what_vanishes_and_returns_begins_anew() {
         let mut deltas = Deltas::default();
         assert_eq!(look(&mut deltas, &[("a", 500, 1)]), [500]);
-        // Seen by us in between, or not, and past what it had counted before, or not.
+        // Past what it had counted before, or not; seen to be away, or not.
         assert_eq!(look(&mut deltas, &[("a", 3, 60)]), [3]);
         assert_eq!(look(&mut deltas, &[]), [0; 0]);
-        assert_eq!(deltas.len(), 0, "forgotten with the source");
         assert_eq!(look(&mut deltas, &[("a", 2, 99)]), [2]);
         assert_eq!(look(&mut deltas, &[("a", 700, 120)]), [700]);
+    }
+
+    #[test]
+    fn what_was_only_out_of_sight_goes_on() {
+        let mut deltas = Deltas::default();
+        assert_eq!(look(&mut deltas, &[("a", 500, 1)]), [500]);
+        assert_eq!(look(&mut deltas, &[("b", 1, 1)]), [1]);
+        assert_eq!(look(&mut deltas, &[("a", 520, 1)]), [20]);
+        for _ in 0..ROUNDS_MAX {
+            look(&mut deltas, &[("b", 1, 1)]);
+        }
+        assert!(deltas.last.contains_key(b"a".as_slice()), "remembered for an hour");
+        look(&mut deltas, &[("b", 1, 1)]);
+        assert!(!deltas.last.contains_key(b"a".as_slice()), "and no longer");
+    }
+
+    #[test]
+    fn the_memory_is_bounded_by_what_is_shown() {
+        let mut deltas = Deltas::default();
+        for round in 0..5_u32 {
+            deltas.begin();
+            for counter in 0..4000_u32 {
+                deltas.delta(&[round.to_be_bytes(), counter.to_be_bytes()].concat(), 1, 1);
+            }
+            deltas.end();
+            assert_eq!(deltas.shown(), 4000);
+            assert!(deltas.last.len() <= 2 * 4000 + UNSHOWN_MAX, "{}", deltas.last.len());
+        }
+        assert!(deltas.last.len() > 4000, "some are remembered");
+        look(&mut deltas, &[("a", 1, 1)]);
+        assert!(deltas.last.len() <= 2 + UNSHOWN_MAX, "{}", deltas.last.len());
     }
 
     #[test]

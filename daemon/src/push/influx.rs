@@ -223,12 +223,14 @@ fn authorization(config: &config::Influx, is_one: bool) -> Result<Option<String>
     let keys = SecretKeys { key: "influx.token", file: &config.token_file, env: &config.token_env };
     let token = token("Token", &keys)?;
     if is_one && token.is_some() {
-        let fix = "give user and password_file instead";
-        return Err(Problem::new("influx.token_file", "", "InfluxDB 1.x has no tokens", fix));
+        let key =
+            if config.token_env.is_empty() { "influx.token_file" } else { "influx.token_env" };
+        let fix = "give influx.user and influx.password_file instead";
+        return Err(Problem::new(key, "", "InfluxDB 1.x has no tokens", fix));
     }
     if !is_one && token.is_none() {
-        let fix = "give it, or token_env";
-        return Err(Problem::new("influx.token_file", "", "InfluxDB 2.x wants a token", fix));
+        let (bucket, fix) = (format!("{:?}", config.bucket), "give influx.token_file");
+        return Err(Problem::new("influx.bucket", bucket, "InfluxDB 2.x wants a token", fix));
     }
     Ok(token.or(basic))
 }
@@ -258,7 +260,7 @@ impl Format for Influx {
         self.deltas.end();
         let last = sheets.into_iter().filter(|(_, sheet)| sheet.points > 0);
         parcels.extend(last.map(|(place, sheet)| sheet.parcel(place, at_s)));
-        set(&self.counts.series, self.deltas.len() as u64);
+        set(&self.counts.series, self.deltas.shown() as u64);
         set(&self.counts.databases, self.places.len() as u64);
         parcels
     }

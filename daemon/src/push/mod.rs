@@ -105,12 +105,16 @@ impl Pusher {
         started.map(Some).map_err(|error| no_thread("remote_write.url", &config.url, &error))
     }
 
-    /// Pushes what was counted up to now, and what waits, until `until` or for one request's time,
-    /// and ends. What is left is given up and counted.
-    pub fn stop(self, until: Instant) {
-        // An error means that the thread has ended by itself, and has told so.
-        let _ = self.stop.send(until);
-        let _ = self.thread.join();
+    /// Has each of `pushers` push what was counted up to now, and what waits, until `until` or for one
+    /// request's time, and end; all at once. What is left is given up and counted.
+    pub fn stop_all(pushers: Vec<Self>, until: Instant) {
+        for pusher in &pushers {
+            // An error means that the thread has ended by itself, and has told so.
+            let _ = pusher.stop.send(until);
+        }
+        for pusher in pushers {
+            let _ = pusher.thread.join();
+        }
     }
 }
 

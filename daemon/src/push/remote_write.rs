@@ -102,8 +102,8 @@ fn authorization(config: &config::RemoteWrite) -> Result<Option<String>, Problem
     let (file, env) = (&config.token_file, &config.token_env);
     let token = token("Bearer", &SecretKeys { key: "remote_write.token", file, env })?;
     if basic.is_some() && token.is_some() {
-        let (why, fix) = ("there is a user too", "give one of them");
-        return Err(Problem::new("remote_write.token_file", "", why, fix));
+        let (user, fix) = (format!("{:?}", config.user), "give one of them");
+        return Err(Problem::new("remote_write.user", user, "there is a token too", fix));
     }
     Ok(token.or(basic))
 }

@@ -96,9 +96,9 @@ fn a_version_wants_its_own_credentials() {
     // Cargo sets this one for every test.
     let secret = "CARGO_PKG_NAME";
     let token = |config: &mut config::Influx| config.token_env = secret.into();
-    assert_eq!(refused(&token).as_deref(), Some("influx.token_file"));
+    assert_eq!(refused(&token).as_deref(), Some("influx.token_env"));
     let bucket = |config: &mut config::Influx| config.bucket = "b".into();
-    assert_eq!(refused(&bucket).as_deref(), Some("influx.token_file"));
+    assert_eq!(refused(&bucket).as_deref(), Some("influx.bucket"));
     let both = |config: &mut config::Influx| {
         token(config);
         bucket(config);
