@@ -112,12 +112,12 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
         (config.influx.is_on(), config.influx.buffer_bytes),
         (config.remote_write.is_on(), config.remote_write.buffer_bytes),
     ];
-    let waiting = pushes.iter().filter(|(is_on, _)| *is_on).map(|(_, bytes)| bytes).sum();
-    if waiting > 0 {
+    for (_, buffer_bytes) in pushes.into_iter().filter(|(is_on, _)| *is_on) {
+        let series = neckar_traffic::METRICS.len() * config.traffic.series_max;
         terms.push(Term {
             room: "points to push",
-            bytes: waiting,
-            reason: "influx.buffer_bytes, remote_write.buffer_bytes, and an interval beyond".into(),
+            bytes: buffer_bytes + series * SERIES_BYTES,
+            reason: format!("buffer_bytes, and {series} series x about {SERIES_BYTES} B"),
         });
     }
     if config.spool.is_on() {
@@ -170,6 +170,8 @@ const EXPORTER_BYTES: usize = 512;
 const CONNECTION_BYTES: usize = 64 << 10;
 /// An address with a name of 40 letters, in a hash table.
 const HOST_BYTES: usize = 128;
+/// A series while it is copied, and its text in the memory of what was pushed.
+const SERIES_BYTES: usize = 400;
 /// An interface with a name of 12 and a description of 40 letters, four times.
 const INTERFACE_BYTES: usize = 640;
 

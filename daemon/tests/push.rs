@@ -340,8 +340,8 @@ fn the_sums_in_influxdb_are_those_of_the_routers() {
         &format!("remote_write.url={}", receiver.url()),
         "remote_write.interval_s=1",
     ]);
-    let first = Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary();
-    let flows = sent(&[first.clone()], "all", "flows");
+    let mut summaries = vec![Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary()];
+    let flows = sent(&summaries, "all", "flows");
     wait_until("InfluxDB is missed, and what is counted waits", PATIENCE, || {
         neckard.metric("neckar_influx_errors_total") > 0
             && neckard.metric("neckar_influx_buffer_points") > 0
@@ -354,13 +354,12 @@ fn the_sums_in_influxdb_are_those_of_the_routers() {
     assert_eq!(neckard.fetch("/readyz").0, 200, "flows may come all the same");
     influxd.launch();
     wait_until("all is well", PATIENCE, || neckard.fetch("/healthz").0 == 200);
-    let second = Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary();
+    summaries.push(Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary());
     let (status, report, log) = neckard.stop_with_log();
     assert!(status.success());
     let lines = log.iter().filter(|line| line.contains("InfluxDB: ") && !line.contains("database"));
     assert_eq!(lines.count(), 2, "one for each change: {log:?}");
 
-    let summaries = [first, second];
     assert_eq!(report.flows, sent(&summaries, "all", "flows"), "none was lost on the way");
     let mut all = [0; 3];
     let names = [

@@ -197,6 +197,7 @@ impl Answer {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 mod tests {
     use super::*;
 

@@ -300,4 +300,5 @@ fn dropped(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 mod tests;

@@ -52,6 +52,7 @@ fn escape(out: &mut Vec<u8>, text: &str, special: &[u8]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 mod tests {
     use super::*;
 

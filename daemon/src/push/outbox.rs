@@ -198,4 +198,5 @@ impl Outbox {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 mod tests;

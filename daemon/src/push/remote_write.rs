@@ -95,6 +95,33 @@ impl RemoteWrite {
     }
 }
 
+/// Series for one request, and the requests that are full.
+struct Sheet {
+    series: Vec<TimeSeries>,
+    series_max: usize,
+    parcels: Vec<Parcel>,
+}
+
+impl Sheet {
+    fn add(&mut self, series: TimeSeries, at_s: u64) {
+        self.series.push(series);
+        if self.series.len() >= self.series_max {
+            self.end(at_s);
+        }
+    }
+
+    fn end(&mut self, at_s: u64) {
+        if self.series.is_empty() {
+            return;
+        }
+        let points = self.series.len() as u64;
+        let request = WriteRequest { timeseries: std::mem::take(&mut self.series) };
+        let packed = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec());
+        let body = packed.expect("far below 4 GiB");
+        self.parcels.push(Parcel { place: Arc::from(""), body, points, at_s });
+    }
+}
+
 fn authorization(config: &config::RemoteWrite) -> Result<Option<String>, Problem> {
     let (file, env) = (&config.password_file, &config.password_env);
     let password = SecretKeys { key: "remote_write.password", file, env };
@@ -110,28 +137,22 @@ fn authorization(config: &config::RemoteWrite) -> Result<Option<String>, Problem
 
 impl Format for RemoteWrite {
     fn pack(&mut self, still: &Still, at_s: u64) -> Vec<Parcel> {
-        let mut series = Vec::new();
         let timestamp_ms = at_s as i64 * 1000;
+        let mut sheet =
+            Sheet { series: Vec::new(), series_max: self.series_max, parcels: Vec::new() };
         still.each(|sample| {
             let value = Value { value: sample.value as f64, timestamp_ms };
-            series.push(self.series(sample.metric, sample.labels, value));
+            sheet.add(self.series(sample.metric, sample.labels, value), at_s);
         });
         if let Some(page) = &self.page {
             exposition::each(&page(), |metric, labels, value| {
-                series.push(self.series(metric, labels, Value { value, timestamp_ms }));
+                sheet.add(self.series(metric, labels, Value { value, timestamp_ms }), at_s);
             });
         }
-        set(&self.counts.series, series.len() as u64);
-        let mut parcels = Vec::new();
-        while !series.is_empty() {
-            let rest = series.split_off(series.len().min(self.series_max));
-            let request = WriteRequest { timeseries: std::mem::replace(&mut series, rest) };
-            let points = request.timeseries.len() as u64;
-            let packed = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec());
-            let body = packed.expect("far below 4 GiB");
-            parcels.push(Parcel { place: Arc::from(""), body, points, at_s });
-        }
-        parcels
+        sheet.end(at_s);
+        let samples = sheet.parcels.iter().map(|parcel| parcel.points).sum();
+        set(&self.counts.series, samples);
+        sheet.parcels
     }
 
     fn send(&mut self, parcel: &Parcel, _now_s: u64) -> Verdict {
@@ -152,4 +173,5 @@ impl Format for RemoteWrite {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
 mod tests;
