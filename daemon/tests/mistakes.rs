@@ -208,6 +208,13 @@ fn a_push_to_nowhere() {
          give influx.password_file or influx.password_env",
     );
     check(
+        "influx-no-customers",
+        "[traffic]\nlabels = [\"router\"]\n[influx]\nurl = \"http://127.0.0.1:8086\"\n\
+         database = \"flows\"\nper_tenant = true\n",
+        "neckard.toml:6: influx.per_tenant = true: no series has a customer's number; \
+         have cid among traffic.labels",
+    );
+    check(
         "remote-write-label",
         "[remote_write]\nlabels = {\"a-b\" = \"c\"}\n",
         "neckard.toml:2: remote_write.labels = \"a-b\": not the name of a label; \

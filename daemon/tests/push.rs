@@ -163,6 +163,36 @@ fn a_database_that_is_dropped_is_made_again_and_a_wrong_password_loses_nothing()
     assert_eq!(counts.view().dropped, 1, "given up at the end, and counted");
 }
 
+#[test]
+fn who_may_not_make_databases_writes_to_those_that_are_there() {
+    let influxd = Influxd::start("push-grant");
+    let folder = scratch("push-grant-secret");
+    for query in [
+        "CREATE DATABASE \"flows\"",
+        "CREATE DATABASE \"flows-8\"",
+        "CREATE USER bob WITH PASSWORD 's3cret'",
+        "GRANT WRITE ON \"flows\" TO bob",
+        "GRANT WRITE ON \"flows-8\" TO bob",
+    ] {
+        influxd.rows("", query);
+    }
+    let counters = Counters::default();
+    let counts = Arc::<PushCounts>::default();
+    counters.add("neckar", "", "", 17);
+    counters.add("flow_bytes", "7", "", 100);
+    counters.add("flow_bytes", "8", "", 200);
+    let config = config::Influx { user: "bob".into(), ..one(&influxd, &folder) };
+    let pusher = Pusher::influx(&config, counters.source(), Arc::clone(&counts)).unwrap().unwrap();
+    wait_until("all are settled", PATIENCE, || counts.view().points + counts.view().failed == 3);
+    stop(pusher);
+    let view = counts.view();
+    assert_eq!((view.points, view.failed, view.databases_refused), (2, 1, 1), "{view:?}");
+    assert_eq!(view.trouble, None, "customer 7 has no database, which is no trouble of ours");
+    assert_eq!(influxd.sum("flows", "neckar"), 17);
+    assert_eq!(influxd.sum("flows-8", "flow_bytes"), 200);
+    assert_eq!(influxd.databases(), ["flows", "flows-8"]);
+}
+
 /// The text of a request's body.
 fn text(request: &Request) -> String {
     let mut text = String::new();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use neckar_enrich::config::AnonymizeMethod;
 
-use super::{Config, FlowFormat, OutputKind, Problem, ProfileName};
+use super::{Config, FlowFormat, OutputKind, Problem, ProfileName, TrafficLabel};
 use crate::cores::parse_cores;
 
 impl Config {
@@ -28,15 +28,25 @@ impl Config {
         }
         self.influx.validate()?;
         self.remote_write.validate()?;
-        let (interval_s, idle_s) = (self.influx.interval_s, self.traffic.series_idle_s);
-        if self.influx.is_on() && interval_s > idle_s / 2 {
-            let (key, why) = ("influx.interval_s", "series may be forgotten in between");
-            let fix = "choose at most half of traffic.series_idle_s";
-            return Err(Problem::new(key, interval_s, why, fix));
-        }
+        self.validate_pushed()?;
         if !self.http.address.is_empty() {
             address("http.address", &self.http.address)?;
             self.http.validate()?;
+        }
+        Ok(())
+    }
+
+    /// What is pushed has to be counted.
+    fn validate_pushed(&self) -> Result<(), Problem> {
+        let (influx, traffic) = (&self.influx, &self.traffic);
+        if influx.is_on() && influx.interval_s > traffic.series_idle_s / 2 {
+            let (key, why) = ("influx.interval_s", "series may be forgotten in between");
+            let fix = "choose at most half of traffic.series_idle_s";
+            return Err(Problem::new(key, influx.interval_s, why, fix));
+        }
+        if influx.is_on() && influx.per_tenant && !traffic.labels.contains(&TrafficLabel::Cid) {
+            let (key, why) = ("influx.per_tenant", "no series has a customer's number");
+            return Err(Problem::new(key, true, why, "have cid among traffic.labels"));
         }
         Ok(())
     }

@@ -132,7 +132,7 @@ impl Influx {
         let told = serde_json::from_str::<Value>(&answer.text).unwrap_or_default();
         let error = told["results"][0]["error"].as_str().map(str::to_string);
         match error.or_else(|| (!answer.is_success()).then(|| answer.why())) {
-            Some(why) => log::info!("InfluxDB: database {name:?} is not made: {why}"),
+            Some(why) => log::info!("InfluxDB: database {name:?} is written to as it is: {why}"),
             None => log::info!("InfluxDB: database {name:?} is there"),
         }
         Ok(())

@@ -199,7 +199,8 @@ impl Room {
                 // Intervals that have passed meanwhile are in this one.
                 due = (due + self.pace.interval).max(Instant::now());
             }
-            while Instant::now() < due && stopped.is_empty() && self.send_first(false) {}
+            // One at least, however long the others of its thread's duties took.
+            while self.send_first(false) && Instant::now() < due && stopped.is_empty() {}
         }
     }
 
