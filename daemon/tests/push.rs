@@ -370,7 +370,7 @@ fn the_sums_in_influxdb_are_those_of_the_routers() {
         &format!("remote_write.url={}", receiver.url()),
         "remote_write.interval_s=1",
     ]);
-    let mut summaries = vec![Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary()];
+    let mut summaries = vec![Generator::start(neckard.udp(), "ipfix", 10_000, 10_000).summary()];
     let flows = sent(&summaries, "all", "flows");
     wait_until("InfluxDB is missed, and what is counted waits", PATIENCE, || {
         neckard.metric("neckar_influx_errors_total") > 0
@@ -384,7 +384,7 @@ fn the_sums_in_influxdb_are_those_of_the_routers() {
     assert_eq!(neckard.fetch("/readyz").0, 200, "flows may come all the same");
     influxd.launch();
     wait_until("all is well", PATIENCE, || neckard.fetch("/healthz").0 == 200);
-    summaries.push(Generator::start(neckard.udp(), "ipfix", 20_000, 20_000).summary());
+    summaries.push(Generator::start(neckard.udp(), "ipfix", 10_000, 10_000).summary());
     let (status, report, log) = neckard.stop_with_log();
     assert!(status.success());
     let lines = log.iter().filter(|line| line.contains("InfluxDB: ") && !line.contains("database"));

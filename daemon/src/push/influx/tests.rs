@@ -105,3 +105,35 @@ fn a_version_wants_its_own_credentials() {
     };
     assert_eq!(refused(&both), None);
 }
+
+#[test]
+fn answers_are_judged_by_whom_they_concern() {
+    let mut influx = influx(|config| config.per_tenant = true);
+    let parcels = influx.pack(&still(&[("m", "", 1), ("m", "7", 1), ("n", "7", 1)]), 10);
+    let [main, tenant] = &parcels[..] else { panic!("{parcels:?}") };
+    let answer = |status, text: &str| Answer { status, retry_after: None, text: text.into() };
+    let why = |text: &str| format!("\"flows-7\": HTTP status {text}");
+    let later = |why: String| Verdict::Later { why, after: None };
+
+    let missing = answer(404, "no");
+    let for_main = later("\"flows\": HTTP status 404: no".into());
+    assert_eq!(influx.judge(main, &missing, 100), for_main, "it waits until it is there");
+    let wrong = answer(401, "who?");
+    assert_eq!(influx.judge(tenant, &wrong, 100), later(why("401: who?")), "nor is it his fault");
+    let partial = answer(400, "partial write: too old dropped=1");
+    let told = why("400: partial write: too old dropped=1");
+    let expected = Verdict::Taken { refused: 1, why: Some(told.clone()) };
+    assert_eq!(influx.judge(tenant, &partial, 100), expected);
+    let large = answer(413, "");
+    assert_eq!(influx.judge(tenant, &large, 100), Verdict::Refused(why("413")));
+
+    // His own is left alone, is tried again, and is well again.
+    assert_eq!(influx.judge(tenant, &missing, 100), Verdict::Absent);
+    assert_eq!(influx.counts.view().databases_refused, 1);
+    assert_eq!(influx.send(tenant, 100 + HOLD_S - 1), Verdict::Absent, "nobody is asked");
+    let Verdict::Later { why, .. } = influx.send(tenant, 100 + HOLD_S) else { panic!("asked") };
+    assert!(why.contains("onnect"), "nobody listens there: {why}");
+    let taken = Verdict::Taken { refused: 0, why: None };
+    assert_eq!(influx.judge(tenant, &answer(204, ""), 1000), taken);
+    assert_eq!(influx.counts.view().databases_refused, 0);
+}
