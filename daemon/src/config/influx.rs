@@ -41,8 +41,8 @@ pub struct Influx {
     pub tenants_max: usize,
     /// Seconds that databases which we make keep points; 0 keeps them for good.
     pub retention_s: u64,
-    /// Tags of every point. Two daemons that write to one database need one that tells them apart,
-    /// such as `{host = "a"}`: else one overwrites the other's points.
+    /// Tags of every point. Two daemons that write to one database need one that tells them apart, such
+    /// as `host`: else one overwrites the other's points.
     pub tags: BTreeMap<String, String>,
     /// Seconds from push to push.
     pub interval_s: u64,

@@ -128,7 +128,10 @@ fn kind(node: &Value) -> String {
 fn toml_value(value: &Value) -> String {
     match value {
         Value::Null => "unset".into(),
-        Value::Object(table) if table.is_empty() => "{}".into(),
+        Value::Object(table) => {
+            let pairs = table.iter().map(|(key, value)| format!("{key} = {}", toml_value(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }

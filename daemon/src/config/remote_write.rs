@@ -30,8 +30,8 @@ pub struct RemoteWrite {
     pub ca_file: PathBuf,
     /// Push what `/metrics` shows as well, not only `/flowdata`.
     pub metrics: bool,
-    /// Labels of every series, such as `{job = "neckar", instance = "a"}`. Two daemons that write to
-    /// one Prometheus need one that tells them apart.
+    /// Labels of every series. Two daemons that write to one Prometheus need one that tells them apart,
+    /// such as `instance`.
     pub labels: BTreeMap<String, String>,
     /// Seconds from push to push.
     pub interval_s: u64,
