@@ -40,6 +40,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "python3-protobuf",
         "decodes flows in another language",
     ),
+    ("prometheus", "prometheus", "scrapes the daemon and answers the boards' queries"),
+    ("promtool", "prometheus", "checks the rules and runs their tests"),
     ("valgrind", "valgrind", "counts the hot rooms' instructions"),
 ];
 
