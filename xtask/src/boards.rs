@@ -242,3 +242,33 @@ pub fn write() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Metrics of the suite, flowpipeline and GoFlow that Neckar keeps under their names, since boards out
+/// there ask for them. Ours are in `docs/metrics.md`.
+pub const INHERITED: [&str; 25] = [
+    "flow_bits",
+    "flow_bytes",
+    "flow_packets",
+    "flow_number_total",
+    "host_bytes",
+    "host_connections_total",
+    "traffic_bps",
+    "traffic_pps",
+    "kafka_messages_total",
+    "kafka_offset_current",
+    "udp_traffic_bytes",
+    "udp_traffic_packets",
+    "flow_traffic_bytes",
+    "flow_traffic_packets",
+    "flow_decoder_count",
+    "flow_summary_decoding_time_us",
+    "flow_summary_processing_time_us",
+    "flow_process_nf_flowset_records_sum",
+    "flow_process_nf_errors_count",
+    "flow_process_nf_templates_count",
+    "flow_process_nf_delay_summary_seconds",
+    "flow_process_sf_samples_sum",
+    "flow_process_sf_samples_records_sum",
+    "flow_process_nf_count",
+    "flow_process_sf_count",
+];

@@ -22,11 +22,20 @@ pub fn metrics(expr: &str) -> Vec<String> {
         rest = &rest[end..];
         if BEFORE_LABELS.contains(&word) && after.starts_with('(') {
             rest = after.split_once(')').map_or("", |(_, after)| after);
-        } else if !is_suffix && !after.starts_with('(') && !WORDS.contains(&word) {
+        } else if !is_suffix && !is_function(after) && !WORDS.contains(&word) {
             metrics.push(word.to_string());
         }
     }
     metrics
+}
+
+/// Does this come after the name of a function or an aggregation?
+fn is_function(after: &str) -> bool {
+    let is_grouped = |word: &str| {
+        let rest = after.strip_prefix(word);
+        rest.is_some_and(|rest| rest.trim_start().starts_with('('))
+    };
+    after.starts_with('(') || is_grouped("by") || is_grouped("without")
 }
 
 fn is_letter(c: char) -> bool {
