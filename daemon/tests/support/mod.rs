@@ -9,6 +9,8 @@ pub mod capture;
 pub mod datagrams;
 pub mod generator;
 pub mod process;
+pub mod prometheus;
+pub mod suite_boards;
 pub mod systemd;
 pub mod topic;
 pub mod traffic;
