@@ -245,7 +245,7 @@ pub fn write() -> io::Result<()> {
 
 /// Metrics of the suite, flowpipeline and GoFlow that Neckar keeps under their names, since boards out
 /// there ask for them. Ours are in `docs/metrics.md`.
-pub const INHERITED: [&str; 25] = [
+pub const INHERITED: &[&str] = &[
     "flow_bits",
     "flow_bytes",
     "flow_packets",
@@ -254,6 +254,7 @@ pub const INHERITED: [&str; 25] = [
     "host_connections_total",
     "traffic_bps",
     "traffic_pps",
+    "toptalkers_db_size",
     "kafka_messages_total",
     "kafka_offset_current",
     "udp_traffic_bytes",
@@ -272,3 +273,7 @@ pub const INHERITED: [&str; 25] = [
     "flow_process_nf_count",
     "flow_process_sf_count",
 ];
+
+/// Metrics of our own that `/flowdata` has, beside those of the suite.
+pub const FLOWDATA: &[&str] =
+    &["neckar_traffic_flows_total", "neckar_traffic_bytes_total", "neckar_traffic_packets_total"];

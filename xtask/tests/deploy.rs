@@ -32,10 +32,10 @@ fn documented() -> BTreeSet<String> {
 fn is_known(name: &str, documented: &BTreeSet<String>) -> bool {
     documented.contains(name)
         || boards::INHERITED.contains(&name)
+        || boards::FLOWDATA.contains(&name)
         || ["up", "scrape_samples_scraped"].contains(&name)
         || name.contains(':')
         || name == "four_week_average"
-        || name.starts_with("neckar_traffic_")
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) fn board() -> Board {
             kafka(),
             spool(),
             customers(),
+            beside::counting(),
             beside::tables(),
             beside::names(),
             beside::process(),
@@ -92,6 +93,7 @@ fn losses() -> Row {
         ("neckar_splitter_failed_total{@here}", "customers: refused for good"),
         ("neckar_splitter_unserved_total{@here}", "customers: beyond tenants_max"),
         ("neckar_spool_splitter_missed_total{@here}", "customers: queue full, from disk"),
+        ("neckar_traffic_missed_total{@here}", "traffic: delivered and not counted"),
     ];
     let bars = Panel::new(
         Look::Bars,

@@ -8,6 +8,21 @@ pub(super) fn exporters() -> Row {
     Row::new("Exporters", Vec::new())
 }
 
+/// What `/flowdata`, talkers and the page are made of.
+pub(super) fn counting() -> Row {
+    Row::new(
+        "Counting traffic",
+        vec![
+            rates(Unit::Rate, "Flows", "Counted for /flowdata; of them those in the talkers' sketches, which sample above traffic.sketched_per_s.", &[("neckar_traffic_counted_total", "counted"), ("neckar_traffic_sketched_total", "in sketches")]),
+            rates(Unit::Rate, "Flows not counted", "Missed: delivered, but the counting thread's queue was full (traffic.queue_batches). Unreadable: a defect of ours.", &[("neckar_traffic_missed_total", "missed"), ("neckar_traffic_unreadable_total", "unreadable")]).loss(),
+            rates(Unit::Rate, "Flows out of time", "Late: ended more than two minutes ago, counted in the older minute. Ahead: end after they came, the exporter's clock is fast.", &[("neckar_traffic_late_total", "late"), ("neckar_traffic_ahead_total", "ahead")]),
+            gauges(Unit::Count, "Series of /flowdata", "Label sets, up to traffic.series_max; beyond, every label says `other`.", &[("neckar_traffic_path_series", "flow_bits"), ("neckar_traffic_customer_series", "flow_bytes and its kin")]),
+            gauges(Unit::Count, "Customers with talkers", "Up to traffic.tenants_max.", &[("neckar_traffic_tenants", "customers")]).query("sum(rate(neckar_traffic_tenants_unkept_total{@here}[$w]))", "flows' ends without a place, a second"),
+            gauges(Unit::Count, "Queue", "Batches that wait to be counted, and targets (address, class, fate) in this minute's sketch.", &[("neckar_traffic_queue", "batches"), ("toptalkers_db_size", "targets")]),
+        ],
+    )
+}
+
 /// Where labels come from.
 pub(super) fn tables() -> Row {
     Row::new(
