@@ -112,12 +112,16 @@ impl Drop for Prometheus {
     }
 }
 
-/// Copies the shipped files, with our target and every second where they say 15.
+/// Copies the shipped files, with our target, and every second what they do every so often.
 fn install(folder: &Path, target: SocketAddr) {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/prometheus");
     let copy = |name: &Path| {
         let text = fs::read_to_string(shipped.join(name)).unwrap();
-        let text = text.replace("127.0.0.1:8080", &target.to_string()).replace(": 15s", ": 1s");
+        let text = text.replace("127.0.0.1:8080", &target.to_string());
+        let often = ["15s", "1m", "4m"];
+        let text = often.iter().fold(text, |text, interval| {
+            text.replace(&format!("interval: {interval}"), "interval: 1s")
+        });
         fs::write(folder.join(name), text).unwrap();
     };
     copy(Path::new("prometheus.yml"));
