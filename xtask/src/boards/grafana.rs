@@ -64,7 +64,6 @@ fn variables(choices: &[Variable]) -> Vec<Value> {
     let source_choice = json!({
         "name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus",
         "hide": 0, "refresh": 1, "regex": "", "multi": false, "includeAll": false, "options": [],
-        "current": {},
     });
     let label_choice = |choice: &Variable| {
         let query = format!("label_values({}, {})", choice.metric, choice.label);
@@ -72,7 +71,8 @@ fn variables(choices: &[Variable]) -> Vec<Value> {
             "name": choice.label, "label": choice.title, "type": "query",
             "datasource": source(),
             "definition": query,
-            "query": {"query": query, "refId": choice.label},
+            // 1: a query for values of a label.
+            "query": {"query": query, "qryType": 1, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
             // 2: values come and go with the span of time that is shown.
             "hide": 0, "refresh": 2, "regex": "", "sort": 1, "multi": true, "options": [],
             // What has no such label is part of all.
@@ -225,11 +225,12 @@ fn options(look: Look) -> Value {
         Look::Stat => json!({
             "reduceOptions": newest, "colorMode": "value", "graphMode": "none",
             "justifyMode": "auto", "orientation": "auto", "textMode": "auto", "wideLayout": true,
+            "showPercentChange": false, "percentChangeColorMode": "standard",
         }),
         Look::Pie => json!({
             "reduceOptions": newest, "pieType": "donut", "displayLabels": [],
             "legend": {"showLegend": true, "displayMode": "table", "placement": "right",
-                "values": ["value", "percent"]},
+                "calcs": [], "values": ["value", "percent"]},
             "tooltip": {"mode": "single", "sort": "none"},
         }),
         Look::Bars => json!({
@@ -238,10 +239,7 @@ fn options(look: Look) -> Value {
             "minVizHeight": 16, "minVizWidth": 8, "maxVizHeight": 32,
             "legend": {"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []},
         }),
-        Look::Table => json!({
-            "showHeader": true, "cellHeight": "sm",
-            "footer": {"show": false, "reducer": ["sum"], "countRows": false, "fields": ""},
-        }),
+        Look::Table => json!({"showHeader": true, "cellHeight": "sm"}),
         Look::Map => map_options(),
         Look::Heat => json!({
             "calculate": false, "cellGap": 1, "yAxis": {"axisPlacement": "left", "unit": "s"},
