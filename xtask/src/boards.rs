@@ -8,6 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod exporters;
 pub mod grafana;
 mod network;
 mod pipeline;
@@ -16,6 +17,10 @@ mod suite;
 
 /// What `@here` stands for in queries of `/metrics`: the daemons that are chosen.
 const HERE: &str = r#"instance=~"$instance""#;
+/// What `@process` stands for: series that every program has are ours by their job, too.
+const PROCESS: &str = r#"job="neckar", instance=~"$instance""#;
+/// What `@exporter` stands for: the exporters that are chosen, of these daemons.
+const EXPORTER: &str = r#"instance=~"$instance", exporter=~"$exporter""#;
 /// What `@path` stands for: labels of `flow_bits`, each with its variable, as the suite's boards have
 /// them.
 const PATH: &str = r#"peer=~"$peer", direction=~"$direction", ipversion=~"$ipversion", protoname=~"$protoname", application=~"$application", router=~"$router", remoteas=~"$remoteas", remotecountry=~"$remotecountry""#;
@@ -123,12 +128,20 @@ impl Panel {
         Self { title, about, look, unit, queries, width, height, is_loss: false }
     }
 
-    /// Asks this, too. `@here`, `@path` and `@customer` are the boards' filters, `$w` is the window
-    /// that fits the zoom.
+    /// Asks this, too. `@here`, `@exporter`, `@path` and `@customer` are the boards' filters, `$w` is
+    /// the window that fits the zoom.
     #[must_use]
     pub fn query(mut self, expr: &str, legend: &str) -> Self {
-        let expr =
-            expr.replace("@here", HERE).replace("@path", PATH).replace("@customer", CUSTOMER);
+        let filters = [
+            ("@here", HERE),
+            ("@process", PROCESS),
+            ("@exporter", EXPORTER),
+            ("@path", PATH),
+            ("@customer", CUSTOMER),
+        ];
+        let expr = filters
+            .iter()
+            .fold(expr.to_string(), |expr, (mark, filter)| expr.replace(mark, filter));
         let expr = expr.replace("$w]", "$__rate_interval]");
         self.queries.push(Query { expr, legend: legend.to_string() });
         self
@@ -163,11 +176,19 @@ pub struct Row {
     pub title: String,
     /// Left to right, wrapped at 24 columns.
     pub panels: Vec<Panel>,
+    /// Only the heading shows at first, and nothing is asked for.
+    pub is_closed: bool,
 }
 
 impl Row {
     fn new(title: &str, panels: Vec<Panel>) -> Self {
-        Self { title: title.to_string(), panels }
+        Self { title: title.to_string(), panels, is_closed: false }
+    }
+
+    /// Shows its heading only, until somebody opens it.
+    fn closed(mut self) -> Self {
+        self.is_closed = true;
+        self
     }
 }
 
@@ -217,7 +238,7 @@ impl Board {
 /// Every board.
 #[must_use]
 pub fn all() -> Vec<Board> {
-    let mut boards = vec![pipeline::board(), network::board()];
+    let mut boards = vec![pipeline::board(), exporters::board(), network::board()];
     boards.extend(suite::boards());
     boards
 }
@@ -271,7 +292,10 @@ pub const INHERITED: &[&str] = &[
     "flow_process_sf_samples_sum",
     "flow_process_sf_samples_records_sum",
     "flow_process_nf_count",
+    "flow_process_nf_flowset_sum",
     "flow_process_sf_count",
+    "flow_process_sf_errors_count",
+    "flow_traffic_summary_size_bytes",
 ];
 
 /// Metrics of our own that `/flowdata` has, beside those of the suite.

@@ -66,15 +66,26 @@ fn boards_are_what_grafana_takes() {
         );
         let choices = json["templating"]["list"].as_array().unwrap();
         assert_eq!(choices[0]["name"], "datasource", "{name}");
-        let panels = json["panels"].as_array().unwrap();
+        let top = json["panels"].as_array().unwrap();
+        let inside = top.iter().flat_map(|panel| panel["panels"].as_array().into_iter().flatten());
+        let panels: Vec<&Value> = top.iter().chain(inside).collect();
         let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
         assert_eq!(ids.len(), panels.len(), "{name}: ids are unique");
-        let mut taken = BTreeSet::new();
-        for panel in panels {
-            check_place(name, panel, &mut taken);
-            if panel["type"] != "row" {
-                check_panel(name, panel, choices);
-            }
+        check_places(name, top);
+        for panel in panels.into_iter().filter(|panel| panel["type"] != "row") {
+            check_panel(name, panel, choices);
+        }
+    }
+}
+
+/// Panels lie on nobody, those of a closed row on nobody within it.
+fn check_places(board: &str, panels: &[Value]) {
+    let mut taken = BTreeSet::new();
+    for panel in panels {
+        check_place(board, panel, &mut taken);
+        if let Some(inside) = panel["panels"].as_array() {
+            assert_eq!(panel["collapsed"], !inside.is_empty(), "{board}, {}", panel["title"]);
+            check_places(board, inside);
         }
     }
 }

@@ -83,31 +83,47 @@ fn variables(choices: &[Variable]) -> Vec<Value> {
     std::iter::once(source_choice).chain(choices.iter().map(label_choice)).collect()
 }
 
-/// Lays rows out from top to bottom and numbers everything.
+/// Lays rows out from top to bottom and numbers everything. A closed row has its panels inside.
 fn panels(rows: &[Row]) -> Vec<Value> {
     let mut out = Vec::new();
-    let mut y = 0;
+    let (mut y, mut id) = (0, 0);
     for row in rows {
-        out.push(json!({
-            "id": out.len() + 1, "type": "row", "title": row.title, "collapsed": false,
+        id += 1;
+        let mut heading = json!({
+            "id": id, "type": "row", "title": row.title, "collapsed": row.is_closed,
             "panels": [], "gridPos": {"x": 0, "y": y, "w": COLUMNS, "h": 1},
-        }));
+        });
         y += 1;
-        let (mut x, mut line_height) = (0, 0);
-        for panel in &row.panels {
-            if x + panel.width > COLUMNS {
-                (x, y, line_height) = (0, y + line_height, 0);
-            }
-            let place = json!({"x": x, "y": y, "w": panel.width, "h": panel.height});
-            out.push(panel_json(panel, out.len() + 1, &place));
-            (x, line_height) = (x + panel.width, line_height.max(panel.height));
+        let (inside, height) = lay_out(&row.panels, y, &mut id);
+        if row.is_closed {
+            heading["panels"] = inside.into();
+            out.push(heading);
+        } else {
+            out.push(heading);
+            out.extend(inside);
+            y += height;
         }
-        y += line_height;
     }
     out
 }
 
-fn panel_json(panel: &Panel, id: usize, place: &Value) -> Value {
+/// Panels from line `top` on, and how many lines they take.
+fn lay_out(panels: &[Panel], top: u32, id: &mut u32) -> (Vec<Value>, u32) {
+    let (mut x, mut y, mut line_height) = (0, top, 0);
+    let place = |panel: &Panel| {
+        if x + panel.width > COLUMNS {
+            (x, y, line_height) = (0, y + line_height, 0);
+        }
+        *id += 1;
+        let place = json!({"x": x, "y": y, "w": panel.width, "h": panel.height});
+        (x, line_height) = (x + panel.width, line_height.max(panel.height));
+        panel_json(panel, *id, &place)
+    };
+    let placed = panels.iter().map(place).collect();
+    (placed, y + line_height - top)
+}
+
+fn panel_json(panel: &Panel, id: u32, place: &Value) -> Value {
     let targets = panel.queries.iter().enumerate();
     let targets: Vec<Value> = targets.map(|(at, query)| target(panel.look, at, query)).collect();
     let mut out = json!({

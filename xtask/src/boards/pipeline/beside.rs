@@ -3,9 +3,26 @@
 use super::{gauges, lines, rates, stat};
 use crate::boards::{Look, Panel, Row, Unit};
 
-/// Who sends.
-pub(super) fn exporters() -> Row {
-    Row::new("Exporters", Vec::new())
+/// Before our sockets.
+pub(super) fn host() -> Row {
+    let by_interface = |title: &str, what: &str, about: &str| {
+        let metric = format!("neckar_host_interface_{what}_total");
+        let expr = format!("sum by (interface) (rate({metric}{{@here}}[$w]))");
+        lines(Unit::Packets, title, &expr, "{{interface}}", about)
+    };
+    Row::new(
+        "The host, before our sockets",
+        vec![
+            by_interface("Packets by interface", "received_packets", "Of any kind, not flows only."),
+            by_interface("No room in the ring", "missed", "The NIC had no descriptor left: a longer ring (ethtool -G), or a core that is too busy.").loss(),
+            by_interface("Dropped behind the interface", "dropped", "By the kernel, unknown protocols among them: a few a minute are usual."),
+            by_interface("Broken", "errors", "A cable, an optic, the other side.").loss(),
+            rates(Unit::Rate, "The kernel's backlog", "Dropped: a core's backlog was full (net.core.netdev_max_backlog). Squeezed: a core's time was over with work left (net.core.netdev_budget); nothing is lost by it.", &[("neckar_host_softnet_packets_total", "packets"), ("neckar_host_softnet_dropped_total", "dropped"), ("neckar_host_softnet_squeezed_total", "squeezed")]),
+            Panel::new(Look::Lines, Unit::Rate, "UDP of the whole host", "Delivered, and not: buffer is a socket's that was full, ours or another program's; no_port is sent to where nobody listens.")
+                .query("sum by (family) (rate(neckar_host_udp_datagrams_total{@here}[$w]))", "{{family}}")
+                .query("sum by (family, cause) (rate(neckar_host_udp_errors_total{@here}[$w]))", "{{family}}: {{cause}}"),
+        ],
+    )
 }
 
 /// What `/flowdata`, talkers and the page are made of.
@@ -53,14 +70,52 @@ pub(super) fn names() -> Row {
     )
 }
 
+/// What is taken, and what may be.
+pub(super) fn memory() -> Row {
+    Row::new(
+        "Memory",
+        vec![
+            lines(
+                Unit::Bytes,
+                "By room",
+                "sum by (room) (neckar_memory_used_bytes{@here})",
+                "{{room}}",
+                "What a room takes now, of those that can tell.",
+            ),
+            Panel::new(
+                Look::Bars,
+                Unit::Bytes,
+                "Bounds",
+                "What each room may take at most: the sum that neckard check prints.",
+            )
+            .query("sum by (room) (neckar_memory_bound_bytes{@here})", "{{room}}"),
+            Panel::new(
+                Look::Lines,
+                Unit::Bytes,
+                "Of the process",
+                "In use, and the sum of all bounds: the first stays below the second.",
+            )
+            .query("sum(process_resident_memory_bytes{@process})", "in use")
+            .query("sum(neckar_memory_bound_bytes{@here})", "bound"),
+        ],
+    )
+}
+
 /// The process itself.
 pub(super) fn process() -> Row {
     Row::new(
         "Process",
         vec![
             Panel::new(Look::Table, Unit::Seconds, "Daemons", "Version and age.")
-                .wide(12)
-                .query("sum by (instance, version) (neckar_build_info{@here}) * on (instance) group_left () neckar_uptime_seconds{@here}", "up for"),
+                .query("sum by (instance, version, revision) (neckar_build_info{@here}) * on (instance) group_left () neckar_uptime_seconds{@here}", "up for"),
+            lines(Unit::Share, "Processor by thread", "sum by (thread) (rate(neckar_thread_cpu_seconds_total{@here}[$w]))", "{{thread}}", "1 is a whole core. Workers have cores of their own; the others share what is left."),
+            lines(Unit::Share, "Processor", "sum by (instance) (rate(process_cpu_seconds_total{@process}[$w]))", "{{instance}}", "All threads together."),
+            Panel::new(Look::Lines, Unit::Count, "Threads and descriptors", "Near the bound of descriptors no connection can be made: LimitNOFILE in the unit. A bound of 0 is none.")
+                .query("sum(process_threads{@process})", "threads")
+                .query("sum(process_open_fds{@process})", "descriptors")
+                .query("min(process_max_fds{@process})", "bound"),
+            lines(Unit::Bytes, "Address space", "sum by (instance) (process_virtual_memory_bytes{@process})", "{{instance}}", "Reserved, most of it never used: receive rings."),
+            stat(Unit::Seconds, "Oldest process", "time() - min(process_start_time_seconds{@process})", "By the kernel's clock."),
         ],
     )
 }
