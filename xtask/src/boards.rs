@@ -216,6 +216,8 @@ pub struct Board {
     pub refresh: &'static str,
     /// What it shows at first: the last so much.
     pub last: &'static str,
+    /// Documents that help with it, of `docs/`.
+    pub documents: &'static [&'static str],
     /// Choices at the top.
     pub variables: Vec<Variable>,
     /// What it shows.

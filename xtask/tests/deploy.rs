@@ -66,6 +66,9 @@ fn boards_are_what_grafana_takes() {
         );
         let choices = json["templating"]["list"].as_array().unwrap();
         assert_eq!(choices[0]["name"], "datasource", "{name}");
+        for document in board.documents {
+            assert!(root().join("docs").join(document).is_file(), "{name}: docs/{document}");
+        }
         let top = json["panels"].as_array().unwrap();
         let inside = top.iter().flat_map(|panel| panel["panels"].as_array().into_iter().flatten());
         let panels: Vec<&Value> = top.iter().chain(inside).collect();
@@ -162,6 +165,21 @@ fn every_metric_is_on_a_board() {
     let missing: Vec<&str> =
         names.filter(|name| name.starts_with("neckar_") && !is_shown(name)).collect();
     assert!(missing.is_empty(), "on no board: {missing:?}");
+}
+
+#[test]
+fn rules_ask_for_metrics_that_there_are() {
+    let documented = documented();
+    for folder in ["rules", "tests"] {
+        for entry in std::fs::read_dir(root().join("deploy/prometheus").join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for name in words.filter(|word| word.starts_with("neckar_")) {
+                assert!(is_known(name, &documented), "{}: {name}", path.display());
+            }
+        }
+    }
 }
 
 /// Runs promtool in `deploy/prometheus`.

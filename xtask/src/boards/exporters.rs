@@ -9,6 +9,7 @@ pub(super) fn board() -> Board {
         about: "Every router that sends: how much, what is missing, and why. Asks /metrics, which has the http.exporters_shown_max (100) that sent most.",
         refresh: "30s",
         last: "3h",
+        documents: &["troubleshoot.md", "metrics.md"],
         variables: vec![
             Variable { label: "instance", title: "Daemon", metric: "neckar_build_info" },
             Variable { label: "exporter", title: "Exporter", metric: "neckar_exporter_info" },

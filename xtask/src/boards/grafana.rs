@@ -9,6 +9,8 @@ use super::{Board, Look, Panel, Query, Row, Unit, Variable};
 const SCHEMA_VERSION: u32 = 41;
 /// Columns of a board.
 const COLUMNS: u32 = 24;
+/// Where docs/ can be read: what Grafana itself serves, once they are there (deploy/README.md).
+const DOCS: &str = "/public/neckar/docs";
 /// Where panels ask: the choice at the top left.
 const SOURCE: &str = "${datasource}";
 
@@ -29,11 +31,7 @@ pub fn json(board: &Board) -> Value {
         "time": {"from": format!("now-{}", board.last), "to": "now"},
         "timepicker": {},
         "fiscalYearStartMonth": 0,
-        "links": [{
-            "type": "dashboards", "tags": ["neckar"], "title": "Neckar", "asDropdown": true,
-            "includeVars": false, "keepTime": true, "targetBlank": false, "icon": "external link",
-            "tooltip": "Other boards of Neckar", "url": "",
-        }],
+        "links": links(board.documents),
         "annotations": {"list": [restarts()]},
         "templating": {"list": variables(&board.variables)},
         "panels": panels(&board.rows),
@@ -44,6 +42,23 @@ pub fn json(board: &Board) -> Value {
 #[must_use]
 pub fn uid(board: &Board) -> String {
     format!("neckar-{}", board.name)
+}
+
+/// The other boards, and documents.
+fn links(documents: &[&str]) -> Vec<Value> {
+    let boards = json!({
+        "type": "dashboards", "tags": ["neckar"], "title": "Neckar", "asDropdown": true,
+        "includeVars": false, "keepTime": true, "targetBlank": false, "icon": "external link",
+        "tooltip": "Other boards of Neckar", "url": "",
+    });
+    let document = |name: &&str| {
+        json!({
+            "type": "link", "tags": [], "title": name, "asDropdown": false, "includeVars": false,
+            "keepTime": false, "targetBlank": true, "icon": "doc",
+            "tooltip": format!("docs/{name}"), "url": format!("${{docs}}/{name}"),
+        })
+    };
+    std::iter::once(boards).chain(documents.iter().map(document)).collect()
 }
 
 fn source() -> Value {
@@ -80,7 +95,13 @@ fn variables(choices: &[Variable]) -> Vec<Value> {
             "current": {"selected": true, "text": ["All"], "value": ["$__all"]},
         })
     };
-    std::iter::once(source_choice).chain(choices.iter().map(label_choice)).collect()
+    let docs = json!({
+        "name": "docs", "label": "Where docs/ can be read", "type": "constant", "query": DOCS,
+        // 2: not shown; changed in the board's settings.
+        "hide": 2, "current": {"text": DOCS, "value": DOCS}, "options": [],
+    });
+    let labels = choices.iter().map(label_choice);
+    std::iter::once(source_choice).chain(labels).chain(std::iter::once(docs)).collect()
 }
 
 /// Lays rows out from top to bottom and numbers everything. A closed row has its panels inside.
@@ -245,6 +266,7 @@ fn options(look: Look) -> Value {
         }),
         Look::Pie => json!({
             "reduceOptions": newest, "pieType": "donut", "displayLabels": [],
+            "orientation": "auto", "sort": "desc",
             "legend": {"showLegend": true, "displayMode": "table", "placement": "right",
                 "calcs": [], "values": ["value", "percent"]},
             "tooltip": {"mode": "single", "sort": "none"},
@@ -255,7 +277,7 @@ fn options(look: Look) -> Value {
             "minVizHeight": 16, "minVizWidth": 8, "maxVizHeight": 32,
             "legend": {"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []},
         }),
-        Look::Table => json!({"showHeader": true, "cellHeight": "sm"}),
+        Look::Table => json!({"frameIndex": 0, "showHeader": true, "cellHeight": "sm"}),
         Look::Map => map_options(),
         Look::Heat => json!({
             "calculate": false, "cellGap": 1, "yAxis": {"axisPlacement": "left", "unit": "s"},

@@ -15,6 +15,7 @@ pub(super) fn board() -> Board {
         about: "Traffic by everything that flows are labelled with. Asks /flowdata. Choices act where a panel's series have the label: customers are in the upper rows, routers, AS and countries in the lower.",
         refresh: "30s",
         last: "3h",
+        documents: &["labels.md", "config.md"],
         variables,
         rows: vec![totals(), kinds(), customers(), far_sides(), hosts()],
     }

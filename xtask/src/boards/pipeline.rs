@@ -13,6 +13,7 @@ pub(super) fn board() -> Board {
         about: "The daemon's health: receive, decode, label, encode, Kafka, spool, customers. Something red: docs/troubleshoot.md has a line for each. Asks /metrics.",
         refresh: "10s",
         last: "1h",
+        documents: &["troubleshoot.md", "metrics.md", "operate.md"],
         variables: vec![Variable {
             label: "instance",
             title: "Daemon",

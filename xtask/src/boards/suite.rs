@@ -35,6 +35,7 @@ fn overview() -> Board {
         about: "The suite's Overview: what crosses the border, from several sides. Asks /flowdata.",
         refresh: "5s",
         last: "5m",
+        documents: &["labels.md"],
         variables: VARIABLES.to_vec(),
         rows: vec![Row::new(
             "What crosses the border",
@@ -58,6 +59,7 @@ fn transit() -> Board {
         about: "The suite's Transit Analysis: through whom and with whom traffic is exchanged. Asks /flowdata.",
         refresh: "30s",
         last: "1h",
+        documents: &["labels.md", "operate.md"],
         variables: VARIABLES.to_vec(),
         rows: vec![Row::new(
             "Who is at the far end",
@@ -80,6 +82,7 @@ fn geolocation() -> Board {
         about: "The suite's Geolocation: the far sides on a map. Asks /flowdata.",
         refresh: "30s",
         last: "1h",
+        documents: &["labels.md"],
         variables: VARIABLES.to_vec(),
         rows: vec![Row::new(
             "Where the far ends are",
@@ -98,6 +101,7 @@ fn meta_monitoring() -> Board {
         about: "The suite's Meta Monitoring: does anything arrive at all? More: Neckar: pipeline.",
         refresh: "10s",
         last: "1h",
+        documents: &["troubleshoot.md"],
         variables: Vec::new(),
         rows: vec![Row::new(
             "The consumer's place",
@@ -230,6 +234,7 @@ fn collector() -> Board {
         about: "What GoFlow's internals board asked, of the series that Neckar keeps under GoFlow's names. Neckar: pipeline says more.",
         refresh: "30s",
         last: "1h",
+        documents: &["metrics.md", "troubleshoot.md"],
         variables: Vec::new(),
         rows: vec![
             Row::new("All", stats.into_iter().chain(traffic).collect()),
@@ -249,6 +254,7 @@ fn addresses() -> Board {
         about: "flowpipeline's toptalkers_metrics: addresses with much traffic, forwarded and dropped. Asks /flowdata.",
         refresh: "10s",
         last: "15m",
+        documents: &["config.md"],
         variables: vec![address],
         rows: vec![Row::new(
             "Addresses with much traffic",
