@@ -8,6 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod collector;
 mod exporters;
 pub mod grafana;
 mod network;
@@ -242,6 +243,7 @@ impl Board {
 pub fn all() -> Vec<Board> {
     let mut boards = vec![pipeline::board(), exporters::board(), network::board()];
     boards.extend(suite::boards());
+    boards.push(collector::board());
     boards
 }
 

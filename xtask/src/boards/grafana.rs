@@ -203,7 +203,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Microseconds => "µs",
         Unit::Share => "percentunit",
         Unit::Count | Unit::Up => "short",
-        Unit::Megabits => "suffix:Mibit/s",
+        Unit::Megabits => "Mibits",
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) const VARIABLES: [Variable; 8] = [
 
 /// All of them.
 pub(super) fn boards() -> Vec<Board> {
-    vec![overview(), transit(), geolocation(), meta_monitoring(), collector(), addresses()]
+    vec![overview(), transit(), geolocation(), meta_monitoring(), addresses()]
 }
 
 fn overview() -> Board {
@@ -111,137 +111,6 @@ fn meta_monitoring() -> Board {
                     .query("rate(kafka_messages_total[1m])", "{{instance}}"),
             ],
         )],
-    }
-}
-
-/// What goflow tells of itself.
-fn collector() -> Board {
-    let lines = |unit: Unit, title: &str, expr: &str, legend: &str, about: &str| {
-        Panel::new(Look::Lines, unit, title, about).query(expr, legend)
-    };
-    let goflow = |kind: &str| {
-        let sources = [("bytes", Unit::ByteRate), ("packets", Unit::Rate)];
-        sources.map(|(what, unit)| {
-            let series = format!("rate(flow_traffic_{what}{{type=\"{kind}\"}}[5m])");
-            let about = "Datagrams of this protocol, by exporter and all together.";
-            Panel::new(Look::Lines, unit, &format!("{kind}: {what} of datagrams"), about)
-                .query(&format!("sum({series}) by (remote_ip)"), "{{remote_ip}}")
-                .query(&format!("sum({series})"), "all")
-        })
-    };
-    let netflow = [
-        lines(Unit::Rate, "Records by type and version", "sum(rate(flow_process_nf_flowset_records_sum[5m])) by (version, type)", "v{{version}} {{type}}", "Data and options records."),
-        lines(Unit::Rate, "Records by router and version", "sum(rate(flow_process_nf_flowset_records_sum[5m])) by (router, version)", "{{router}} v{{version}}", "The same by exporter."),
-        lines(Unit::Rate, "Templates", "sum(rate(flow_process_nf_templates_count[5m])) by (version, router, type)", "{{router}} v{{version}} {{type}}", "Template records, refreshes included. An exporter whose line is flat at 0 has sent none in five minutes."),
-        lines(Unit::Rate, "Errors", "sum(rate(flow_process_nf_errors_count[5m])) by (error)", "{{error}}", "template_not_found: data came before its template; Neckar holds such data, see Neckar: pipeline.").loss(),
-        lines(Unit::Seconds, "From flow to processing", "max(flow_process_nf_delay_summary_seconds) by (quantile, router, version)", "{{router}} v{{version}} p{{quantile}}", "From a flow's end to its decoding. The suite drew the rate of this, which means nothing; here is the delay itself."),
-    ];
-    let sflow = [
-        lines(
-            Unit::Rate,
-            "Samples by type",
-            "sum(rate(flow_process_sf_samples_sum[5m])) by (version, type)",
-            "v{{version}} {{type}}",
-            "Flow and counter samples.",
-        ),
-        lines(
-            Unit::Rate,
-            "Flow samples' records by agent",
-            r#"sum(rate(flow_process_sf_samples_records_sum{type="FlowSample"}[5m])) by (agent, version)"#,
-            "{{agent}} v{{version}}",
-            "Records within flow samples, by agent.",
-        ),
-    ];
-    let work = [
-        lines(
-            Unit::Microseconds,
-            "NetFlow: decoding time",
-            r#"avg(flow_summary_decoding_time_us{name="NetFlow"}) by (quantile)"#,
-            "p{{quantile}}",
-            "A datagram, without labelling.",
-        ),
-        lines(
-            Unit::Microseconds,
-            "NetFlow: processing time",
-            r#"avg(flow_summary_processing_time_us{name="NetFlow"}) by (quantile)"#,
-            "p{{quantile}}",
-            "A datagram, as a whole.",
-        ),
-        lines(
-            Unit::Microseconds,
-            "sFlow: decoding time",
-            r#"avg(flow_summary_decoding_time_us{name="sFlow"}) by (quantile)"#,
-            "p{{quantile}}",
-            "A datagram, without labelling.",
-        ),
-        lines(
-            Unit::Microseconds,
-            "sFlow: processing time",
-            r#"avg(flow_summary_processing_time_us{name="sFlow"}) by (quantile)"#,
-            "p{{quantile}}",
-            "A datagram, as a whole. The suite's panel of this title asked for the decoding time.",
-        ),
-        lines(
-            Unit::Rate,
-            "NetFlow: datagrams by worker",
-            r#"sum(rate(flow_decoder_count{name="NetFlow"}[5m])) by (worker)"#,
-            "{{worker}}",
-            "Unequal lines: the kernel's hash puts exporters on workers (workers.steering).",
-        ),
-        lines(
-            Unit::Rate,
-            "sFlow: datagrams by worker",
-            r#"sum(rate(flow_decoder_count{name="sFlow"}[5m])) by (worker)"#,
-            "{{worker}}",
-            "The same for sFlow.",
-        ),
-    ];
-    let stats = [
-        Panel::new(Look::Stat, Unit::Rate, "NetFlow records", "All versions.")
-            .wide(6)
-            .query("sum(rate(flow_process_nf_flowset_records_sum[5m]))", ""),
-        Panel::new(Look::Stat, Unit::Rate, "sFlow samples", "Flow and counter samples.")
-            .wide(6)
-            .query("sum(rate(flow_process_sf_samples_sum[5m]))", ""),
-        Panel::new(Look::Stat, Unit::ByteRate, "Bytes from exporters", "Payload of datagrams.")
-            .wide(6)
-            .query("sum(rate(udp_traffic_bytes[5m]))", ""),
-        Panel::new(Look::Stat, Unit::Rate, "Datagrams from exporters", "All protocols.")
-            .wide(6)
-            .query("sum(rate(udp_traffic_packets[5m]))", ""),
-    ];
-    let traffic = [
-        lines(
-            Unit::ByteRate,
-            "Bytes by exporter",
-            "sum(rate(udp_traffic_bytes[5m])) by (remote_ip)",
-            "{{remote_ip}}",
-            "Payload of datagrams.",
-        )
-        .wide(12),
-        lines(
-            Unit::Rate,
-            "Datagrams by exporter",
-            "sum(rate(udp_traffic_packets[5m])) by (remote_ip)",
-            "{{remote_ip}}",
-            "All protocols.",
-        )
-        .wide(12),
-    ];
-    Board {
-        name: "collector",
-        title: "Neckar: collector (GoFlow's names)",
-        about: "What GoFlow's internals board asked, of the series that Neckar keeps under GoFlow's names. Neckar: pipeline says more.",
-        refresh: "30s",
-        last: "1h",
-        documents: &["metrics.md", "troubleshoot.md"],
-        variables: Vec::new(),
-        rows: vec![
-            Row::new("All", stats.into_iter().chain(traffic).collect()),
-            Row::new("NetFlow and IPFIX", goflow("NetFlow").into_iter().chain(netflow).collect()),
-            Row::new("sFlow", goflow("sFlow").into_iter().chain(sflow).collect()),
-            Row::new("Work", work.into()),
-        ],
     }
 }
 
