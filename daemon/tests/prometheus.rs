@@ -15,7 +15,7 @@ use rdkafka::producer::DefaultProducerContext;
 use support::process::Neckard;
 use support::prometheus::Prometheus;
 use support::{scratch, suite_boards, wait_until};
-use xtask::boards;
+use xtask::boards::{self, Look, promql};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const EXPORTERS: usize = 8;
@@ -32,6 +32,13 @@ const MAY_BE_EMPTY: &[(&str, &str)] = &[
     ("flow_summary_", "not exported yet"),
     ("flow_decoder_", "not exported yet"),
     ("kafka_messages_total", "not exported yet"),
+];
+
+/// Recorded series that need more history than a test has.
+const UNTIL_LATER: &[&str] = &[
+    "flow_bits:irate1h:offset",
+    "flow_bits:irate1h:offset:mean",
+    "flow_bits:irate1h:offset:stddev",
 ];
 
 /// A daemon with everything on that labels flows, Prometheus beside it, and what was sent.
@@ -151,6 +158,7 @@ fn a_real_prometheus_answers_the_boards() {
     scene.send();
     sums_are_what_was_sent(&scene);
     queries_find_series(&scene);
+    nothing_is_unaccounted_for(&scene);
     rules_are_evaluated(&scene);
     assert_eq!(scene.prometheus.log(), "", "Prometheus complains");
     let _ = scene.neckard.stop();
@@ -210,6 +218,19 @@ fn queries_find_series(scene: &Scene) {
     assert!(empty.is_empty(), "nothing is found by\n{}", empty.join("\n"));
 }
 
+/// What the pipeline's board shows in red unless it is 0.
+fn nothing_is_unaccounted_for(scene: &Scene) {
+    let boards = boards::all();
+    let panels = boards.iter().flat_map(|board| board.panels());
+    let stats = panels.filter(|panel| panel.is_loss && panel.look == Look::Stat);
+    let queries: Vec<&str> =
+        stats.flat_map(|panel| &panel.queries).map(|query| query.expr.as_str()).collect();
+    assert!(queries.len() > 3, "{queries:?}");
+    for query in queries {
+        assert_eq!(scene.prometheus.value(&expand(query)), Some(0.0), "{query}");
+    }
+}
+
 fn rules_are_evaluated(scene: &Scene) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     wait_until("all rules have been evaluated", PATIENCE, || {
@@ -220,6 +241,10 @@ fn rules_are_evaluated(scene: &Scene) {
     for rule in &rules {
         let name = rule["name"].as_str().unwrap();
         assert_eq!(rule["health"], "ok", "{name}: {}", rule["lastError"]);
+        for metric in promql::metrics(rule["query"].as_str().unwrap()) {
+            let is_there = !scene.prometheus.query(&format!("count({metric})")).is_empty();
+            assert!(is_there || UNTIL_LATER.contains(&&*metric), "{name} asks for {metric}");
+        }
         if rule["type"] != "alerting" {
             continue;
         }
