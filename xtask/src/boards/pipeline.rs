@@ -133,7 +133,7 @@ fn losses() -> Row {
         .wide(12)
         .high(14)
         .loss()
-        .query("sum by (cause) (increase(neckar_dropped_total{@here}[$__range])) > 0 or sum(increase(neckar_dropped_total{@here}[$__range]))", "{{cause}}");
+        .query(r#"sum by (cause) (increase(neckar_dropped_total{@here}[$__range])) > 0 or label_replace(sum(increase(neckar_dropped_total{@here}[$__range])), "cause", "all together", "", "")"#, "{{cause}}");
     Row::new("Where something was lost", vec![bars, dropped])
 }
 
