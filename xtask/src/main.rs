@@ -1,4 +1,4 @@
-//! `cargo xtask`: test, kafka, bench.
+//! `cargo xtask`: test, kafka, boards, bench.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::kafka::{self, Broker};
-use xtask::{bench, counts, test};
+use xtask::{bench, boards, counts, test};
 
 /// Chores of the project.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Chore {
         #[arg(long, default_value_t = 5)]
         rounds: u64,
     },
+    /// Makes Grafana's boards in `deploy/grafana` anew from `xtask/src/boards`.
+    Boards,
     /// Measurements of the whole.
     #[command(subcommand)]
     Bench(BenchChore),
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test => return test::run(),
         Chore::Torture { rounds } => test::torture(rounds),
+        Chore::Boards => boards::write(),
         Chore::Kafka(chore) => run_kafka(chore),
         Chore::Bench(BenchChore::Counts { record }) => counts::counts(record),
         Chore::Bench(BenchChore::Produce { word }) => bench::produce(word.as_deref()),
