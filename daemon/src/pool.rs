@@ -4,7 +4,12 @@
 //! Nobody gives a batch back. It is free again when the pool holds the only reference: Kafka's
 //! reports are in, the splitter is through. So the pool's size is the bound on what an outage may
 //! hold in memory.
+//!
+//! Of those that are free the one that came back last is written to next: a pipeline that is well
+//! keeps to a few batches, which stay in the caches, and memory that was never needed is never
+//! touched.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use neckar_proto::{Batch, Keying};
@@ -14,8 +19,10 @@ use neckar_proto::{Batch, Keying};
 pub struct Pool {
     batches: Vec<Arc<Batch>>,
     open: Option<usize>,
-    /// Where to look first: batches come free roughly in the order they went out.
-    next: usize,
+    /// Nobody else has these; the last of them came back last.
+    free: Vec<usize>,
+    /// In the order they went out. Some of them may be free again.
+    lent: VecDeque<usize>,
 }
 
 impl Pool {
@@ -29,18 +36,31 @@ impl Pool {
     #[must_use]
     pub fn keyed(count: usize, flows_max: usize, bytes_max: usize, keying: Keying) -> Self {
         let batch = || Arc::new(Batch::with_capacity(flows_max, bytes_max).keyed(keying));
-        Self { batches: (0..count).map(|_| batch()).collect(), open: None, next: 0 }
+        Self {
+            batches: (0..count).map(|_| batch()).collect(),
+            open: None,
+            free: (0..count).rev().collect(),
+            lent: VecDeque::with_capacity(count),
+        }
     }
 
     /// The open batch, to write to. Opens a free one if there is none open; `None` if none is free
     /// either.
+    #[inline]
     pub fn open(&mut self) -> Option<&mut Batch> {
-        if self.open.is_none() {
-            self.open = self.free_batch();
-            let batch = Arc::get_mut(&mut self.batches[self.open?])?;
-            batch.clear();
-        }
-        Arc::get_mut(&mut self.batches[self.open?])
+        let index = match self.open {
+            Some(index) => index,
+            None => self.open_free()?,
+        };
+        Arc::get_mut(&mut self.batches[index])
+    }
+
+    fn open_free(&mut self) -> Option<usize> {
+        self.take_back();
+        let index = self.free.pop()?;
+        Arc::get_mut(&mut self.batches[index])?.clear();
+        self.open = Some(index);
+        Some(index)
     }
 
     /// Closes the open batch and lends it out; `None` if there is none or it holds nothing.
@@ -50,29 +70,26 @@ impl Pool {
             return None;
         }
         self.open = None;
-        self.next = (index + 1) % self.batches.len();
+        self.lent.push_back(index);
         Some(Arc::clone(&self.batches[index]))
     }
 
-    /// Are no more than about a quarter of the batches free? They come free roughly in the order they
-    /// went out, so one that is a quarter of the ring ahead tells.
+    /// Are no more than about a quarter of the batches free?
     #[must_use]
-    pub fn is_short(&self) -> bool {
-        let count = self.batches.len();
-        Arc::strong_count(&self.batches[(self.next + count / 4) % count]) > 1
+    pub fn is_short(&mut self) -> bool {
+        self.take_back();
+        self.free.len() <= self.batches.len() / 4
     }
 
     /// Those that are lent out, in the order they went out.
     pub fn lent_batches(&self) -> impl Iterator<Item = Arc<Batch>> + '_ {
-        let (later, first) = self.batches.split_at(self.next);
-        let lent = first.iter().chain(later).filter(|batch| Arc::strong_count(batch) > 1);
-        lent.map(Arc::clone)
+        self.lent().map(Arc::clone)
     }
 
     /// How many batches are lent out.
     #[must_use]
-    pub fn lent(&self) -> usize {
-        self.batches.iter().filter(|batch| Arc::strong_count(batch) > 1).count()
+    pub fn lent_count(&self) -> usize {
+        self.lent().count()
     }
 
     /// How many there are.
@@ -81,11 +98,21 @@ impl Pool {
         self.batches.len()
     }
 
-    fn free_batch(&mut self) -> Option<usize> {
-        let count = self.batches.len();
-        (0..count)
-            .map(|step| (self.next + step) % count)
-            .find(|index| Arc::get_mut(&mut self.batches[*index]).is_some())
+    fn lent(&self) -> impl Iterator<Item = &Arc<Batch>> {
+        let batches = self.lent.iter().map(|index| &self.batches[*index]);
+        batches.filter(|batch| Arc::strong_count(batch) > 1)
+    }
+
+    /// Finds those that are free again.
+    fn take_back(&mut self) {
+        let Self { batches, free, lent, .. } = self;
+        lent.retain(|index| {
+            let is_lent = Arc::get_mut(&mut batches[*index]).is_none();
+            if !is_lent {
+                free.push(*index);
+            }
+            is_lent
+        });
     }
 }
 
@@ -115,7 +142,7 @@ mod tests {
         assert!(pool.open().is_none(), "the splitter still reads the first");
         drop(for_splitter);
         assert!(push_one(&mut pool, 3));
-        assert_eq!(pool.lent(), 1);
+        assert_eq!(pool.lent_count(), 1);
         assert_eq!(second.flow(0), [9 << 3, 2], "field 9, untouched");
     }
 
