@@ -18,6 +18,10 @@ use neckard::splitter::{Splitter, SplitterCounts, SplitterParts};
 use rustix::time::{ClockId, clock_gettime};
 use xtask::kafka::Broker;
 
+/// The daemon's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FLOWS_PER_SECOND: f64 = 100_000.0;
 const BATCH_FLOWS: usize = 2048;
 /// In each run.

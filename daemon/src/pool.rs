@@ -1,46 +1,83 @@
-//! The batches of one worker: all allocated at start, lent out behind `Arc`s, refilled when
-//! everybody is done.
+//! The batches of one worker: lent out behind `Arc`s, refilled when everybody is done.
 //!
 //! Nobody gives a batch back. It is free again when the pool holds the only reference: Kafka's
 //! reports are in, the splitter is through. So the pool's size is the bound on what an outage may
 //! hold in memory.
+//!
+//! Of those that are free the one that came back last is written to next, and a batch is made when
+//! none is free: a pipeline that is well keeps to a few, which stay in the caches, and takes memory
+//! for no more.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use neckar_proto::{Batch, Keying};
 
-/// A fixed set of batches, one of them open for writing.
+/// A bounded set of batches, one of them open for writing.
 #[derive(Debug)]
 pub struct Pool {
+    /// Flows and bytes of a batch.
+    capacity: (usize, usize),
+    keying: Keying,
+    count_max: usize,
+    /// Those made so far.
     batches: Vec<Arc<Batch>>,
     open: Option<usize>,
-    /// Where to look first: batches come free roughly in the order they went out.
-    next: usize,
+    /// Nobody else has these; the last of them came back last.
+    free: Vec<usize>,
+    /// In the order they went out. Some of them may be free again.
+    lent: VecDeque<usize>,
 }
 
 impl Pool {
-    /// `count` batches of this capacity; the memory is reserved now and touched when used.
+    /// At most `count_max` batches of this capacity.
     #[must_use]
-    pub fn new(count: usize, flows_max: usize, bytes_max: usize) -> Self {
-        Self::keyed(count, flows_max, bytes_max, Keying::None)
+    pub fn new(count_max: usize, flows_max: usize, bytes_max: usize) -> Self {
+        Self::keyed(count_max, flows_max, bytes_max, Keying::None)
     }
 
     /// The same, with batches that keep a key of each flow.
     #[must_use]
-    pub fn keyed(count: usize, flows_max: usize, bytes_max: usize, keying: Keying) -> Self {
-        let batch = || Arc::new(Batch::with_capacity(flows_max, bytes_max).keyed(keying));
-        Self { batches: (0..count).map(|_| batch()).collect(), open: None, next: 0 }
+    pub fn keyed(count_max: usize, flows_max: usize, bytes_max: usize, keying: Keying) -> Self {
+        Self {
+            capacity: (flows_max, bytes_max),
+            keying,
+            count_max,
+            batches: Vec::with_capacity(count_max),
+            open: None,
+            free: Vec::with_capacity(count_max),
+            lent: VecDeque::with_capacity(count_max),
+        }
     }
 
     /// The open batch, to write to. Opens a free one if there is none open; `None` if none is free
     /// either.
+    #[inline]
     pub fn open(&mut self) -> Option<&mut Batch> {
-        if self.open.is_none() {
-            self.open = self.free_batch();
-            let batch = Arc::get_mut(&mut self.batches[self.open?])?;
-            batch.clear();
-        }
-        Arc::get_mut(&mut self.batches[self.open?])
+        let index = match self.open {
+            Some(index) => index,
+            None => self.open_free()?,
+        };
+        Arc::get_mut(&mut self.batches[index])
+    }
+
+    fn open_free(&mut self) -> Option<usize> {
+        self.take_back();
+        let index = self.free.pop().or_else(|| self.make())?;
+        Arc::get_mut(&mut self.batches[index])?.clear();
+        self.open = Some(index);
+        Some(index)
+    }
+
+    /// Makes one more, if there may be one.
+    fn make(&mut self) -> Option<usize> {
+        let index = self.batches.len();
+        let (flows_max, bytes_max) = self.capacity;
+        (index < self.count_max).then(|| {
+            let batch = Batch::with_capacity(flows_max, bytes_max).keyed(self.keying);
+            self.batches.push(Arc::new(batch));
+            index
+        })
     }
 
     /// Closes the open batch and lends it out; `None` if there is none or it holds nothing.
@@ -50,42 +87,50 @@ impl Pool {
             return None;
         }
         self.open = None;
-        self.next = (index + 1) % self.batches.len();
+        self.lent.push_back(index);
         Some(Arc::clone(&self.batches[index]))
     }
 
-    /// Are no more than about a quarter of the batches free? They come free roughly in the order they
-    /// went out, so one that is a quarter of the ring ahead tells.
+    /// Is no more than a quarter of the batches free, or still to be made?
     #[must_use]
-    pub fn is_short(&self) -> bool {
-        let count = self.batches.len();
-        Arc::strong_count(&self.batches[(self.next + count / 4) % count]) > 1
+    pub fn is_short(&mut self) -> bool {
+        self.take_back();
+        let unmade = self.count_max - self.batches.len();
+        self.free.len() + unmade <= self.count_max / 4
     }
 
     /// Those that are lent out, in the order they went out.
     pub fn lent_batches(&self) -> impl Iterator<Item = Arc<Batch>> + '_ {
-        let (later, first) = self.batches.split_at(self.next);
-        let lent = first.iter().chain(later).filter(|batch| Arc::strong_count(batch) > 1);
-        lent.map(Arc::clone)
+        self.lent().map(Arc::clone)
     }
 
     /// How many batches are lent out.
     #[must_use]
-    pub fn lent(&self) -> usize {
-        self.batches.iter().filter(|batch| Arc::strong_count(batch) > 1).count()
+    pub fn lent_count(&self) -> usize {
+        self.lent().count()
     }
 
-    /// How many there are.
+    /// How many there may be.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.batches.len()
+        self.count_max
     }
 
-    fn free_batch(&mut self) -> Option<usize> {
-        let count = self.batches.len();
-        (0..count)
-            .map(|step| (self.next + step) % count)
-            .find(|index| Arc::get_mut(&mut self.batches[*index]).is_some())
+    fn lent(&self) -> impl Iterator<Item = &Arc<Batch>> {
+        let batches = self.lent.iter().map(|index| &self.batches[*index]);
+        batches.filter(|batch| Arc::strong_count(batch) > 1)
+    }
+
+    /// Finds those that are free again.
+    fn take_back(&mut self) {
+        let Self { batches, free, lent, .. } = self;
+        lent.retain(|index| {
+            let is_lent = Arc::get_mut(&mut batches[*index]).is_none();
+            if !is_lent {
+                free.push(*index);
+            }
+            is_lent
+        });
     }
 }
 
@@ -115,12 +160,12 @@ mod tests {
         assert!(pool.open().is_none(), "the splitter still reads the first");
         drop(for_splitter);
         assert!(push_one(&mut pool, 3));
-        assert_eq!(pool.lent(), 1);
+        assert_eq!(pool.lent_count(), 1);
         assert_eq!(second.flow(0), [9 << 3, 2], "field 9, untouched");
     }
 
     #[test]
-    fn memory_is_short_when_a_quarter_ahead_is_lent() {
+    fn memory_is_short_when_three_quarters_are_lent() {
         let mut pool = Pool::new(8, 1, 16 << 10);
         let mut lent = Vec::new();
         for index in 0..8 {
@@ -133,6 +178,30 @@ mod tests {
         assert!(!pool.is_short());
         let bytes: Vec<_> = pool.lent_batches().map(|batch| batch.flow(0)[1]).collect();
         assert_eq!(bytes, [5, 6, 7, 8], "in the order they went out");
+        // Those that came back in between do not stand in the way.
+        drop(lent.drain(1..3));
+        assert!(!pool.is_short());
+        let bytes: Vec<_> = pool.lent_batches().map(|batch| batch.flow(0)[1]).collect();
+        assert_eq!((bytes, pool.lent_count()), (vec![5, 8], 2));
+    }
+
+    #[test]
+    fn the_batch_that_came_back_last_is_next_and_none_is_made_beside() {
+        let mut pool = Pool::new(8, 1, 16 << 10);
+        let mut lend = |pool: &mut Pool| {
+            assert!(push_one(pool, 1));
+            pool.close().expect("one flow in it")
+        };
+        let (first, second) = (lend(&mut pool), lend(&mut pool));
+        let [one, other] = [&first, &second].map(|batch| Arc::as_ptr(batch));
+        drop(second);
+        for _ in 0..5 {
+            assert_eq!(Arc::as_ptr(&lend(&mut pool)), other);
+        }
+        drop(first);
+        let both = [lend(&mut pool), lend(&mut pool)].map(|batch| Arc::as_ptr(&batch));
+        assert!(both == [one, other] || both == [other, one], "no third was made");
+        assert_eq!((pool.batches.len(), pool.size()), (2, 8));
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Stage {
 
     /// What became of the rows so far.
     pub fn counts(&mut self) -> &StageCounts {
-        self.counts.batches_lent = self.pool.lent() as u64;
+        self.counts.batches_lent = self.pool.lent_count() as u64;
         self.counts.backlog = self.sink.backlog() as u64;
         self.counts.labels = *self.labels.counts();
         &self.counts

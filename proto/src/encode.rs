@@ -1,13 +1,14 @@
 //! A row as protobuf, in one pass.
 //!
-//! Words are taken in blocks of 16. Tag and varint of each are worked out for the whole block at
-//! once, without branches, which the compiler vectorises; then the presence bits are walked, eight
-//! bytes are stored per field, and the position advances by as many as count. Zero values are
-//! stored and then overwritten by what follows, since proto3 leaves them out. Field order on the
-//! wire is the row's, not the numbers'; protobuf does not mind.
+//! Words are taken in blocks of 16 ([`block`]), as 32-bit numbers; a block that has a longer one is
+//! walked word by word. Field order on the wire is the row's, not the numbers'; protobuf does not mind.
 //!
 //! Labels that enrichment keeps ready as encoded bytes are appended as they are: two messages one
 //! behind the other are their merge.
+
+mod block;
+
+use block::{BLOCK, BLOCK_BYTES, WordTags};
 
 use crate::field::{ADDRESS_SLOTS, ADDRESSES, Field, Kind, TEXTS, WORD_SLOTS, WORDS};
 use crate::flow::Flow;
@@ -23,21 +24,6 @@ struct Tag {
 const ABSENT: Tag = Tag { bytes: 0, len: 0 };
 const WIRE_VARINT: u32 = 0;
 const WIRE_LEN: u32 = 2;
-
-/// Tags of a block of words, as the block's arithmetic wants them.
-#[derive(Clone, Copy)]
-struct WordTags {
-    bytes: [u64; BLOCK],
-    /// Eight times the tag's length.
-    bits: [u64; BLOCK],
-}
-
-impl WordTags {
-    const fn set(&mut self, slot: usize, tag: Tag) {
-        self.bytes[slot] = tag.bytes as u64;
-        self.bits[slot] = 8 * tag.len as u64;
-    }
-}
 
 /// Numbers and choice of fields: which message the bytes are.
 pub struct Profile {
@@ -58,12 +44,12 @@ pub static BWNETFLOW: Profile = Profile::new(false);
 /// number for left out.
 pub static GOFLOW2: Profile = Profile::new(true);
 
-/// The first of the three times, which stand side by side in one block (`build.rs`).
+/// The first of the three times, which stand side by side in the first block (`build.rs`).
 const TIMES: usize = Field::TimeReceivedNs.slot();
 const _: () = assert!(
     Field::TimeFlowStartNs.slot() == TIMES + 1
         && Field::TimeFlowEndNs.slot() == TIMES + 2
-        && TIMES / BLOCK == (TIMES + 2) / BLOCK
+        && TIMES + 2 < BLOCK
 );
 
 /// An upper bound on what one row encodes to, labels apart: every word, address and text at its
@@ -74,13 +60,13 @@ pub const ROW_BYTES_MAX: usize =
 /// and as many again, since tables add up what sources might say without looking whether a row can
 /// have it all.
 pub const LABELS_BYTES_MAX: usize = 2 * TEXTS * (3 + 2 + TEXT_BYTES_MAX);
-/// Stores are eight or sixteen bytes wide whatever counts of them.
-const SLACK: usize = 32;
+/// Stores are made whatever counts of them; those of a block of words reach farthest.
+const SLACK: usize = BLOCK_BYTES;
 
 impl Profile {
     const fn new(goflow2: bool) -> Self {
         let mut profile = Self {
-            words: [WordTags { bytes: [0; BLOCK], bits: [0; BLOCK] }; WORD_SLOTS / BLOCK],
+            words: [WordTags::NONE; WORD_SLOTS / BLOCK],
             words_kept: 0,
             addresses: [ABSENT; ADDRESS_SLOTS],
             texts: [ABSENT; TEXTS],
@@ -161,10 +147,36 @@ pub fn encode(
         at = encode_mpls_lists(flow, out, at);
     }
     for label in labels {
-        out[at..at + label.len()].copy_from_slice(label);
-        at += label.len();
+        at = put_label(out, at, label);
     }
     at
+}
+
+/// Copies `label` to `at`: in pieces of fixed size, which need no call, the last of which overlaps
+/// the one before.
+#[inline(always)]
+fn put_label(out: &mut [u8], at: usize, label: &[u8]) -> usize {
+    let end = at + label.len();
+    let out = &mut out[at..end];
+    match label.len() {
+        0..4 => out.copy_from_slice(label),
+        4..8 => put_pieces::<4>(out, label),
+        8..16 => put_pieces::<8>(out, label),
+        16..32 => put_pieces::<16>(out, label),
+        _ => put_pieces::<32>(out, label),
+    }
+    end
+}
+
+/// Copies what is at least `LEN` bytes long.
+#[inline(always)]
+fn put_pieces<const LEN: usize>(out: &mut [u8], label: &[u8]) {
+    for (into, piece) in out.as_chunks_mut::<LEN>().0.iter_mut().zip(label.as_chunks::<LEN>().0) {
+        *into = *piece;
+    }
+    if let (Some(into), Some(last)) = (out.last_chunk_mut::<LEN>(), label.last_chunk::<LEN>()) {
+        *into = *last;
+    }
 }
 
 /// Appends one text field to `out`, encoded as [`encode()`] would: nothing if the profile has no
@@ -186,66 +198,67 @@ pub fn encode_text(profile: &Profile, field: Field, text: &[u8], out: &mut Vec<u
     out.extend_from_slice(text);
 }
 
-/// Words are encoded in blocks: the arithmetic of a whole block is vectorised, then each present
-/// word is one store.
-const BLOCK: usize = 16;
-/// Values up to here fit, tag included, into one store of eight bytes.
-const SHORT_BITS: u32 = 35;
-/// In place of a length: the value is longer than [`SHORT_BITS`] and is written the slow way.
-const LONG: u64 = u64::MAX;
+/// Blocks of fewer words are walked.
+const SPARSE: u32 = 4;
 
 #[inline]
 fn encode_words(profile: &Profile, flow: &Flow, out: &mut [u8]) -> usize {
     let out = &mut out[..WORDS * 13 + SLACK];
-    let mut at = 0;
     let mut present = flow.present.words & profile.words_kept;
-    for (words, tags) in flow.words.as_chunks::<BLOCK>().0.iter().zip(&profile.words) {
-        let mut bits = present as u16;
-        present >>= BLOCK;
-        if bits != 0 {
-            let mut words = *words;
-            if profile.seconds && std::ptr::eq(tags, &profile.words[TIMES / BLOCK]) {
-                for time in &mut words[TIMES % BLOCK..TIMES % BLOCK + 3] {
-                    *time /= 1_000_000_000;
-                }
-            }
-            let (stores, lens) = short_varints(&words, tags);
-            while bits != 0 {
-                let slot = bits.trailing_zeros() as usize % BLOCK;
-                bits &= bits - 1;
-                out[at..at + 8].copy_from_slice(&stores[slot].to_le_bytes());
-                if lens[slot] == LONG {
-                    at = put_long_word(out, at, tags, slot, words[slot]);
-                } else {
-                    at += lens[slot] as usize;
-                }
-            }
+    let (blocks, tags) = (flow.words.as_chunks::<BLOCK>().0, &profile.words);
+    let mut at = if profile.seconds {
+        put_words(out, 0, &tags[0], &in_seconds(&blocks[0]), present as u16)
+    } else {
+        put_words(out, 0, &tags[0], &blocks[0], present as u16)
+    };
+    let mut rest = blocks[1..].iter().zip(&tags[1..]);
+    present >>= BLOCK;
+    while present != 0 {
+        let Some((words, tags)) = rest.next() else { break };
+        if present as u16 != 0 {
+            at = put_words(out, at, tags, words, present as u16);
         }
+        present >>= BLOCK;
     }
     at
 }
 
-/// For each word, tag and varint as the bytes to store and how many of them count: none for zero,
-/// [`LONG`] if they are too many for a store.
+/// The first block of words, its times in seconds.
 #[inline(always)]
-fn short_varints(words: &[u64; BLOCK], tags: &WordTags) -> ([u64; BLOCK], [u64; BLOCK]) {
-    let (mut stores, mut lens) = ([0; BLOCK], [0; BLOCK]);
-    for slot in 0..BLOCK {
-        let value = words[slot];
-        let reaches = |bits: u32| u64::from(value >> bits != 0);
-        let more = reaches(7) + reaches(14) + reaches(21) + reaches(28);
-        let continued = 0x8080_8080 & ((1 << (8 * more)) - 1);
-        stores[slot] = tags.bytes[slot] | (spread(value) | continued) << tags.bits[slot];
-        let len = reaches(0) * (tags.bits[slot] / 8 + 1 + more);
-        lens[slot] = if reaches(SHORT_BITS) == 0 { len } else { LONG };
+fn in_seconds(words: &[u64; BLOCK]) -> [u64; BLOCK] {
+    let mut words = *words;
+    for time in &mut words[TIMES..TIMES + 3] {
+        *time /= 1_000_000_000;
     }
-    (stores, lens)
+    words
 }
 
+#[inline(always)]
+fn put_words(out: &mut [u8], at: usize, tags: &WordTags, words: &[u64; BLOCK], bits: u16) -> usize {
+    let room = out[at..].first_chunk_mut().expect("the slack holds a block");
+    let is_sparse = bits.count_ones() < SPARSE;
+    let put = if is_sparse { None } else { block::put_block(room, tags, words, bits) };
+    at + put.unwrap_or_else(|| walk(room, tags, words, bits))
+}
+
+/// Writes a block one word after another.
 #[inline(never)]
-fn put_long_word(out: &mut [u8], at: usize, tags: &WordTags, slot: usize, value: u64) -> usize {
-    out[at..at + 4].copy_from_slice(&(tags.bytes[slot] as u32).to_le_bytes());
-    put_varint(out, at + tags.bits[slot] as usize / 8, value)
+fn walk(
+    out: &mut [u8; BLOCK_BYTES],
+    tags: &WordTags,
+    words: &[u64; BLOCK],
+    mut bits: u16,
+) -> usize {
+    let mut at = 0;
+    while bits != 0 {
+        let slot = bits.trailing_zeros() as usize % BLOCK;
+        bits &= bits - 1;
+        if words[slot] != 0 {
+            out[at..at + 4].copy_from_slice(&(tags.bytes[slot] as u32).to_le_bytes());
+            at = put_varint(out, at + tags.len(slot), words[slot]);
+        }
+    }
+    at
 }
 
 #[inline(always)]

@@ -71,7 +71,7 @@ impl Tenant {
         let batch = shaped.as_ref().unwrap_or(batch);
         if flows.len() >= MANY && self.packed_bytes.is_none() && self.topic.silence() <= SILENT {
             self.flush(room);
-            self.submit(batch, flows, room);
+            self.submit(batch, flows.iter().copied(), room);
         } else {
             self.gather(batch, flows, room);
         }
@@ -94,16 +94,22 @@ impl Tenant {
         if self.gathered.is_empty() {
             return;
         }
-        let gathered = Arc::new(std::mem::replace(&mut self.gathered, Batch::growing()));
-        let flows: Vec<u32> = (0..gathered.len() as u32).collect();
-        self.submit(&gathered, &flows, room);
+        // As many will come again, more or less.
+        let next = Batch::growing_like(&self.gathered);
+        let gathered = Arc::new(std::mem::replace(&mut self.gathered, next));
+        self.submit(&gathered, 0..gathered.len() as u32, room);
     }
 
-    fn submit(&mut self, batch: &Arc<Batch>, flows: &[u32], room: &Room) {
+    fn submit(
+        &mut self,
+        batch: &Arc<Batch>,
+        flows: impl ExactSizeIterator<Item = u32>,
+        room: &Room,
+    ) {
         if !self.has_room(room, batch.bytes().len() as u64) {
             return self.refuse(flows.len() as u64);
         }
-        self.topic.submit_some(batch, flows.iter().copied(), &mut self.refused);
+        self.topic.submit_some(batch, flows, &mut self.refused);
         let refused = self.refused.len() as u64;
         self.refused.clear();
         self.refuse(refused);

@@ -23,6 +23,10 @@ const MISSES: u32 = 5;
 /// Topics that one request asks for.
 const TOPICS_MAX: usize = 1000;
 
+fn sooner(one: Option<Instant>, other: Instant) -> Option<Instant> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
+
 /// A topic, whoever produces to it.
 struct Topic {
     name: Arc<str>,
@@ -56,6 +60,8 @@ pub(super) struct Cluster {
     limits: Limits,
     refresh: Duration,
     places: Vec<Vec<u32>>,
+    /// No topic is to be asked for before: of many, few are, and they are looked through seldom.
+    next_ask: Option<Instant>,
     /// A numbered batch was given up on: see [`Partition::give_up`].
     has_hole: bool,
 }
@@ -72,6 +78,7 @@ impl Cluster {
             limits,
             refresh,
             places: Vec::new(),
+            next_ask: None,
             has_hole: false,
         }
     }
@@ -88,6 +95,7 @@ impl Cluster {
             return;
         }
         let (name, place): (Arc<str>, _) = (name.into(), self.topics.len());
+        self.next_ask = sooner(self.next_ask, now);
         self.names.insert(Arc::clone(&name), place);
         self.keys.insert(key, place);
         self.topics.push(Topic {
@@ -207,6 +215,7 @@ impl Cluster {
     pub(super) fn doubt(&mut self, at: usize, now: Instant) {
         let topic = &mut self.topics[self.partitions[at].topic];
         topic.ask_at = topic.ask_at.min(now);
+        self.next_ask = sooner(self.next_ask, now);
     }
 
     /// A broker is not there, or not known: its partitions may have other leaders by now.
@@ -214,6 +223,7 @@ impl Cluster {
         for partition in self.partitions.iter().filter(|partition| partition.leader == broker) {
             let topic = &mut self.topics[partition.topic];
             topic.ask_at = topic.ask_at.min(now + SOON);
+            self.next_ask = sooner(self.next_ask, now + SOON);
         }
     }
 
@@ -224,9 +234,13 @@ impl Cluster {
         Some(format!("topic {} is not there, or nobody leads it", topic.name))
     }
 
-    /// When the next topic is to be asked for.
-    pub(super) fn next_ask(&self) -> Option<Instant> {
-        self.topics.iter().map(|topic| topic.ask_at).min()
+    /// Is there a topic to be asked for?
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.next_ask) {
+            self.next_ask = self.topics.iter().map(|topic| topic.ask_at).min();
+        }
+        is_due(self.next_ask)
     }
 
     /// Names of topics to be asked for; asked once more in `timeout` unless the answer comes.
@@ -249,6 +263,7 @@ impl Cluster {
         topic.misses = if is_whole { 0 } else { topic.misses.saturating_add(1) };
         let soon = SOON * 2_u32.pow(topic.misses.min(DOUBLINGS_MAX));
         topic.ask_at = now + if is_whole { self.refresh } else { soon };
+        self.next_ask = sooner(self.next_ask, topic.ask_at);
         topic.refused.clone_from(&refused);
         match refused {
             Some(error) => self.give_up_topic(place, Some(&error)),

@@ -12,6 +12,8 @@ use crate::packer::{pack_len, side_by_side, together};
 const SPARE_MAX: usize = 8;
 /// Smaller ones are not worth it.
 const SPARE_BYTES: usize = 64 << 10;
+/// What capacities are multiples of.
+const STEP_BYTES: usize = 256 << 10;
 
 /// How much of a partition's queue goes into one batch.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +78,7 @@ impl Framer {
     pub(super) fn frame(&mut self, pieces: &[Piece], identity: Identity) -> (Vec<u8>, i32) {
         let bytes: usize = pieces.iter().map(Piece::bytes).sum();
         let flows: usize = pieces.iter().map(|piece| piece.flows.len()).sum();
-        let room = HEADER_BYTES + bytes + flows * RECORD_BYTES;
+        let room = HEADER_BYTES + bytes + (flows + 1) * RECORD_BYTES;
         let mut batch = RecordBatch::open(self.memory(room));
         for piece in pieces {
             self.push(piece, &mut batch);
@@ -126,10 +128,14 @@ impl Framer {
         }
     }
 
-    /// Memory for so many bytes: a used one, if it is worth it.
+    /// Memory for so many bytes: the one used last, if it is worth it and large enough.
     fn memory(&mut self, bytes: usize) -> Vec<u8> {
-        let used = if bytes >= SPARE_BYTES { self.spare.pop() } else { None };
-        used.unwrap_or_else(|| Vec::with_capacity(bytes))
+        if bytes < SPARE_BYTES {
+            return Vec::with_capacity(bytes);
+        }
+        let used = self.spare.pop().filter(|used| used.capacity() >= bytes);
+        // In steps, so that it serves the next as well.
+        used.unwrap_or_else(|| Vec::with_capacity(bytes.next_multiple_of(STEP_BYTES)))
     }
 
     /// Memory that nobody needs any more.

@@ -67,19 +67,27 @@ impl RecordBatch {
         head.put(0);
         head.put_varint(time_ms - self.base_ms);
         head.put_varint(i64::from(self.records));
-        let key_len = if key.is_empty() { -1 } else { key.len() as i64 };
-        head.put_varint(key_len);
-        let before_key = head.len;
+        let before_key = if key.is_empty() {
+            head.put_varint(-1);
+            0
+        } else {
+            head.put_varint(key.len() as i64);
+            head.len
+        };
         head.put_varint(value.len() as i64);
         let len = head.len + key.len() + value.len() + 1;
         let mut length = Head::new();
         length.put_varint(len as i64);
-        self.bytes.reserve(length.len + len);
-        self.bytes.extend_from_slice(length.bytes());
-        self.bytes.extend_from_slice(&head.bytes()[..before_key]);
-        self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(&head.bytes()[before_key..]);
-        self.bytes.extend_from_slice(value);
+        self.bytes.reserve(length.len + len + PIECE_BYTES);
+        extend_short(&mut self.bytes, &length);
+        if before_key > 0 {
+            self.bytes.extend_from_slice(&head.bytes()[..before_key]);
+            self.bytes.extend_from_slice(key);
+            self.bytes.extend_from_slice(&head.bytes()[before_key..]);
+        } else {
+            extend_short(&mut self.bytes, &head);
+        }
+        extend(&mut self.bytes, value);
         // No headers.
         self.bytes.push(0);
         self.records += 1;
@@ -132,16 +140,46 @@ impl RecordBatch {
     }
 }
 
-/// A few bytes being put together.
+/// Appends a few bytes: a copy of fixed size, which needs no call, cut to what counts.
+#[inline(always)]
+fn extend_short(bytes: &mut Vec<u8>, head: &Head) {
+    let end = bytes.len() + head.len;
+    bytes.extend_from_slice(&head.bytes);
+    bytes.truncate(end);
+}
+
+/// Appends a flow, likewise: the last piece overlaps the one before.
+#[inline(always)]
+fn extend(bytes: &mut Vec<u8>, value: &[u8]) {
+    let end = bytes.len() + value.len();
+    match value.last_chunk::<PIECE_BYTES>() {
+        Some(last) if value.len() <= INLINE_BYTES_MAX => {
+            for piece in value.as_chunks::<PIECE_BYTES>().0 {
+                bytes.extend_from_slice(piece);
+            }
+            bytes.truncate(end - PIECE_BYTES);
+            bytes.extend_from_slice(last);
+        }
+        _ => bytes.extend_from_slice(value),
+    }
+}
+
+/// Bytes of a copy of fixed size.
+const PIECE_BYTES: usize = 32;
+/// Longer ones are worth the call.
+const INLINE_BYTES_MAX: usize = 512;
+
+/// A few bytes being put together: four varints of ten and one byte at most, in fact fewer than
+/// [`RECORD_BYTES`].
 struct Head {
-    bytes: [u8; 40],
+    bytes: [u8; PIECE_BYTES],
     len: usize,
 }
 
 impl Head {
     #[inline]
     fn new() -> Self {
-        Self { bytes: [0; 40], len: 0 }
+        Self { bytes: [0; PIECE_BYTES], len: 0 }
     }
 
     #[inline]

@@ -381,8 +381,7 @@ impl Sender {
     fn tick(&mut self, now: Instant) {
         self.ticked = now;
         self.leave_stuck(now);
-        let is_asking =
-            self.cluster.next_ask().is_some_and(|at| at <= now) || self.lacks_producer(now);
+        let is_asking = self.cluster.is_due(now) || self.lacks_producer(now);
         if is_asking {
             self.ask(now);
         }

@@ -24,6 +24,12 @@ impl Batch {
         }
     }
 
+    /// The same, which takes as much room as `other` has used once a flow comes.
+    #[must_use]
+    pub fn growing_like(other: &Self) -> Self {
+        Self { bytes_max: other.len, ..Self::growing() }
+    }
+
     /// Copies flow `index` of `other` behind its own flows, as it is encoded there, without its key.
     /// The first one's time is its time.
     ///
@@ -34,9 +40,7 @@ impl Batch {
         let end = self.len + flow.len();
         assert!(u32::try_from(end).is_ok(), "a batch is at most 4 GiB");
         if end > self.bytes.len() {
-            let mut bytes = std::mem::take(&mut self.bytes).into_vec();
-            bytes.resize(end.max(2 * bytes.len()).max(BYTES_MIN), 0);
-            self.bytes = bytes.into_boxed_slice();
+            self.grow(end);
         }
         if self.ends.is_empty() {
             self.opened_ns = other.opened_ns;
@@ -45,6 +49,19 @@ impl Batch {
         self.len = end;
         self.ends.push(end as u32);
         self.facts.push(other.facts[index]);
+    }
+
+    /// Makes room for `end` bytes and, the first time, for as many flows as may be expected.
+    #[cold]
+    fn grow(&mut self, end: usize) {
+        if self.bytes.is_empty() {
+            let flows = self.bytes_max / end.max(1) + 1;
+            self.ends.reserve(flows);
+            self.facts.reserve(flows);
+        }
+        let mut bytes = std::mem::take(&mut self.bytes).into_vec();
+        bytes.resize(end.max(2 * bytes.len()).max(self.bytes_max).max(BYTES_MIN), 0);
+        self.bytes = bytes.into_boxed_slice();
     }
 }
 
@@ -82,5 +99,11 @@ mod tests {
         }
         assert_eq!(gathered.facts()[0], Facts { src_cid: 10, ..Facts::default() });
         assert_eq!(gathered.delimited(0..600), gathered.bytes());
+
+        let mut next = Batch::growing_like(&gathered);
+        assert!(next.is_empty() && next.bytes.is_empty(), "nothing is taken before a flow comes");
+        (0..600).for_each(|index| next.append(&others[index % 2], index));
+        assert_eq!(next.bytes(), gathered.bytes());
+        assert_eq!(next.bytes.len(), gathered.bytes().len(), "it had room at once");
     }
 }
