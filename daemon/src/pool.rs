@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn the_batch_that_came_back_last_is_next_and_none_is_made_beside() {
         let mut pool = Pool::new(8, 1, 16 << 10);
-        let mut lend = |pool: &mut Pool| {
+        let lend = |pool: &mut Pool| {
             assert!(push_one(pool, 1));
             pool.close().expect("one flow in it")
         };
