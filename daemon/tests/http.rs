@@ -75,7 +75,7 @@ fn who_shows_nothing_sees_nothing() {
 }
 
 #[test]
-fn one_address_gets_half_of_the_places() {
+fn one_address_gets_half_of_the_places_and_nobody_holds_up_the_end() {
     let neckard = Neckard::start(&["output.kind=stdout", "http.connections_max=6"]);
     // One with a live stream, two that say nothing.
     let mut live = TcpStream::connect(neckard.http()).unwrap();
@@ -97,6 +97,11 @@ fn one_address_gets_half_of_the_places() {
     wait_until("the log tells", Duration::from_secs(10), told);
     drop(silent);
     wait_until("there is room again", Duration::from_secs(10), answered);
+    // Who listens to live events does not keep the daemon from its end, and hears of it.
+    assert!(neckard.stop().0.success());
+    let mut rest = Vec::new();
+    live.read_to_end(&mut rest).unwrap();
+    assert!(String::from_utf8_lossy(&rest).contains("\ndata: {"), "events came until then");
 }
 
 #[test]

@@ -203,6 +203,11 @@ fn looks_up(browser: &Browser) {
     browser.wait_for(&format!("{labels}.includes('Cid')"));
     let labels = browser.text(labels);
     assert!(labels.contains("customers.csv") && labels.contains("10.0.1.0/24"), "{labels}");
+    browser.script("document.querySelector('#labels button').click()");
+    browser.wait_for("document.getElementById('filter').value === 'address 10.0.1.9'");
+    let found =
+        format!("document.getElementById('search-note').textContent.startsWith('{OWN} of ')");
+    browser.wait_for(&found);
 }
 
 fn shows_where_a_filter_is_wrong(browser: &Browser) {

@@ -139,9 +139,9 @@ pub(super) async fn guard(
         let why = "this name is not known here; call it by its address, or add it to http.hosts\n";
         return (StatusCode::FORBIDDEN, why).into_response();
     }
-    // No other page has anything to fetch here; a link to this one is welcome.
+    // No other site has anything to ask here, nor could it read the answer; a link is welcome.
     let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if path != "/" && matches!(from, Some(b"cross-site" | b"same-site")) {
+    if path.starts_with("/api/") && matches!(from, Some(b"cross-site" | b"same-site")) {
         return (StatusCode::FORBIDDEN, "asked for by another site\n").into_response();
     }
     let is_granted = access.admits(headers);

@@ -41,6 +41,7 @@ impl Bounds {
     pub(super) fn new(config: &Config, board: &Board) -> Self {
         let workers = board.workers.len();
         let per_worker = budget::batches_per_worker(config, workers);
+        // As the counting thread has it.
         let traffic = config.traffic.queue_batches.min(workers * per_worker / 4).max(1);
         let is_kafka = config.output.kind == OutputKind::Kafka;
         Self {

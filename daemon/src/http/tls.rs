@@ -48,17 +48,20 @@ impl Certificate {
         loop {
             tokio::time::sleep(LOOK).await;
             let now = changed(&self.files);
-            if now == seen {
-                continue;
+            if now != seen {
+                seen = now;
+                self.take_in();
             }
-            seen = now;
-            match load(&self.files) {
-                Ok(config) => {
-                    self.config.store(Arc::new(config));
-                    log::info!("http: new certificate taken in");
-                }
-                Err(problem) => log::error!("http: the old certificate stays in force: {problem}"),
+        }
+    }
+
+    fn take_in(&self) {
+        match load(&self.files) {
+            Ok(config) => {
+                self.config.store(Arc::new(config));
+                log::info!("http: new certificate taken in");
             }
+            Err(problem) => log::error!("http: the old certificate stays in force: {problem}"),
         }
     }
 }
@@ -90,4 +93,40 @@ fn load(files: &HttpTls) -> Result<ServerConfig, Problem> {
     let mut config = config.map_err(|error| problem(key_name, file, &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_file_leaves_the_old_certificate_in_force() {
+        let folder = std::env::temp_dir().join(format!("neckar-tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let files = HttpTls { certificate: folder.join("page.pem"), key: folder.join("page.key") };
+        let write = || {
+            let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+            std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+            std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        };
+        write();
+        let certificate = Certificate::read(&files).unwrap().unwrap();
+        let first = certificate.config.load_full();
+        let (seen, good) = (changed(&files), std::fs::read(&files.key).unwrap());
+        // The key of somebody else.
+        write();
+        let others = std::fs::read(&files.certificate).unwrap();
+        std::fs::write(&files.key, good).unwrap();
+        assert_ne!(changed(&files), seen);
+        certificate.take_in();
+        assert!(Arc::ptr_eq(&first, &certificate.config.load_full()));
+        assert_eq!(load(&files).unwrap_err().key, "http.tls.key");
+        write();
+        assert_ne!(std::fs::read(&files.certificate).unwrap(), others);
+        certificate.take_in();
+        assert!(!Arc::ptr_eq(&first, &certificate.config.load_full()));
+        assert!(Certificate::read(&HttpTls::default()).unwrap().is_none());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

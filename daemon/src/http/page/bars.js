@@ -19,9 +19,11 @@ export function showBars(list, report, measure, { choose, rowsMax = 20, isShort 
     const [sum, error] = [row.sums[measure], row.error[measure]];
     const bound = error > 0 && !isShort ? ` to ${format(sum + error)}` : "";
     const part = share(sum, whole);
+    // Of a prefix: without the longer ones that are shown, too.
+    const own = row.own && !isShort && row.own[measure] < sum * 0.999 ? ` · ${format(row.own[measure])} its own` : "";
     return make("li", { class: "bar-row" },
       name(row, choose),
-      make("span", { class: "bar-value number", title: error > 0 ? `at most ${format(sum + error)}` : null }, make("b", { text: format(sum), "data-value": Math.round(sum) }), make("span", { class: "quiet", text: `${bound}${part ? ` · ${part}` : ""}` })),
+      make("span", { class: "bar-value number", title: error > 0 ? `at most ${format(sum + error)}` : null }, make("b", { text: format(sum), "data-value": Math.round(sum) }), make("span", { class: "quiet", text: `${bound}${part ? ` · ${part}` : ""}${own}` })),
       bar(sum / most, error / most));
   });
   // Rows come anew; who was on one stays on it.

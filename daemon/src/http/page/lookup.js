@@ -5,14 +5,17 @@ import { ask } from "./wire.js";
 
 const USUAL = "Every label that a flow from or to the address gets, and who says so.";
 
-/** Wires the form; gives a way to look up an address from elsewhere on the page. */
-export function startLookup() {
+/**
+ * Wires the form; gives a way to look up an address from elsewhere on the page. `search` is called
+ * with a filter for the flows of an address.
+ */
+export function startLookup(search) {
   const form = byId("lookup-form");
   const look = async () => {
     const address = form.elements.address.value.trim();
     if (!address) return;
     try {
-      show(await ask("/api/lookup", { address }));
+      show(await ask("/api/lookup", { address }), search);
     } catch (error) {
       byId("labels").replaceChildren();
       put(byId("lookup-note"), error.message);
@@ -35,7 +38,7 @@ export function startLookup() {
   };
 }
 
-function show({ address, labels, sources }) {
+function show({ address, labels, sources }, search) {
   const found = Object.entries(labels);
   put(byId("lookup-note"), found.length ? `${address} has ${found.length} ${found.length === 1 ? "label" : "labels"}.` : `${address} has no label.`);
   const list = make("dl", { class: "fields" }, ...found.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: String(value) }))));
@@ -47,5 +50,6 @@ function show({ address, labels, sources }) {
   const table = make("table", { class: "table", "aria-label": "Who says so" },
     make("thead", {}, make("tr", {}, ...["Source", "Prefix", "Label", "Value"].map((text) => make("th", { scope: "col", text })))),
     make("tbody", {}, ...rows));
-  byId("labels").replaceChildren(...(found.length ? [list] : []), ...(rows.length ? [table] : []));
+  const button = make("button", { type: "button", class: "plain", text: "Search its flows of the last minutes", on: { click: () => search(`address ${address}`) } });
+  byId("labels").replaceChildren(button, ...(found.length ? [list] : []), ...(rows.length ? [table] : []));
 }

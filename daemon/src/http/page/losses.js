@@ -60,7 +60,10 @@ export function showState(live) {
   const troubles = Object.entries(live.troubles);
   const losing = live.losses.filter((loss) => loss.rate > 0 && loss.place !== "network");
   const isLosing = losing.some((loss) => loss.place !== "traffic");
-  state.dataset.state = troubles.length ? "unwell" : losing.length ? "losing" : "running";
   const words = isLosing ? "running, losing flows" : losing.length ? "running, counts incomplete" : "running";
+  const name = troubles.length ? "unwell" : isLosing ? "losing" : losing.length ? "incomplete" : "running";
+  // Read out when it changes, not every second that it lasts.
+  if (state.dataset.state !== name) put(byId("told"), troubles.length ? `unwell: ${troubles.map(([room]) => room).join(", ")}` : words);
+  state.dataset.state = name;
   put(state, troubles.length ? troubles.map(([room, why]) => `${room}: ${why}`).join("; ") : words);
 }

@@ -45,8 +45,7 @@ function show(live) {
   document.documentElement.dataset.second = live.at_ms;
 }
 
-const lookUp = startLookup();
-startSearch();
+const lookUp = startLookup(startSearch());
 startExporters(() => nowMs);
 const askTalkers = startTalkers(() => minutes, lookUp);
 

@@ -27,6 +27,7 @@ const COLUMNS = [
   ["Exporter", (flow) => flow.SamplerHostName ?? flow.SamplerAddress ?? ""],
 ];
 
+/** Wires the form; gives a way to search from elsewhere on the page. */
 export function startSearch() {
   const form = byId("search-form");
   const table = byId("found").querySelector("table");
@@ -49,6 +50,12 @@ export function startSearch() {
     button.disabled = false;
   });
   form.elements.filter.addEventListener("input", () => showError(null));
+  return (filter) => {
+    form.elements.filter.value = filter;
+    form.elements.filter.focus();
+    byId("search").scrollIntoView();
+    form.requestSubmit();
+  };
 }
 
 function showFound(table, { flows, matched, searched, seen, kept, from_s: from, is_cut: isCut }) {

@@ -2,7 +2,7 @@
 
 /** By cause: what was lost, and where to look. */
 const CAUSES = {
-  missed: ["Missed before us", "lost on the way here, by the exporters' own sequence numbers"],
+  missed: ["Missed before us", "lost on the way here, by the exporters' own sequence numbers: records of v5 and IPFIX, datagrams of v9 and sFlow"],
   kernel_drops: ["Dropped by the kernel", "a socket's buffer was full: receive.buffer_bytes, more workers"],
   shed: ["Shed", "every batch was still waiting for the output: see the output, or add a spool"],
   output_failed: ["Given up by the output", "Kafka refused for good: see the error names in /metrics"],

@@ -50,7 +50,7 @@ function queue(name, level, bound, format = count) {
 function showQueues({ levels, bounds, output }) {
   queue("Batches lent", levels.batches_lent, bounds.batches);
   if (levels.backlog > 0 || queues.has("Backlog of batches")) queue("Backlog of batches", levels.backlog, 0);
-  queue("Splitter’s queue", levels.splitter_queue, bounds.splitter_queue);
+  if (output.splits) queue("Splitter’s queue", levels.splitter_queue, bounds.splitter_queue);
   if (bounds.traffic_queue) queue("Traffic’s queue", levels.traffic_queue, bounds.traffic_queue);
   queue("Flows in flight", output.in_flight, 0);
   if (output.spool) queue("Spool", output.spool.bytes, bounds.spool_bytes, bytes);
