@@ -99,6 +99,9 @@ fn times() -> Row {
     Row::new(
         "Clocks",
         vec![
+            Panel::new(Look::Heat, Unit::Seconds, "Age of flows, of all exporters", "From the end of a flow, as its exporter has it, to its receipt. A band apart from the others is an exporter whose clock or timeout is another.")
+                .wide(24)
+                .query("sum by (le) (rate(neckar_flow_age_seconds_bucket{@here}[$w]))", "{{le}}"),
             Panel::new(Look::Lines, Unit::Seconds, "Age of flows: median", "From a flow's last packet to its receipt. As long as the router's inactive timeout is usual; hours are a wrong clock.")
                 .wide(12).query(r#"topk(15, max by (exporter) (neckar_exporter_flow_age_seconds{@exporter, quantile="0.5"}))"#, "{{exporter}}"),
             Panel::new(Look::Lines, Unit::Seconds, "Age of flows: 99 of 100 are younger", "The router's active timeout should be above it.")

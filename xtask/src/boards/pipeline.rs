@@ -10,7 +10,7 @@ pub(super) fn board() -> Board {
     Board {
         name: "pipeline",
         title: "Neckar: pipeline",
-        about: "The daemon's health: receive, decode, label, encode, Kafka, spool, customers. Something red: docs/troubleshoot.md has a line for each. Asks /metrics.",
+        about: "The daemon's health: receive, decode, label, encode, Kafka, spool, customers. Something red: docs/troubleshoot.md has a line for each, and neckar doctor says it in words. Asks /metrics.",
         refresh: "10s",
         last: "1h",
         documents: &["troubleshoot.md", "metrics.md", "operate.md"],
