@@ -4,10 +4,10 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -260,6 +260,46 @@ fn influxdb_2_is_written_to_as_its_api_says() {
     let view = counts.view();
     assert_eq!((view.errors, view.databases_refused, view.creates), (2, 1, 0), "{view:?}");
     assert_eq!(view.trouble, None, "a customer without a bucket is no trouble of ours");
+}
+
+#[test]
+fn a_full_buffer_loses_no_count() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let answers = Arc::clone(&is_well);
+    let recorder = Recorder::start(None, move |_| {
+        let is_well = answers.load(Ordering::Relaxed);
+        if is_well { "204 No Content\r\n" } else { "503 Service Unavailable\r\n" }
+    });
+    let config = config::Influx {
+        url: format!("http://{}", recorder.address()),
+        bucket: "flows".into(),
+        org: "net".into(),
+        token_file: secret(&scratch("push-full"), "t0ken"),
+        interval_s: 1,
+        backoff_max_s: 1,
+        buffer_bytes: 1,
+        ..config::Influx::default()
+    };
+    let counters = Counters::default();
+    let counts = Arc::<PushCounts>::default();
+    let pusher = Pusher::influx(&config, counters.source(), Arc::clone(&counts)).unwrap().unwrap();
+    wait_until("two intervals are skipped", PATIENCE, || {
+        counters.add("flow_bytes", "7", "", 3);
+        counts.view().skipped >= 2
+    });
+    assert_eq!(counts.view().buffer_points, 1, "what was counted first waits");
+    is_well.store(true, Ordering::Relaxed);
+    wait_until("it is taken", PATIENCE, || counts.view().points > 0);
+    stop(pusher);
+    let view = counts.view();
+    assert_eq!((view.failed, view.dropped, view.buffer_points), (0, 0, 0), "{view:?}");
+    // What was tried several times is the same line, and counts once.
+    let lines: BTreeSet<String> = recorder.requests().iter().map(text).collect();
+    let count = |line: &String| {
+        let (_, after) = line.split_once("count=").unwrap();
+        after.split('i').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(lines.iter().map(count).sum::<u64>(), counters.sum("flow_bytes", "7"));
 }
 
 #[test]
