@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use neckar_decode::Shared;
 use serde_json::{Value, json};
 
+use crate::http::{HttpCounts, HttpView};
 use crate::metrics;
 use crate::output::{Output, OutputCounts};
 use crate::push::{PushCounts, PushView};
@@ -31,6 +32,8 @@ pub struct Board {
     pub output: Arc<Output>,
     /// The splitter's counters.
     pub splitter: Arc<SplitterCounts>,
+    /// What visitors came to.
+    pub http: Arc<HttpCounts>,
     /// What is counted of the traffic, if it is.
     pub traffic: Option<Arc<TrafficBoard>>,
     /// The labels' tables.
@@ -58,6 +61,8 @@ pub struct Snapshot {
     pub output: OutputCounts,
     /// Of the splitter.
     pub splitter: SplitterView,
+    /// Of visitors.
+    pub http: HttpView,
     /// Of counting the traffic; nothing if that is not done.
     pub traffic: TrafficView,
     /// Of the labels' tables.
@@ -103,6 +108,7 @@ impl Board {
             workers: self.workers.iter().map(|worker| worker.read()).collect(),
             output: self.output.counts(),
             splitter: self.splitter.view(),
+            http: self.http.view(),
             traffic: self.traffic.as_ref().map(|traffic| traffic.view()).unwrap_or_default(),
             tables: self.tables.view(),
             snmp: self.snmp.view(),

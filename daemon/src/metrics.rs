@@ -10,6 +10,7 @@ use crate::output::OutputDetails;
 mod exporter;
 mod goflow;
 mod host;
+mod http;
 mod labels;
 mod memory;
 mod output;
@@ -70,6 +71,7 @@ fn write(view: &View<'_>) -> Page {
     push::write(&mut page, view);
     labels::write(&mut page, view);
     memory::write(&mut page, view);
+    http::write(&mut page, view);
     view.system.write(&mut page, view);
     if view.settings.goflow_names {
         goflow::write(&mut page, view);

@@ -121,6 +121,7 @@ impl Pipeline {
             metrics: metrics::Settings::new(config, cores.len()),
             output: Arc::clone(&output),
             splitter: counts,
+            http: Arc::default(),
             traffic: traffic.as_ref().map(|traffic| Arc::clone(traffic.board())),
             tables: Arc::clone(table_keeper.counts()),
             snmp: Arc::default(),

@@ -37,6 +37,7 @@ fn on_loopback_this_host_may_look_and_no_other_site() {
     let foreign = format!("{LOCAL}Sec-Fetch-Site: cross-site\r\n");
     assert_eq!(neckard.fetch_with("/api/search?filter=tcp", &foreign).0, 403);
     assert_eq!(neckard.fetch_with("/", &foreign).0, 200, "a link may lead here");
+    assert_eq!(neckard.metric("neckar_http_denied_total"), 2);
 }
 
 #[test]
@@ -97,6 +98,7 @@ fn one_address_gets_half_of_the_places_and_nobody_holds_up_the_end() {
     wait_until("the log tells", Duration::from_secs(10), told);
     drop(silent);
     wait_until("there is room again", Duration::from_secs(10), answered);
+    assert!(neckard.metric("neckar_http_connections_refused_total") >= 1);
     // Who listens to live events does not keep the daemon from its end, and hears of it.
     assert!(neckard.stop().0.success());
     let mut rest = Vec::new();

@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use subtle::ConstantTimeEq as _;
 
+use super::HttpCounts;
 use crate::config::{self, Problem};
 use crate::secret;
 
@@ -126,26 +127,36 @@ fn without_port(host: &str) -> &str {
     }
 }
 
+/// The door.
+pub(super) struct Guard {
+    pub(super) access: Access,
+    pub(super) counts: Arc<HttpCounts>,
+}
+
 /// Lets in who may come in. `/healthz` and `/readyz` answer everybody, but say why only to those.
 pub(super) async fn guard(
-    State(access): State<Arc<Access>>,
+    State(guard): State<Arc<Guard>>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let Guard { access, counts } = &*guard;
     let (headers, path) = (request.headers(), request.uri().path());
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     // Who sends no name is no browser.
     if host.is_some_and(|host| !access.is_called(host)) {
+        counts.denied();
         let why = "this name is not known here; call it by its address, or add it to http.hosts\n";
         return (StatusCode::FORBIDDEN, why).into_response();
     }
     // No other site has anything to ask here, nor could it read the answer; a link is welcome.
     let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if path.starts_with("/api/") && matches!(from, Some(b"cross-site" | b"same-site")) {
+        counts.denied();
         return (StatusCode::FORBIDDEN, "asked for by another site\n").into_response();
     }
     let is_granted = access.admits(headers);
     if !is_granted && !matches!(path, "/healthz" | "/readyz") {
+        counts.denied();
         if headers.contains_key(header::AUTHORIZATION) {
             tokio::time::sleep(WRONG).await;
         }

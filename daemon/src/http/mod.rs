@@ -26,6 +26,7 @@ use crate::tables::LabelSources;
 mod access;
 mod answer;
 mod assets;
+mod counts;
 mod exporters;
 mod history;
 mod live;
@@ -36,9 +37,10 @@ mod server;
 mod tls;
 mod traffic;
 
+pub use counts::{HttpCounts, HttpView};
 pub use history::HISTORY_BYTES;
 
-use access::Access;
+use access::{Access, Guard};
 use live::{Bounds, Sampler};
 use routes::Rooms;
 use server::{Limits, Server};
@@ -116,11 +118,12 @@ impl Http {
         let (told, live) = watch::channel(Arc::from("{}"));
         let sampler =
             Sampler::new(Arc::clone(&shown.board), Bounds::new(config, &shown.board), told);
+        let counts = Arc::clone(&shown.board.http);
         let rooms = Rooms::new(config, shown, sampler.history(), live);
         let server = Server {
-            limits: Limits::new(config.http.connections_max),
+            limits: Limits::new(config.http.connections_max, Arc::clone(&counts)),
             certificate,
-            routes: routes::routes(rooms, access),
+            routes: routes::routes(rooms, Guard { access, counts }),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(BLOCKING_THREADS)

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router, middleware};
@@ -14,12 +15,12 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
-use super::access::{self, Access, Granted};
+use super::access::{self, Granted, Guard};
 use super::answer::{Answer, Refusal};
 use super::exporters::{self, Names, Order};
 use super::live::{self, SharedHistory};
 use super::traffic::Answers;
-use super::{Shown, assets, lookup, traffic};
+use super::{HttpCounts, Shown, assets, lookup, traffic};
 use crate::config::Config;
 use crate::metrics;
 
@@ -61,7 +62,7 @@ impl Rooms {
 }
 
 /// Everything behind the guard.
-pub(super) fn routes(rooms: Rooms, access: Access) -> Router {
+pub(super) fn routes(rooms: Rooms, guard: Guard) -> Router {
     let api = Router::new()
         .route("/live", get(serve_live))
         .route("/history", get(serve_history))
@@ -79,7 +80,8 @@ pub(super) fn routes(rooms: Rooms, access: Access) -> Router {
         .route("/readyz", get(serve_readiness))
         .route("/status.json", get(serve_status))
         .nest("/api", api)
-        .layer(middleware::from_fn_with_state(Arc::new(access), access::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&guard.counts), count_busy))
+        .layer(middleware::from_fn_with_state(Arc::new(guard), access::guard))
         .layer(middleware::from_fn(access::harden))
         .with_state(Arc::new(rooms))
 }
@@ -196,6 +198,20 @@ async fn serve_lookup(State(rooms): State<Arc<Rooms>>, query: Asked<LookupQuery>
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const WORK: Duration = Duration::from_secs(10);
+
+/// Counts who was not answered in time.
+async fn count_busy(
+    State(counts): State<Arc<HttpCounts>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::GATEWAY_TIMEOUT) {
+        counts.busy();
+    }
+    response
+}
 
 /// A query string, or what is wrong with it.
 pub(super) type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;

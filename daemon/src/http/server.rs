@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+use super::HttpCounts;
 use super::live::Sampler;
 use super::tls::Certificate;
 
@@ -124,15 +125,17 @@ pub(super) struct Limits {
     connections_max: usize,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
     complained: Arc<Mutex<Option<Instant>>>,
+    counts: Arc<HttpCounts>,
 }
 
 impl Limits {
-    pub(super) fn new(connections_max: usize) -> Self {
-        Self { connections_max, taken: Arc::default(), complained: Arc::default() }
+    pub(super) fn new(connections_max: usize, counts: Arc<HttpCounts>) -> Self {
+        Self { connections_max, taken: Arc::default(), complained: Arc::default(), counts }
     }
 
-    /// Says that somebody was turned away, once in a while.
+    /// Counts that somebody was turned away, and says so once in a while.
     fn complain(&self, address: IpAddr) {
+        self.counts.refused();
         let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
         if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
             *complained = Some(Instant::now());
@@ -152,7 +155,9 @@ impl Limits {
             return None;
         }
         *taken.entry(address).or_default() += 1;
-        Some(Place { address, taken: Arc::clone(&self.taken) })
+        self.counts.came();
+        let (taken, counts) = (Arc::clone(&self.taken), Arc::clone(&self.counts));
+        Some(Place { address, taken, counts })
     }
 }
 
@@ -160,10 +165,12 @@ impl Limits {
 struct Place {
     address: IpAddr,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Arc<HttpCounts>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.counts.left();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.address) {
             *count -= 1;
@@ -181,7 +188,7 @@ mod tests {
 
     #[test]
     fn one_address_leaves_room_for_others() {
-        let limits = Limits::new(4);
+        let limits = Limits::new(4, Arc::default());
         let [one, other]: [IpAddr; 2] = ["192.0.2.1", "2001:db8::1"].map(|at| at.parse().unwrap());
         let places = [limits.take(one).unwrap(), limits.take(one).unwrap()];
         assert!(limits.take(one).is_none());
