@@ -41,7 +41,11 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "decodes flows in another language",
     ),
     ("influxd", "influxdb", "takes the counters that are pushed"),
-    ("prometheus", "prometheus", "scrapes the daemon, answers the boards' queries, takes remote writes"),
+    (
+        "prometheus",
+        "prometheus",
+        "scrapes the daemon, answers the boards' queries, takes remote writes",
+    ),
     ("promtool", "prometheus", "checks the rules and runs their tests"),
     ("valgrind", "valgrind", "counts the hot rooms' instructions"),
 ];

@@ -31,6 +31,7 @@ pub(super) fn board() -> Board {
             delivery::spool(),
             delivery::customers().closed(),
             beside::counting().closed(),
+            beside::push().closed(),
             beside::tables().closed(),
             beside::names().closed(),
             beside::memory(),

@@ -40,6 +40,38 @@ pub(super) fn counting() -> Row {
     )
 }
 
+/// Counters pushed to InfluxDB and by remote write.
+pub(super) fn push() -> Row {
+    let both = |unit: Unit, title: &str, about: &str, ends: &[(&str, &str)]| {
+        let panel = Panel::new(Look::Lines, unit, title, about);
+        ["influx", "remote_write"].iter().fold(panel, |panel, way| {
+            ends.iter().fold(panel, |panel, (end, legend)| {
+                let expr = format!("sum(rate(neckar_{way}_{end}{{@here}}[$w]))");
+                panel.query(&expr, &format!("{way}: {legend}"))
+            })
+        })
+    };
+    let waited = |title: &str, way: &str| {
+        let since = format!("max(neckar_{way}_last_success_timestamp_seconds{{@here}})");
+        let expr = format!("(time() - ({since} > 0)) or {since}");
+        stat(Unit::Seconds, title, &expr, "0 for never, as when it is not configured.")
+    };
+    Row::new(
+        "Counters pushed",
+        vec![
+            both(Unit::Rate, "Points", "Taken by InfluxDB, or by whom remote write goes to.", &[("points_total", "points")]),
+            both(Unit::Rate, "Points lost", "Failed: refused for good, the log has why. Dropped: older than give_up_s. Flows are never touched by it. docs/influx.md.", &[("failed_total", "failed"), ("dropped_total", "dropped")]).loss(),
+            both(Unit::Rate, "Requests", "Errors are repeated unchanged. Skipped: the buffer was full, the next interval has the counts.", &[("pushes_total", "taken"), ("errors_total", "errors"), ("skipped_total", "intervals skipped")]),
+            gauges(Unit::Count, "Points that wait", "While the other side is away.", &[("neckar_influx_buffer_points", "influx"), ("neckar_remote_write_buffer_points", "remote_write")]),
+            gauges(Unit::Bytes, "Bytes that wait", "Compressed; bounded, see docs/influx.md.", &[("neckar_influx_buffer_bytes", "influx"), ("neckar_remote_write_buffer_bytes", "remote_write")]),
+            gauges(Unit::Count, "Series and databases", "Series at the last look; databases or buckets, and those that take nothing now.", &[("neckar_influx_series", "influx: series"), ("neckar_remote_write_series", "remote_write: series"), ("neckar_influx_databases", "databases"), ("neckar_influx_databases_refused", "databases refused")]),
+            waited("InfluxDB: last taken ago", "influx"),
+            waited("Remote write: last taken ago", "remote_write"),
+            stat(Unit::Count, "Databases asked for", "sum(increase(neckar_influx_creates_total{@here}[$__range]))", "To be made: once for each, and again if it is gone."),
+        ],
+    )
+}
+
 /// Where labels come from.
 pub(super) fn tables() -> Row {
     Row::new(
