@@ -98,8 +98,9 @@ impl Step {
 
 /// A number for people.
 pub(super) fn number(value: f64) -> String {
-    if value > 0.0 && value < 10.0 {
-        return format!("{value:.1}");
+    if value > 0.0 && value < 10.0 && value.fract() != 0.0 {
+        let digits = if value < 1.0 { 2 } else { 1 };
+        return format!("{value:.digits$}");
     }
     HumanCount(value.max(0.0).round() as u64).to_string()
 }
@@ -114,4 +115,15 @@ pub(super) fn fill(visit: &Visit) -> u64 {
 pub(super) fn busiest(visit: &Visit) -> Option<(String, f64)> {
     let most = visit.most("neckar_worker_busy_seconds_total", "worker", ("", &[]));
     most.map(|(worker, seconds)| (worker, seconds / visit.seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_exact_as_people_read_them() {
+        let texts = [0.0, 0.25, 3.0, 9.87, 10.4, 12_345.6].map(number);
+        assert_eq!(texts, ["0", "0.25", "3", "9.9", "10", "12,346"]);
+    }
 }
