@@ -17,11 +17,12 @@ pub(super) enum Step {
     Output,
     Spool,
     Customers,
+    Counting,
 }
 
 impl Step {
     /// All, in their order.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Interface,
         Self::Network,
         Self::Socket,
@@ -32,6 +33,7 @@ impl Step {
         Self::Output,
         Self::Spool,
         Self::Customers,
+        Self::Counting,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Step {
             Self::Output => "output",
             Self::Spool => "spool",
             Self::Customers => "customers",
+            Self::Counting => "counting",
         }
     }
 
@@ -91,6 +94,10 @@ impl Step {
                 let copies = per_s("neckar_splitter_delivered_total");
                 let topics = visit.after.samples("neckar_tenant_flows_total").len();
                 format!("{copies} copies a second delivered to {topics} topics")
+            }
+            Self::Counting => {
+                let counted = per_s("neckar_traffic_counted_total");
+                format!("{counted} flows a second counted for /flowdata, talkers and the page")
             }
         }
     }
