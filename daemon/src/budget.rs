@@ -165,7 +165,7 @@ fn in_flight(config: &Config, batches: usize) -> Term {
 /// that.
 const TEMPLATE_BYTES: usize = 1024;
 /// Sequence state, counters and hash table share of an exporter with one domain.
-const EXPORTER_BYTES: usize = 512;
+const EXPORTER_BYTES: usize = 768;
 /// A visitor's buffers, with TLS.
 const CONNECTION_BYTES: usize = 64 << 10;
 /// An address with a name of 40 letters, in a hash table.

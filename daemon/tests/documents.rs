@@ -47,3 +47,30 @@ fn what_troubleshooting_names_exists() {
         }
     }
 }
+
+/// What the doctor looks at, and the keys that it tells people to turn.
+#[test]
+fn what_the_doctor_names_exists() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/src/doctor");
+    let (metrics, keys) = (neckard::metrics::markdown(), neckard::config::markdown());
+    let sections: BTreeSet<&str> = keys
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('.').map(|(section, _)| section))
+        .collect();
+    for file in ["losses.rs", "signs.rs", "step.rs"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        // Only what stands between quotes: the rest is code.
+        for literal in text.split('"').skip(1).step_by(2) {
+            for word in literal.split(|c| !is_word(c)).map(|word| word.trim_end_matches('.')) {
+                if word.starts_with("neckar_") {
+                    assert!(metrics.contains(&format!("`{word}`")), "{file}: no metric {word}");
+                }
+                let section = word.split_once('.').map(|(section, _)| section);
+                if section.is_some_and(|section| sections.contains(section)) {
+                    assert!(keys.contains(&format!("`{word}`")), "{file}: no key {word}");
+                }
+            }
+        }
+    }
+}

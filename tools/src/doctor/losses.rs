@@ -204,7 +204,7 @@ pub(super) const LOSSES: &[Loss] = &[
             let most = visit.most("neckar_output_errors_total", "error", ("", &[]));
             most.map(|(error, _)| error)
         }),
-        knob: "the error's name is Kafka's own: the topic (kafka.topic, kafka.create), its rights, or max.message.bytes",
+        knob: "the error's name is Kafka's own: the topic (kafka.topic, kafka.create.enabled), its rights, or max.message.bytes",
     },
     Loss {
         step: Step::Spool,
@@ -249,7 +249,7 @@ pub(super) const LOSSES: &[Loss] = &[
         blame: Some(|visit| {
             visit.most("neckar_tenant_refused_total", "topic", ("", &[])).map(|(who, _)| who)
         }),
-        knob: "make the topic (kafka.create), or let us write to it; split.tenant_bytes_max bounds what waits",
+        knob: "make the topic (kafka.create.enabled), or let us write to it; split.tenant_bytes_max bounds what waits",
     },
     Loss {
         step: Step::Customers,

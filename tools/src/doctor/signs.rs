@@ -330,7 +330,7 @@ pub(super) const SIGNS: &[Sign] = &[
             let refused = visit.now("neckar_topics_refused_total");
             (refused > 0.0).then(|| format!("brokers refused to make {} topics", number(refused)))
         },
-        knob: "the log has their words; often the right to create, or kafka.create.replicas beyond the brokers",
+        knob: "the log has their words; often the right to create, or kafka.create.replication beyond the brokers",
     },
     Sign {
         step: Step::Customers,
@@ -343,4 +343,47 @@ pub(super) const SIGNS: &[Sign] = &[
         },
         knob: "split.queue_batches; fewer customers' filters, or a core that no worker is pinned to",
     },
+    Sign {
+        step: Step::Counting,
+        name: "uncounted",
+        gravity: Warning,
+        find: |visit| {
+            let rate = visit.rate("neckar_traffic_missed_total");
+            let few = format!("{} flows a second are delivered, but not counted", number(rate));
+            (rate > 0.0).then_some(few)
+        },
+        knob: "series and talkers say too little: a core that no worker is pinned to (workers.cores), or a larger traffic.queue_batches",
+    },
+    Sign {
+        step: Step::Counting,
+        name: "push_influx",
+        gravity: Warning,
+        find: |visit| push(visit, "InfluxDB", PUSHED[0]),
+        knob: "the log has its words: influx.url, token, database; points wait for influx.give_up_s",
+    },
+    Sign {
+        step: Step::Counting,
+        name: "push_remote_write",
+        gravity: Warning,
+        find: |visit| push(visit, "remote write", PUSHED[1]),
+        knob: "the log has its words: remote_write.url, token; samples wait for remote_write.give_up_s",
+    },
 ];
+
+/// Counts of pushes that came to nothing.
+const PUSHED: [[&str; 3]; 2] = [
+    ["neckar_influx_errors_total", "neckar_influx_failed_total", "neckar_influx_dropped_total"],
+    [
+        "neckar_remote_write_errors_total",
+        "neckar_remote_write_failed_total",
+        "neckar_remote_write_dropped_total",
+    ],
+];
+
+fn push(visit: &Visit, whom: &str, counts: [&str; 3]) -> Option<String> {
+    let [errors, failed, dropped] = counts.map(|name| visit.grown(|page| page.sum(name)));
+    let lost = number(failed + dropped);
+    let is_so = errors + failed + dropped > 0.0;
+    is_so
+        .then(|| format!("{whom}: {} requests failed, {lost} points were given up", number(errors)))
+}

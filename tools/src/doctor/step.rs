@@ -17,11 +17,12 @@ pub(super) enum Step {
     Output,
     Spool,
     Customers,
+    Counting,
 }
 
 impl Step {
     /// All, in their order.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Interface,
         Self::Network,
         Self::Socket,
@@ -32,6 +33,7 @@ impl Step {
         Self::Output,
         Self::Spool,
         Self::Customers,
+        Self::Counting,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Step {
             Self::Output => "output",
             Self::Spool => "spool",
             Self::Customers => "customers",
+            Self::Counting => "counting",
         }
     }
 
@@ -92,14 +95,19 @@ impl Step {
                 let topics = visit.after.samples("neckar_tenant_flows_total").len();
                 format!("{copies} copies a second delivered to {topics} topics")
             }
+            Self::Counting => {
+                let counted = per_s("neckar_traffic_counted_total");
+                format!("{counted} flows a second counted for /flowdata, talkers and the page")
+            }
         }
     }
 }
 
 /// A number for people.
 pub(super) fn number(value: f64) -> String {
-    if value > 0.0 && value < 10.0 {
-        return format!("{value:.1}");
+    if value > 0.0 && value < 10.0 && value.fract() != 0.0 {
+        let digits = if value < 1.0 { 2 } else { 1 };
+        return format!("{value:.digits$}");
     }
     HumanCount(value.max(0.0).round() as u64).to_string()
 }
@@ -114,4 +122,15 @@ pub(super) fn fill(visit: &Visit) -> u64 {
 pub(super) fn busiest(visit: &Visit) -> Option<(String, f64)> {
     let most = visit.most("neckar_worker_busy_seconds_total", "worker", ("", &[]));
     most.map(|(worker, seconds)| (worker, seconds / visit.seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_exact_as_people_read_them() {
+        let texts = [0.0, 0.25, 3.0, 9.87, 10.4, 12_345.6].map(number);
+        assert_eq!(texts, ["0", "0.25", "3", "9.9", "10", "12,346"]);
+    }
 }

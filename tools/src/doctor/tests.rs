@@ -148,6 +148,9 @@ const SHOWN: &[(&str, &str)] = &[
     ("spool_io_errors", "neckar_spool_io_errors_total 1\n"),
     ("topics_refused", "neckar_topics_refused_total 1\n"),
     ("splitter_queue", "neckar_splitter_queue 60\n"),
+    ("uncounted", "neckar_traffic_missed_total{worker=\"0\"} 5\n"),
+    ("push_influx", "neckar_influx_errors_total 5\n"),
+    ("push_remote_write", "neckar_remote_write_dropped_total 5\n"),
 ];
 
 #[test]
