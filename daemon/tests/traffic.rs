@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use support::datagrams::v5_flood;
 use support::generator::Generator;
 use support::process::Neckard;
 use support::{scratch, traffic, wait_until};
@@ -45,6 +46,46 @@ fn flowdata_is_what_the_routers_sent() {
         }
         assert!(neckard.stop().0.success());
     }
+}
+
+/// Every flow from another source to another target: once the tables are full they stay as large as they are, and
+/// the largest stay within what `neckard check` says.
+#[test]
+fn a_spoofed_flood_leaves_memory_flat() {
+    // As small as may be, so that a flood of some seconds is one of many times the tables.
+    let bounds =
+        ["traffic.series_max=500", "traffic.talkers_max=512", "traffic.recent_bytes=2000000"];
+    let neckard = Neckard::start(&["output.kind=stdout", bounds[0], bounds[1], bounds[2]]);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut first = 1;
+    let mut flood = |flows: u32| {
+        let until = first + flows;
+        while first < until {
+            socket.send_to(&v5_flood(first), neckard.udp()).unwrap();
+            first += 30;
+            // What the socket's buffer has no room for would prove nothing.
+            if first % 3000 < 30 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        resident_kib(neckard.id())
+    };
+    flood(150_000);
+    let full = flood(150_000);
+    let later = flood(450_000);
+    assert!(
+        later < full + full / 20,
+        "{full} KiB once full, {later} KiB after three times as much"
+    );
+    assert!(neckard.metric("neckar_traffic_counted_total") > 600_000);
+    assert!(neckard.stop().0.success());
+}
+
+fn resident_kib(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// Without anybody who could see it nothing is counted, and the page says nothing.
