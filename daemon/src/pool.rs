@@ -193,7 +193,7 @@ mod tests {
             pool.close().expect("one flow in it")
         };
         let (first, second) = (lend(&mut pool), lend(&mut pool));
-        let [one, other] = [&first, &second].map(|batch| Arc::as_ptr(batch));
+        let [one, other] = [&first, &second].map(Arc::as_ptr);
         drop(second);
         for _ in 0..5 {
             assert_eq!(Arc::as_ptr(&lend(&mut pool)), other);
