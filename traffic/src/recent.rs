@@ -1,5 +1,5 @@
-//! The flows of the last minutes as they were encoded, for people who search: bounded in bytes, and
-//! thinned evenly when more come than fit.
+//! The flows of the last minutes as they were encoded, for people who search: bounded in bytes. While they
+//! fit, all of them are there; when more come, the older seconds are thinned, by chance and each once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +31,18 @@ impl Second {
         })
     }
 
+    /// One with about so many of its bytes left.
+    fn thinned(&self, bytes: usize, random: &mut Random) -> Self {
+        let share = bytes as f64 / self.bytes.len() as f64;
+        let mut thinned = Self { at_s: self.at_s, seen: self.seen, ..Self::default() };
+        for message in self.messages() {
+            if random.unit() < share {
+                thinned.push(message);
+            }
+        }
+        thinned
+    }
+
     fn push(&mut self, message: &[u8]) {
         self.kept += 1;
         self.bytes.extend_from_slice(&(message.len() as u32).to_le_bytes());
@@ -40,12 +52,16 @@ impl Second {
 
 /// How long flows are kept at most.
 pub const RECENT_S: u64 = 600;
-/// Part of the whole that a single second may take: a burst is seen whole, and does not drive all else out.
+/// Part of the whole that a single second may take, so that a burst does not drive all else out.
 const BURST: usize = 20;
+/// Part of the whole that all seconds would take if each of them were thinned.
+const THINNED: usize = 2;
 
 /// The flows of the last [`RECENT_S`] seconds, or as many of them as fit.
 pub struct Recent {
     over: VecDeque<Arc<Second>>,
+    /// So many of them, the oldest, have been looked at and are as thin as they should be.
+    thin: usize,
     current: Second,
     /// Of the seconds that are over.
     bytes: usize,
@@ -60,6 +76,7 @@ impl Recent {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             over: VecDeque::new(),
+            thin: 0,
             current: Second::default(),
             bytes: 0,
             bytes_max,
@@ -80,23 +97,43 @@ impl Recent {
             self.bytes += over.bytes.len();
             self.over.push_back(Arc::new(over));
         }
-        let room = self.bytes_max - self.bytes_max / BURST;
-        while let Some(oldest) = self.over.front() {
-            if self.bytes <= room && oldest.at_s + RECENT_S > now_s {
-                break;
+        while self.over.front().is_some_and(|oldest| oldest.at_s + RECENT_S <= now_s) {
+            self.forget_oldest();
+        }
+        while self.bytes > self.bytes_max - self.bytes_max / BURST {
+            if self.thin < self.over.len() {
+                self.thin_next();
+            } else {
+                self.forget_oldest();
             }
-            self.bytes -= oldest.bytes.len();
-            self.over.pop_front();
         }
     }
 
-    /// As many as would make the next seconds fill the time, if they are like this one.
+    fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.over.pop_front() {
+            self.bytes -= oldest.bytes.len();
+            self.thin = self.thin.saturating_sub(1);
+        }
+    }
+
+    fn thin_next(&mut self) {
+        let bytes_max = self.bytes_max / THINNED / RECENT_S as usize;
+        let second = &mut self.over[self.thin];
+        self.thin += 1;
+        if second.bytes.len() > bytes_max {
+            self.bytes -= second.bytes.len();
+            *second = Arc::new(second.thinned(bytes_max, &mut self.random));
+            self.bytes += second.bytes.len();
+        }
+    }
+
+    /// As many as a second may have, if the next is like this one: evenly over it, not the first ones.
     fn next_share(&self, over: &Second) -> f64 {
         if over.kept == 0 {
             return 1.0;
         }
         let whole = over.bytes.len() as f64 / over.kept as f64 * over.seen as f64;
-        (self.bytes_max as f64 / RECENT_S as f64 / whole).min(1.0)
+        (self.bytes_max as f64 / BURST as f64 / whole * 0.9).min(1.0)
     }
 
     #[inline]
@@ -148,7 +185,7 @@ mod tests {
         assert_eq!(recent.since(0).len(), 0, "too old, all of them");
     }
 
-    /// A hundred times more than fits: the bytes hold, and what is kept is spread over the time.
+    /// A hundred times more than fits: the bytes hold, what is old is thin, what is new is whole.
     #[test]
     fn what_does_not_fit_is_thinned() {
         let bytes_max = 600_000;
@@ -161,8 +198,15 @@ mod tests {
         let kept: u64 = seconds.iter().map(|second| second.kept).sum();
         let bytes: usize = seconds.iter().map(|second| second.bytes.len()).sum();
         assert!(bytes <= bytes_max && kept > 4000, "{kept} flows in {bytes} bytes");
-        assert!(seconds.len() > 550, "{} seconds", seconds.len());
-        assert!(seconds.iter().all(|second| second.seen == 1000 && second.kept < 30));
+        assert!(seconds.len() > 450, "{} seconds", seconds.len());
+        assert!(seconds.iter().all(|second| second.seen == 1000));
+        let (newest, older) = seconds.split_first().expect("some");
+        assert!(
+            (200..=300).contains(&newest.kept),
+            "as many as a second may have: {}",
+            newest.kept
+        );
+        assert!(older.iter().skip(20).all(|second| second.kept < 20));
     }
 
     #[test]

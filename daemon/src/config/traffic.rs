@@ -27,7 +27,7 @@ pub struct Traffic {
     pub sketched_per_s: u64,
     /// Customers whose talkers are kept apart, first come; one that is idle makes room.
     pub tenants_max: usize,
-    /// Bytes of flows of the last ten minutes to search in; 0 for none. More than fit are thinned evenly.
+    /// Bytes of flows of the last ten minutes to search in; 0 for none. Beyond, the older seconds are thinned.
     pub recent_bytes: usize,
 }
 
