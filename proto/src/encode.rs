@@ -1,6 +1,6 @@
 //! A row as protobuf, in one pass.
 //!
-//! Words are taken in blocks of 16 ([`block`]), as 32-bit numbers; a block that has a longer one is
+//! Words are taken in blocks of 16 (`block.rs`), as 32-bit numbers; a block that has a longer one is
 //! walked word by word. Field order on the wire is the row's, not the numbers'; protobuf does not mind.
 //!
 //! Labels that enrichment keeps ready as encoded bytes are appended as they are: two messages one
