@@ -83,6 +83,15 @@ enum BenchChore {
         /// Only cases whose name has this word.
         word: Option<String>,
     },
+    /// What counting the traffic costs the workers, and its own thread, into a real Kafka.
+    Counting {
+        /// Flows of a run.
+        #[arg(long, default_value_t = 2_000_000)]
+        flows: u64,
+        /// Flows a second.
+        #[arg(long, default_value_t = 200_000)]
+        rate: u64,
+    },
     /// From UDP into a real Kafka: CPU per flow, loss and latency, of the daemon and its peers.
     E2e {
         /// Flows per load.
@@ -105,6 +114,7 @@ fn main() -> ExitCode {
         Chore::Kafka(chore) => run_kafka(chore),
         Chore::Bench(BenchChore::Counts { record }) => counts::counts(record),
         Chore::Bench(BenchChore::Produce { word }) => bench::produce(word.as_deref()),
+        Chore::Bench(BenchChore::Counting { flows, rate }) => bench::counting(flows, rate),
         Chore::Bench(BenchChore::E2e { flows, kafka, goflow2 }) => {
             bench::e2e(&bench::Options { flows, kafka, goflow2 })
         }

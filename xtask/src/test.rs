@@ -51,8 +51,14 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
 ];
 
 /// Crates without C code, whose tests also run with debug assertions and overflow checks.
-const CHECKED: &[&str] =
-    &["neckar-proto", "neckar-decode", "neckar-enrich", "neckar-filter", "neckar-export"];
+const CHECKED: &[&str] = &[
+    "neckar-proto",
+    "neckar-decode",
+    "neckar-enrich",
+    "neckar-filter",
+    "neckar-export",
+    "neckar-traffic",
+];
 
 /// Counts of the test harness.
 #[derive(Clone, Copy, Debug, Default)]

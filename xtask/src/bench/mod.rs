@@ -22,7 +22,10 @@ use serde_json::{Value, json};
 use crate::install;
 use crate::kafka::Broker;
 
+mod counting;
 mod curve;
+
+pub use counting::counting;
 
 /// Offered loads, in flows per second: from a tenth of what two shared cores get through to about twice that.
 const RATES: [u64; 7] = [50_000, 100_000, 200_000, 400_000, 600_000, 800_000, 1_000_000];
@@ -155,28 +158,19 @@ fn neckard(
     flows: u64,
 ) -> io::Result<Run> {
     let topic = format!("bench-{framing}-{compression}-{rate}-{}", std::process::id());
-    create_topic(brokers, &topic)?;
-    let port = free_port()?;
-    let http = free_port()?;
-    let mut child = Command::new(release("neckard"))
-        .args(["run", "--set", "output.kind=kafka", "--set", "traffic.enabled=false", "--config"])
-        .arg(tables)
-        .args(["--set", &format!("listen=[{{address = \"127.0.0.1:{port}\"}}]")])
-        .args(["--set", &format!("http.address=127.0.0.1:{http}")])
-        .args(["--set", &format!("kafka.brokers=[\"{brokers}\"]")])
-        .args(["--set", &format!("kafka.topic={topic}")])
-        .args(["--set", &format!("kafka.compression={compression}")])
-        .args(["--set", &format!("kafka.framing={framing}")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    wait_until_up(http, &mut child)?;
-    let start_cpu_seconds = cpu_seconds(child.id());
-    let load = generate(port, rate, flows)?;
+    let settings = [
+        // What collectors do, and no more: counting has a bench of its own.
+        "traffic.enabled=false".to_string(),
+        format!("kafka.compression={compression}"),
+        format!("kafka.framing={framing}"),
+    ];
+    let mut daemon = Daemon::start(brokers, tables, &topic, &settings)?;
+    let start_cpu_seconds = cpu_seconds(daemon.child.id());
+    let load = generate(daemon.port, rate, flows)?;
     std::thread::sleep(Duration::from_secs(3));
-    let cpu_seconds = cpu_seconds(child.id()) - start_cpu_seconds;
-    let (latency_ms, acknowledged) = status(http);
-    stop(&mut child)?;
+    let cpu_seconds = cpu_seconds(daemon.child.id()) - start_cpu_seconds;
+    let (latency_ms, acknowledged) = status(daemon.http);
+    stop(&mut daemon.child)?;
     let arrived = match framing {
         "bare" => Some(crate::kafka::end_offsets(brokers, &topic)?.iter().sum()),
         // Messages are not flows: the daemon's own word, which the tests hold to what is there.
@@ -188,6 +182,34 @@ fn neckard(
         _ => format!("neckard {framing} {compression}"),
     };
     Ok(Run { collector, offered, sent, arrived, cpu_seconds, start_cpu_seconds, latency_ms })
+}
+
+/// A running neckard, its ports for flows and for its pages.
+struct Daemon {
+    child: Child,
+    port: u16,
+    http: u16,
+}
+
+impl Daemon {
+    fn start(brokers: &str, tables: &Path, topic: &str, settings: &[String]) -> io::Result<Self> {
+        create_topic(brokers, topic)?;
+        let (port, http) = (free_port()?, free_port()?);
+        let mut command = Command::new(release("neckard"));
+        command
+            .args(["run", "--set", "output.kind=kafka", "--config"])
+            .arg(tables)
+            .args(["--set", &format!("listen=[{{address = \"127.0.0.1:{port}\"}}]")])
+            .args(["--set", &format!("http.address=127.0.0.1:{http}")])
+            .args(["--set", &format!("kafka.brokers=[\"{brokers}\"]")])
+            .args(["--set", &format!("kafka.topic={topic}")]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        wait_until_up(http, &mut child)?;
+        Ok(Self { child, port, http })
+    }
 }
 
 /// The page is there once the tables are read and the sockets bound; what starts beside gets two

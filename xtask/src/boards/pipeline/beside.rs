@@ -146,6 +146,11 @@ pub(super) fn process() -> Row {
                 .query("sum(process_threads{@process})", "threads")
                 .query("sum(process_open_fds{@process})", "descriptors")
                 .query("min(process_max_fds{@process})", "bound"),
+            Panel::new(Look::Lines, Unit::Rate, "Visitors turned away", "Of the page and its like: beyond http.connections_max, without a token, or while another's question took too long.")
+                .query("sum(rate(neckar_http_connections_refused_total{@here}[$w]))", "no room")
+                .query("sum(rate(neckar_http_denied_total{@here}[$w]))", "not admitted")
+                .query("sum(rate(neckar_http_busy_total{@here}[$w]))", "busy"),
+            lines(Unit::Count, "Visitors", "sum by (instance) (neckar_http_connections{@here})", "{{instance}}", "Connections to the page and its like."),
             lines(Unit::Bytes, "Address space", "sum by (instance) (process_virtual_memory_bytes{@process})", "{{instance}}", "Reserved, most of it never used: receive rings."),
             stat(Unit::Seconds, "Oldest process", "time() - min(process_start_time_seconds{@process})", "By the kernel's clock."),
         ],
