@@ -31,7 +31,7 @@ pub fn counting(flows: u64, rate: u64) -> io::Result<()> {
         for (counts, costs) in [false, true].into_iter().zip(&mut costs) {
             let topic = format!("bench-counting-{counts}-{round}-{}", std::process::id());
             let settings = [format!("traffic.enabled={counts}"), "kafka.compression=none".into()];
-            let mut daemon = Daemon::start(broker.address(), &tables, &topic, &settings)?;
+            let mut daemon = Daemon::start(&broker.address(), &tables, &topic, &settings)?;
             let before = threads(daemon.http)?;
             let load = generate(daemon.port, rate, flows)?;
             std::thread::sleep(Duration::from_secs(2));
