@@ -3,7 +3,7 @@
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use neckar_proto::FlowView;
 
 use crate::Config;
@@ -192,8 +192,10 @@ struct Memo {
     generation: u32,
 }
 
-/// Kinds of flows whose places are remembered: 1 MB.
-const MEMOS: usize = 1 << 14;
+/// Kinds of flows whose places are remembered: 4 MB.
+const MEMOS: usize = 1 << 16;
+/// Routers, and customers, whose texts are.
+const WRITTEN_MAX: usize = 1 << 14;
 
 /// The counters of `/flowdata`.
 pub struct Flowdata {
@@ -203,6 +205,9 @@ pub struct Flowdata {
     by_customer: Series,
     memos: Box<[Memo]>,
     generation: u32,
+    /// Numbers of texts that take long to write, of this generation.
+    routers: HashMap<u128, Name>,
+    cids: HashMap<u32, Name>,
     hasher: DefaultHashBuilder,
     idle_s: u64,
     now_s: u64,
@@ -226,6 +231,8 @@ impl Flowdata {
             by_customer: Series::new(config.series_max, group(BY_CUSTOMER)),
             memos: vec![Memo::default(); MEMOS].into_boxed_slice(),
             generation: 1,
+            routers: HashMap::new(),
+            cids: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
             idle_s: config.series_idle_s,
             now_s: 0,
@@ -235,6 +242,7 @@ impl Flowdata {
 
     pub(crate) fn memory_bytes(config: &Config) -> usize {
         MEMOS * size_of::<Memo>()
+            + WRITTEN_MAX * 2 * (size_of::<(u128, Name)>() + size_of::<(u32, Name)>())
             + 2 * Series::memory_bytes(config.series_max)
             + Names::memory_bytes(names_max(config))
     }
@@ -314,14 +322,17 @@ impl Flowdata {
         let names = &mut self.names;
         let mut set = [EMPTY; LABELS];
         let mut put = |label: Label, text: &str| set[label as usize] = names.number(text);
-        put(Label::Router, &address_text(view.sampler_address));
         put(Label::IpVersion, ip_version(view).name());
         put(Label::Application, application(view.src_port, view.dst_port).name());
         put(Label::ProtoName, &String::from_utf8_lossy(view.proto_name));
         put(Label::Direction, direction);
-        put(Label::Cid, &view.cid.to_string());
         put(Label::RemoteAs, &remote_as);
         put(Label::RemoteCountry, &String::from_utf8_lossy(view.remote_country));
+        let router = address(view.sampler_address).unwrap_or(0);
+        let of_router = || names.number(&address_text(view.sampler_address));
+        set[Label::Router as usize] = written(&mut self.routers, router, of_router);
+        let of_cid = || names.number(&view.cid.to_string());
+        set[Label::Cid as usize] = written(&mut self.cids, view.cid, of_cid);
         set[Label::Peer as usize] = peer;
         set
     }
@@ -333,6 +344,8 @@ impl Flowdata {
         }
         self.expired_s = now_s;
         self.generation = self.generation.wrapping_add(1).max(1);
+        self.routers.clear();
+        self.cids.clear();
         let since_s = now_s.saturating_sub(self.idle_s);
         let expired = [self.by_path.expire(since_s), self.by_customer.expire(since_s)];
         if expired.contains(&true) && self.names.is_crowded() {
@@ -385,6 +398,18 @@ pub struct Sample<'a> {
 
 fn names_max(config: &Config) -> usize {
     2 * config.series_max + 64
+}
+
+/// The number of a text as it was when it was written, or is now.
+fn written<K: Eq + std::hash::Hash>(
+    known: &mut HashMap<K, Name>,
+    key: K,
+    write: impl FnOnce() -> Name,
+) -> Name {
+    if known.len() >= WRITTEN_MAX {
+        known.clear();
+    }
+    *known.entry(key).or_insert_with(write)
 }
 
 /// The version of IP that a flow is of.

@@ -67,7 +67,7 @@ impl Default for Config {
             series_idle_s: 3600,
             tenants_max: 200,
             talkers_max: 3584,
-            sketched_per_s: 20_000,
+            sketched_per_s: 10_000,
             recent_bytes: 64 << 20,
         }
     }
