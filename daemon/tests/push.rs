@@ -474,11 +474,15 @@ fn forwarder(influxd: &Influxd) -> Recorder {
     let (url, tries) = (influxd.url(), AtomicUsize::new(0));
     Recorder::start(None, move |request| {
         let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
-        let mut forward = agent.post(format!("{url}{}", request.target));
-        for name in ["authorization", "content-encoding", "content-type"] {
-            forward = forward.header(name, request.header(name));
-        }
-        forward.send(&*request.body).unwrap();
+        let forward = || {
+            let mut forward = agent.post(format!("{url}{}", request.target));
+            for name in ["authorization", "content-encoding", "content-type"] {
+                forward = forward.header(name, request.header(name));
+            }
+            forward.send(&*request.body)
+        };
+        // A busy machine's InfluxDB may refuse at first; what it then takes twice is there once.
+        wait_until("it is forwarded", PATIENCE, || forward().is_ok());
         let is_first =
             request.target.starts_with("/write") && tries.fetch_add(1, Ordering::Relaxed) == 0;
         if is_first { "504 Gateway Timeout\r\n" } else { "204 No Content\r\n" }
