@@ -245,11 +245,11 @@ fn port(view: &FlowView<'_>) -> Option<u32> {
 }
 
 /// Customers that a flow is about and which way it goes as they see it: the destination's and the
-/// source's; where neither is known, the one on the local side.
+/// source's, and the one on the local side where it is neither.
 pub(crate) fn tenants(view: &FlowView<'_>) -> impl Iterator<Item = (u32, Direction)> + use<> {
     let ends = [(view.dst_cid, Direction::Incoming), (view.src_cid, Direction::Outgoing)];
-    let is_alone = view.dst_cid == 0 && view.src_cid == 0;
-    let local = (if is_alone { view.cid } else { 0 }, Direction::of(view));
+    let is_there = view.cid == view.dst_cid || view.cid == view.src_cid;
+    let local = (if is_there { 0 } else { view.cid }, Direction::of(view));
     ends.into_iter().chain([local]).filter(|(cid, _)| *cid != 0)
 }
 
@@ -315,11 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_on_the_local_side_counts_where_no_end_is_known() {
+    fn a_customer_on_the_local_side_counts_once() {
         let of = |view: FlowView<'_>| tenants(&view).collect::<Vec<_>>();
         let local = FlowView { cid: 5, flow_direction: 1, ..FlowView::default() };
         assert_eq!(of(local), [(5, Direction::Outgoing)]);
-        let known = FlowView { src_cid: 6, ..local };
-        assert_eq!(of(known), [(6, Direction::Outgoing)], "and not twice");
+        let same = FlowView { src_cid: 5, ..local };
+        assert_eq!(of(same), [(5, Direction::Outgoing)], "and not twice");
+        let other = FlowView { src_cid: 6, ..local };
+        assert_eq!(of(other), [(6, Direction::Outgoing), (5, Direction::Outgoing)]);
     }
 }

@@ -191,9 +191,9 @@ impl Traffic {
         let sums = Sums::of(view);
         let window = self.talkers.window_of(view);
         self.counts.late += u64::from(window.is_late);
-        let Some(times) = self.talkers.add(window.index, view, &sums) else { return };
+        let Some(taken) = self.talkers.add(window.index, view, &sums) else { return };
         self.counts.sketched += 1;
-        self.tenants.add(view, peer, &sums, times);
+        self.tenants.add(view, peer, &sums, &taken);
     }
 
     /// What time alone does: minutes close, idle series go. About once a second.

@@ -13,7 +13,7 @@ use neckar_proto::FlowView;
 use crate::key::{DIMENSIONS, Dimension, Direction, Key, visit_keys};
 use crate::names::{Name, Names};
 use crate::prefixes;
-use crate::sampling::Sampler;
+use crate::sampling::{Sampler, Taken};
 use crate::tenants::Tenants;
 use crate::window::{Minute, Top, WINDOW_S, Window, minutes_memory_bytes};
 use crate::{Config, Sums};
@@ -74,7 +74,7 @@ pub struct Report {
     pub from_s: u64,
     /// Until when, Unix seconds: the end of the minute that is not over.
     pub to_s: u64,
-    /// Of all flows, exact.
+    /// Of all flows, exact; a customer's are as sampled as its rows.
     pub totals: Sums,
     /// The heaviest first.
     pub rows: Vec<Row>,
@@ -211,22 +211,21 @@ impl Talkers {
         }
     }
 
-    /// Counts a flow; answers for how many it stood, `None` if it was left to others.
-    pub(crate) fn add(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<f64> {
+    /// Counts a flow; `None` if it was left to others to stand for it.
+    pub(crate) fn add(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<Taken> {
         let Self { open, names, sampler, now_s, .. } = self;
         let window = &mut open[index];
         let direction = Direction::of(view);
         window.totals[direction as usize].add(sums, 1.0);
         let times = sampler.admit(sums)?;
-        if times > 1.0 {
-            window.raise_spread(sampler.spread());
-        }
+        let taken = Taken { times, spread: sampler.spread() };
+        window.note_sampling(&taken);
         visit_keys(view, |dimension, key, text| {
             let name =
                 || if text.is_empty() { 0 } else { names.number(&String::from_utf8_lossy(text)) };
             window.add(dimension as usize, direction, key, (sums, times), *now_s, name);
         });
-        Some(times)
+        Some(taken)
     }
 
     /// The heaviest.

@@ -12,6 +12,7 @@ use crate::flowdata::Sample;
 use crate::heavy::{Heaviest, Heavy};
 use crate::key::{Dimension, Key, address, tenants, visit_keys};
 use crate::names::{Name, Names};
+use crate::sampling::Taken;
 use crate::window::Window;
 
 /// Seconds of a customer's window; the one before is kept whole.
@@ -54,13 +55,14 @@ impl Tenants {
         tenants_max * one
     }
 
-    /// Counts a flow, which stands for `times`, for its customers.
-    pub(crate) fn add(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, times: f64) {
-        let now_s = self.now_s;
+    /// Counts a flow for its customers.
+    pub(crate) fn add(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, taken: &Taken) {
+        let (now_s, times) = (self.now_s, taken.times);
         for (cid, direction) in tenants(view) {
             let Some(tenant) = self.tenant(cid) else { continue };
             tenant.touched_s = now_s;
             let window = &mut tenant.windows[1];
+            window.note_sampling(taken);
             window.totals[direction as usize].add(sums, times);
             visit_keys(view, |dimension, key, _| {
                 let place = Dimension::OF_TENANTS.iter().position(|one| *one == dimension);
@@ -69,18 +71,19 @@ impl Tenants {
                 }
             });
         }
-        // The suite's series go by the customer on the local side.
-        if view.cid == 0 {
-            return;
-        }
+        self.add_pair(view, peer, sums, times);
+    }
+
+    /// The suite's series go by the customer on the local side, one of those above.
+    fn add_pair(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, times: f64) {
         let ends = (address(view.src_addr), address(view.dst_addr));
-        if let ((Some(source), Some(destination)), Some(tenant)) = (ends, self.tenant(view.cid)) {
-            tenant.touched_s = now_s;
+        let tenant = self.by_cid.get_mut(&view.cid).filter(|_| view.cid != 0);
+        if let ((Some(source), Some(destination)), Some(tenant)) = (ends, tenant) {
             let key = Key::of_triple(source, destination, peer);
             let weight = sums.bytes / MEANS.bytes + 1.0;
             // As the records have it, like the suite's other series.
             let raw = Sums { bytes: view.bytes as f64, packets: view.packets as f64, flows: 1.0 };
-            tenant.pairs.add(key, &raw, (times, weight), now_s, || peer);
+            tenant.pairs.add(key, &raw, (times, weight), self.now_s, || peer);
         }
     }
 

@@ -139,11 +139,24 @@ fn a_customer_has_talkers_of_its_own() {
     };
     assert_eq!(of(&traffic, 7), [("0.0.0.107".to_string(), 2.0)]);
     assert_eq!(of(&traffic, 8), [], "there is room for one");
-    assert_eq!((traffic.tenants().cids(), traffic.tenants().unkept()), (vec![7], 2));
+    assert_eq!((traffic.tenants().cids(), traffic.tenants().unkept()), (vec![7], 1));
     traffic.tend(NOON_S + 300);
     assert_eq!(of(&traffic, 7).len(), 1, "the five minutes before");
     traffic.tend(NOON_S + 1300);
     assert_eq!(traffic.tenants().cids(), [0; 0], "idle");
+}
+
+/// What a customer is shown says that it was sampled, too.
+#[test]
+fn a_customers_figures_tell_that_they_are_sampled() {
+    let specs = vec![Spec::default(); 2000];
+    let config = Config { sketched_per_s: 10, ..Config::default() };
+    let traffic = counted(&config, &specs);
+    let question = Question { tenant: Some(7), ..question(Dimension::DstHost, Measure::Flows) };
+    let report = traffic.report(&question);
+    assert!(report.sampling.one_in > 1.0 && report.sampling.variance_per_unit.flows > 1.0);
+    let all = traffic.report(&Question { tenant: None, ..question });
+    assert_eq!((all.totals.flows, all.sampling.one_in), (2000.0, report.sampling.one_in));
 }
 
 /// Targets by class are what the minute before had: the seam for detecting attacks.
