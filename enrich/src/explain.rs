@@ -1,14 +1,16 @@
-//! For people: which source and prefix gives an address which label, and what a source holds. Slow,
-//! and reads the sources, not the tables.
+//! For people: which source and prefix gives an address which label, what comes of it, and what a
+//! source holds. Slow.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use neckar_proto::{Field, Rows};
 
+use crate::labels::Labels;
 use crate::ranges::{Address, Prefix};
 use crate::sources::Source;
-use crate::tables::Sources;
+use crate::tables::{Sources, Tables};
 use crate::values::{Text, Value};
 
 /// What one prefix of one source says of an address.
@@ -54,6 +56,19 @@ impl Sources {
     #[must_use]
     pub fn summaries(&self) -> Vec<Summary> {
         self.prefixes.iter().map(|source| source.summary()).collect()
+    }
+}
+
+impl Tables {
+    /// One row: a flow from `address` with every label that its source gets.
+    #[must_use]
+    pub fn labelled(&self, address: IpAddr) -> Rows {
+        let mut rows = Rows::default();
+        rows.push().set_ip(Field::SrcAddr, address);
+        let mut labels = Labels::default();
+        self.label(&mut rows, &mut labels);
+        labels.write_to(&mut rows);
+        rows
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 use neckar_proto::FlowView;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::Config;
 use crate::application::application;
@@ -13,7 +15,8 @@ use crate::names::{EMPTY, Name, Names};
 use crate::series::{Counters, LabelSet, Place, Series};
 
 /// Labels of the series, with the suite's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Label {
     /// The exporter's address.

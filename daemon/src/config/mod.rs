@@ -40,7 +40,7 @@ pub use service::{Http, HttpTls, State, Stop};
 pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
 pub use split::{Split, SplitBy, Tenant};
 pub use spool::{ShedPolicy, SpoolConfig};
-pub use traffic::{Traffic, TrafficLabel};
+pub use traffic::Traffic;
 pub(crate) use validate::parse_prefix;
 
 /// Everything that `neckard.toml` can say.

@@ -15,7 +15,7 @@ pub struct Traffic {
     /// counted, which `neckar_traffic_missed_total` tells.
     pub queue_batches: usize,
     /// Labels of `/flowdata`; the others are left out.
-    pub labels: Vec<TrafficLabel>,
+    pub labels: Vec<Label>,
     /// Label sets of a metric at most; what is beyond counts where every label says `other`.
     pub series_max: usize,
     /// Seconds after which a label set without traffic is forgotten.
@@ -31,43 +31,13 @@ pub struct Traffic {
     pub recent_bytes: usize,
 }
 
-/// See [`Traffic::labels`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "documented at the key")]
-pub enum TrafficLabel {
-    Router,
-    IpVersion,
-    Application,
-    ProtoName,
-    Direction,
-    Cid,
-    Peer,
-    RemoteAs,
-    RemoteCountry,
-}
-
-impl TrafficLabel {
-    const ALL: [(Self, Label); 9] = [
-        (Self::Router, Label::Router),
-        (Self::IpVersion, Label::IpVersion),
-        (Self::Application, Label::Application),
-        (Self::ProtoName, Label::ProtoName),
-        (Self::Direction, Label::Direction),
-        (Self::Cid, Label::Cid),
-        (Self::Peer, Label::Peer),
-        (Self::RemoteAs, Label::RemoteAs),
-        (Self::RemoteCountry, Label::RemoteCountry),
-    ];
-}
-
 impl Default for Traffic {
     fn default() -> Self {
         let defaults = neckar_traffic::Config::default();
         Self {
             enabled: true,
             queue_batches: 64,
-            labels: TrafficLabel::ALL.map(|(label, _)| label).into(),
+            labels: defaults.labels,
             series_max: defaults.series_max,
             series_idle_s: defaults.series_idle_s,
             talkers_max: defaults.talkers_max,
@@ -82,12 +52,8 @@ impl Traffic {
     /// As the counting room wants it.
     #[must_use]
     pub fn counting(&self) -> neckar_traffic::Config {
-        let all = TrafficLabel::ALL.into_iter();
         neckar_traffic::Config {
-            labels: all
-                .filter(|(label, _)| self.labels.contains(label))
-                .map(|(_, label)| label)
-                .collect(),
+            labels: self.labels.clone(),
             series_max: self.series_max,
             series_idle_s: self.series_idle_s,
             tenants_max: self.tenants_max,

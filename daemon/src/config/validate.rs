@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use neckar_enrich::config::AnonymizeMethod;
+use neckar_traffic::Label;
 
-use super::{Config, FlowFormat, OutputKind, Problem, ProfileName, TrafficLabel};
+use super::{Config, FlowFormat, OutputKind, Problem, ProfileName};
 use crate::cores::parse_cores;
 
 impl Config {
@@ -44,7 +45,7 @@ impl Config {
             let fix = "choose at most half of traffic.series_idle_s";
             return Err(Problem::new(key, influx.interval_s, why, fix));
         }
-        if influx.is_on() && influx.per_tenant && !traffic.labels.contains(&TrafficLabel::Cid) {
+        if influx.is_on() && influx.per_tenant && !traffic.labels.contains(&Label::Cid) {
             let (key, why) = ("influx.per_tenant", "no series has a customer's number");
             return Err(Problem::new(key, true, why, "have cid among traffic.labels"));
         }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use neckar_enrich::{Explanation, Labels, Tables};
-use neckar_proto::{Field, Rows, json};
+use neckar_enrich::{Explanation, Tables};
+use neckar_proto::json;
 use serde_json::{Map, Value, json};
 
 use crate::tables::LabelSources;
@@ -27,21 +27,10 @@ pub(super) fn look_up(tables: &Tables, sources: &LabelSources, address: IpAddr) 
 
 /// What labelling makes of a flow's source, by the names of `flow.proto` without their `Src`.
 fn labels_of(tables: &Tables, address: IpAddr) -> Map<String, Value> {
-    let mut rows = Rows::default();
-    let flow = rows.push();
-    match address {
-        IpAddr::V4(address) => flow.set_v4(Field::SrcAddr, address.octets()),
-        IpAddr::V6(address) => flow.set_v6(Field::SrcAddr, address.octets()),
-    };
-    let mut labels = Labels::default();
-    tables.label(&mut rows, &mut labels);
-    labels.write_to(&mut rows);
+    let rows = tables.labelled(address);
     let mut text = Vec::new();
     json::write(&mut text, &rows, &rows.as_slice()[0]);
     let object: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
-    object
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix("Src")?.to_owned(), value)))
-        .filter(|(key, _)| key != "Addr")
-        .collect()
+    let labels = object.into_iter().filter(|(key, _)| key != "SrcAddr");
+    labels.filter_map(|(key, value)| Some((key.strip_prefix("Src")?.to_owned(), value))).collect()
 }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use neckar_enrich::{Explanation, Labels, Sources, Tables};
-use neckar_proto::{Field, Rows, decode, json};
+use neckar_enrich::{Explanation, Sources, Tables};
+use neckar_proto::json;
 use serde_json::{Map, Value, json};
 
 /// One address, looked up.
@@ -57,28 +57,14 @@ impl Answer {
     }
 }
 
-/// Labels a flow from `address` as the daemon would, and takes what it says of its source.
+/// What labelling makes of a flow's source, by the names of `flow.proto` without their `Src`.
 fn labelled(tables: &Tables, address: IpAddr) -> Map<String, Value> {
-    let mut rows = Rows::default();
-    let flow = rows.push();
-    match address {
-        IpAddr::V4(address) => flow.set_v4(Field::SrcAddr, address.octets()),
-        IpAddr::V6(address) => flow.set_v6(Field::SrcAddr, address.octets()),
-    };
-    let mut labels = Labels::default();
-    tables.label(&mut rows, &mut labels);
+    let rows = tables.labelled(address);
     let mut text = Vec::new();
     json::write(&mut text, &rows, &rows.as_slice()[0]);
-    let mut texts = Rows::default();
-    decode::decode(&labels.of(0).concat(), &mut texts).expect("labels are messages");
-    json::write(&mut text, &texts, &texts.as_slice()[0]);
-    // Numbers are in the row, texts are encoded beside it.
-    let objects = serde_json::Deserializer::from_slice(&text).into_iter::<Map<String, Value>>();
-    objects
-        .flat_map(|object| object.expect("it was just written"))
-        .filter_map(|(key, value)| Some((key.strip_prefix("Src")?.to_owned(), value)))
-        .filter(|(key, _)| key != "Addr")
-        .collect()
+    let object: Map<String, Value> = serde_json::from_slice(&text).expect("it was just written");
+    let labels = object.into_iter().filter(|(key, _)| key != "SrcAddr");
+    labels.filter_map(|(key, value)| Some((key.strip_prefix("Src")?.to_owned(), value))).collect()
 }
 
 fn shown(value: &Value) -> String {
