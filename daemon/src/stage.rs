@@ -261,3 +261,26 @@ impl Stage {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use neckar_proto::Flow;
+    use neckar_proto::encode::BWNETFLOW;
+
+    use super::*;
+
+    /// A full queue, and one that nobody reads any more, cost a count and no time.
+    #[test]
+    fn who_has_no_room_misses_the_flows_of_a_batch() {
+        let mut batch = Batch::with_capacity(8, 16 << 10);
+        for _ in 0..3 {
+            assert!(batch.push(&BWNETFLOW, &Flow::default(), &[], &[]));
+        }
+        let batch = Arc::new(batch);
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        assert_eq!(missed(&sender, Arc::clone(&batch)), 0);
+        assert_eq!(missed(&sender, Arc::clone(&batch)), 3);
+        drop(receiver);
+        assert_eq!(missed(&sender, batch), 3);
+    }
+}
