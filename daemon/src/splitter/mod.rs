@@ -5,7 +5,6 @@
 //! copies, counted; it never makes a worker wait. Who gets what is [`tenants`], what a customer
 //! wants otherwise is [`shape`], what may be under way for one is [`tenant`].
 
-use std::hint::black_box;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,9 +27,6 @@ pub use wishes::Wishes;
 use crate::config::Split;
 use tenant::{Room, Tenant};
 use tenants::Tenants;
-
-/// The memory of many customers is in no cache: it is asked for so many customers ahead.
-const AHEAD: usize = 6;
 
 /// The aux thread.
 #[derive(Debug)]
@@ -72,7 +68,6 @@ struct Splitting {
     linger: Duration,
     /// Scratch.
     rows: Rows,
-    flows: Vec<u32>,
     /// Places of tenants that flows are gathered for.
     gathering: Vec<u32>,
     tended: Instant,
@@ -129,7 +124,6 @@ impl Splitting {
             },
             linger,
             rows: Rows::default(),
-            flows: Vec::new(),
             gathering: Vec::new(),
             tended: Instant::now(),
         }
@@ -157,23 +151,18 @@ impl Splitting {
     }
 
     fn split(&mut self, batch: &Arc<Batch>) {
-        let Self { tenants, maker, room, rows, flows, gathering, .. } = self;
+        let Self { tenants, maker, room, rows, gathering, .. } = self;
         tenants.sort(batch.facts(), &maker.counts);
-        let mut ahead = false;
-        for turn in 0.. {
-            let Some(at) = tenants.touched(turn, flows) else { break };
-            ahead ^= tenants.ahead(turn + AHEAD).is_some_and(Tenant::has_gathered);
+        for at in tenants.touched.drain(..) {
             let place = &mut tenants.list[at as usize];
             let make = || maker.make(place.cid, &room.producer);
             let tenant = place.tenant.get_or_insert_with(make);
             let gathered = tenant.has_gathered();
-            tenant.serve(batch, flows, room, rows);
+            tenant.serve(batch, &mut place.flows, room, rows);
             if !gathered && tenant.has_gathered() {
                 gathering.push(at);
             }
         }
-        // Keeps the compiler from dropping loads whose only purpose is to be under way.
-        black_box(ahead);
     }
 
     /// Each customer's as one request, as librdkafka has it: the more flows it has, the better.

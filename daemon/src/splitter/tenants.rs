@@ -1,8 +1,7 @@
 //! Who gets which flows of a batch.
 //!
 //! What a batch costs depends on its flows and on the customers they belong to, never on how many
-//! customers there are. Flows are sorted by counting, in four bytes a customer: what many customers
-//! have beside is in no cache, and is looked at once a batch.
+//! customers there are.
 
 use hashbrown::HashMap;
 use neckar_proto::Facts;
@@ -18,6 +17,8 @@ pub(super) const DEFAULT: u32 = 0;
 pub(super) struct Place<T> {
     /// 0 is everybody else.
     pub(super) cid: u32,
+    /// This batch's flows, in rising order.
+    pub(super) flows: Vec<u32>,
     /// Made with the first flow: most of many customers are quiet.
     pub(super) tenant: Option<T>,
 }
@@ -27,14 +28,8 @@ pub(super) struct Place<T> {
 pub(super) struct Tenants<T> {
     places: HashMap<u32, u32>,
     pub(super) list: Vec<Place<T>>,
-    /// How many of this batch's flows belong to each place; between batches, none.
-    counts: Vec<u32>,
-    /// Places of those that this batch has flows of, and where their flows end in `sorted`.
-    touched: Vec<(u32, u32)>,
-    /// Places and flows, as they came.
-    noted: Vec<(u32, u32)>,
-    /// This batch's flows by place, each place's in rising order.
-    sorted: Vec<u32>,
+    /// Places of those that this batch has flows of.
+    pub(super) touched: Vec<u32>,
     by: SplitBy,
     has_default: bool,
     wildcard: bool,
@@ -51,17 +46,13 @@ impl<T> Tenants<T> {
         let mut tenants = Self {
             places: HashMap::new(),
             list: Vec::new(),
-            counts: Vec::new(),
             touched: Vec::new(),
-            noted: Vec::new(),
-            sorted: Vec::new(),
             by,
             has_default,
             wildcard,
             tenants_max,
         };
-        tenants.list.push(Place { cid: 0, tenant: None });
-        tenants.counts.push(0);
+        tenants.list.push(Place { cid: 0, flows: Vec::new(), tenant: None });
         // 0 is "no customer", even if someone configures it.
         for cid in cids.filter(|cid| *cid != 0) {
             tenants.add(cid);
@@ -72,16 +63,14 @@ impl<T> Tenants<T> {
     /// One named twice is one customer.
     fn add(&mut self, cid: u32) -> u32 {
         *self.places.entry(cid).or_insert_with(|| {
-            self.list.push(Place { cid, tenant: None });
-            self.counts.push(0);
+            self.list.push(Place { cid, flows: Vec::new(), tenant: None });
             (self.list.len() - 1) as u32
         })
     }
 
-    /// Sorts the flows by customers; one goes once where both sides are the same.
+    /// Notes each flow at its customers; once where both sides are the same.
     pub(super) fn sort(&mut self, facts: &[Facts], counts: &SplitterCounts) {
         self.touched.clear();
-        self.noted.clear();
         for (index, facts) in facts.iter().enumerate() {
             let Facts { cid, src_cid, dst_cid } = *facts;
             let index = index as u32;
@@ -104,41 +93,6 @@ impl<T> Tenants<T> {
                 self.put(DEFAULT, index);
             }
         }
-        self.arrange();
-    }
-
-    /// Puts what is noted in order: first where each place's flows begin, then the flows.
-    fn arrange(&mut self) {
-        let mut begin = 0;
-        for (place, _) in &self.touched {
-            let count = &mut self.counts[*place as usize];
-            begin += std::mem::replace(count, begin);
-        }
-        self.sorted.clear();
-        self.sorted.resize(begin as usize, 0);
-        for (place, flow) in &self.noted {
-            let at = &mut self.counts[*place as usize];
-            self.sorted[*at as usize] = *flow;
-            *at += 1;
-        }
-        for (place, end) in &mut self.touched {
-            *end = std::mem::take(&mut self.counts[*place as usize]);
-        }
-    }
-
-    /// The `turn`th place that the batch has flows of; these go into `flows`, in rising order.
-    pub(super) fn touched(&self, turn: usize, flows: &mut Vec<u32>) -> Option<u32> {
-        let (place, end) = *self.touched.get(turn)?;
-        let begin = if turn == 0 { 0 } else { self.touched[turn - 1].1 };
-        flows.clear();
-        flows.extend_from_slice(&self.sorted[begin as usize..end as usize]);
-        Some(place)
-    }
-
-    /// The customer of a later turn.
-    pub(super) fn ahead(&self, turn: usize) -> Option<&T> {
-        let (place, _) = *self.touched.get(turn)?;
-        self.list[place as usize].tenant.as_ref()
     }
 
     fn note(&mut self, cid: u32, index: u32, counts: &SplitterCounts) -> bool {
@@ -160,14 +114,12 @@ impl<T> Tenants<T> {
         true
     }
 
-    #[inline]
     fn put(&mut self, place: u32, index: u32) {
-        let count = &mut self.counts[place as usize];
-        if *count == 0 {
-            self.touched.push((place, 0));
+        let flows = &mut self.list[place as usize].flows;
+        if flows.is_empty() {
+            self.touched.push(place);
         }
-        *count += 1;
-        self.noted.push((place, index));
+        flows.push(index);
     }
 }
 
@@ -192,15 +144,6 @@ mod tests {
         (0..facts.len() as u32).filter(|index| belongs(&facts[*index as usize])).collect()
     }
 
-    /// Places that the batch has flows of, with those.
-    fn sorted(tenants: &Tenants<()>) -> Vec<(u32, Vec<u32>)> {
-        let mut flows = Vec::new();
-        let turns = (0..).map_while(|turn| {
-            tenants.touched(turn, &mut flows).map(|place| (place, flows.clone()))
-        });
-        turns.collect()
-    }
-
     fn facts() -> impl Strategy<Value = Facts> {
         (0..6u32, 0..6u32, 0..6u32).prop_map(|(cid, src_cid, dst_cid)| Facts {
             cid,
@@ -217,9 +160,10 @@ mod tests {
         let within = Facts { cid: 8, src_cid: 8, dst_cid: 8 };
         let others = Facts { cid: 9, ..Facts::default() };
         tenants.sort(&[between, within, others], &SplitterCounts::default());
-        assert_eq!(sorted(&tenants), [(1, vec![0]), (2, vec![0, 1]), (0, vec![2])]);
-        tenants.sort(&[others], &SplitterCounts::default());
-        assert_eq!(sorted(&tenants), [(0, vec![0])], "the batch before is forgotten");
+        assert_eq!(tenants.list[1].flows, [0]);
+        assert_eq!(tenants.list[2].flows, [0, 1]);
+        assert_eq!(tenants.list[0].flows, [2]);
+        assert_eq!(tenants.touched, [1, 2, 0]);
     }
 
     #[test]
@@ -229,9 +173,9 @@ mod tests {
         let flow = |src_cid| Facts { src_cid, ..Facts::default() };
         let counts = SplitterCounts::default();
         tenants.sort(&[flow(5), flow(6), flow(1), flow(0), flow(5)], &counts);
-        let cids: Vec<u32> = tenants.list.iter().map(|place| place.cid).collect();
-        assert_eq!(cids, [0, 1, 5]);
-        assert_eq!(sorted(&tenants), [(2, vec![0, 4]), (1, vec![2])]);
+        let found: Vec<_> =
+            tenants.list.iter().map(|place| (place.cid, place.flows.clone())).collect();
+        assert_eq!(found, [(0, vec![]), (1, vec![2]), (5, vec![0, 4])]);
         assert_eq!(counts.view().unserved, 1, "customer 6");
     }
 
@@ -244,21 +188,17 @@ mod tests {
         ) {
             let mut tenants = tenants(&cids, by);
             tenants.sort(&facts, &SplitterCounts::default());
-            let sorted = sorted(&tenants);
-            let flows_at = |at: usize| -> Vec<Vec<u32>> {
-                let at = sorted.iter().filter(|(place, _)| *place as usize == at);
-                at.map(|(_, flows)| flows.clone()).collect()
-            };
-            // Once, or not at all.
-            let expected = |flows: Vec<u32>| if flows.is_empty() { vec![] } else { vec![flows] };
             let mut served: Vec<u32> = Vec::new();
-            for (place, tenant) in tenants.list.iter().enumerate().skip(1) {
-                let flows = flows_of(tenant.cid, by, &facts);
-                served.extend(&flows);
-                prop_assert_eq!(flows_at(place), expected(flows));
+            for (place, tenant) in tenants.list.iter().enumerate() {
+                let touched = tenants.touched.iter().filter(|at| **at as usize == place).count();
+                prop_assert_eq!(touched, usize::from(!tenant.flows.is_empty()));
+                if tenant.cid != 0 {
+                    prop_assert_eq!(&tenant.flows, &flows_of(tenant.cid, by, &facts));
+                    served.extend(&tenant.flows);
+                }
             }
             let others = (0..facts.len() as u32).filter(|index| !served.contains(index));
-            prop_assert_eq!(flows_at(0), expected(others.collect()));
+            prop_assert_eq!(&tenants.list[0].flows, &others.collect::<Vec<_>>());
         }
     }
 }
