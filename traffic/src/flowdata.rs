@@ -12,10 +12,10 @@ use crate::Config;
 use crate::application::application;
 use crate::key::address;
 use crate::names::{EMPTY, Name, Names};
-use crate::series::{Counters, LabelSet, Place, Series};
+use crate::series::{Counters, LabelSet, Series};
 
 /// Labels of the series, with the suite's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Label {
@@ -151,74 +151,47 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
-/// What of a flow decides its label sets, in few words: flows that agree in it count in the same places. Of the
-/// peer's text it has a hash under a key of ours, the rest as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Facets([u64; 5]);
+/// Numbers of texts by what they are written from, so that a flow's labels are numbers at once.
+#[derive(Default)]
+struct Written {
+    routers: HashMap<u128, Name>,
+    /// By label and number: customer, AS, country, protocol and what has few values.
+    numbers: HashMap<(Label, u32), Name>,
+    /// By a hash of the text under a key of ours.
+    peers: HashMap<u64, Name>,
+}
 
-impl Facets {
-    #[inline]
-    fn of(view: &FlowView<'_>, peer: u64) -> Self {
-        let router = address(view.sampler_address).unwrap_or(0);
-        let country = view.remote_country.iter().take(4);
-        let country = country.fold(0_u32, |word, letter| word << 8 | u32::from(*letter));
-        // An AS without a name is like any other.
-        let remote_as = match remote_as(view) {
-            (0, _) => 0,
-            (_, []) => u32::MAX,
-            (number, _) => number,
-        };
-        let small = [
-            view.proto.min(255) as u8,
-            application(view.src_port, view.dst_port).number(),
-            view.flow_direction.min(2) as u8,
-            ip_version(view) as u8,
-        ];
-        Self([
-            router as u64,
-            (router >> 64) as u64,
-            u64::from(country) << 32 | u64::from(remote_as),
-            u64::from(view.cid) << 32 | u64::from(u32::from_ne_bytes(small)),
-            peer,
-        ])
+/// Texts of each kind that are remembered.
+const WRITTEN_MAX: usize = 1 << 15;
+
+/// The number of a text as it was when it was last written, or is now.
+#[inline]
+fn written<K: Eq + std::hash::Hash>(
+    known: &mut HashMap<K, Name>,
+    key: K,
+    write: impl FnOnce() -> Name,
+) -> Name {
+    if known.len() >= WRITTEN_MAX {
+        known.clear();
     }
+    *known.entry(key).or_insert_with(write)
 }
-
-/// Where flows of one kind were counted last.
-#[derive(Clone, Copy, Default)]
-struct Memo {
-    facets: Facets,
-    peer: Name,
-    by_path: Place,
-    by_customer: Place,
-    /// Of which generation of places it tells.
-    generation: u32,
-}
-
-/// Kinds of flows whose places are remembered: 4 MB.
-const MEMOS: usize = 1 << 16;
-/// Routers, and customers, whose texts are.
-const WRITTEN_MAX: usize = 1 << 14;
 
 /// The counters of `/flowdata`.
 pub struct Flowdata {
     labels: [bool; LABELS],
     names: Names,
+    written: Written,
     by_path: Series,
     by_customer: Series,
-    memos: Box<[Memo]>,
-    generation: u32,
-    /// Numbers of texts that take long to write, of this generation.
-    routers: HashMap<u128, Name>,
-    cids: HashMap<u32, Name>,
     hasher: DefaultHashBuilder,
     idle_s: u64,
     now_s: u64,
     expired_s: u64,
 }
 
-/// How often idle series are looked for, and places looked up anew so that names that have changed
-/// in the tables show.
+/// How often idle series are looked for, and texts written anew, so that names that have changed in the
+/// tables show.
 const EXPIRE_S: u64 = 30;
 
 impl Flowdata {
@@ -230,12 +203,9 @@ impl Flowdata {
         Self {
             labels,
             names: Names::new(names_max(config)),
+            written: Written::default(),
             by_path: Series::new(config.series_max, group(BY_PATH)),
             by_customer: Series::new(config.series_max, group(BY_CUSTOMER)),
-            memos: vec![Memo::default(); MEMOS].into_boxed_slice(),
-            generation: 1,
-            routers: HashMap::new(),
-            cids: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
             idle_s: config.series_idle_s,
             now_s: 0,
@@ -244,8 +214,8 @@ impl Flowdata {
     }
 
     pub(crate) fn memory_bytes(config: &Config) -> usize {
-        MEMOS * size_of::<Memo>()
-            + WRITTEN_MAX * 2 * (size_of::<(u128, Name)>() + size_of::<(u32, Name)>())
+        let written = size_of::<(u128, Name)>() + 2 * size_of::<(u64, Name)>();
+        2 * WRITTEN_MAX * written
             + 2 * Series::memory_bytes(config.series_max)
             + Names::memory_bytes(names_max(config))
     }
@@ -257,12 +227,11 @@ impl Flowdata {
     /// Counts a flow; returns the number of its peer's text.
     #[inline]
     pub(crate) fn add(&mut self, view: &FlowView<'_>) -> Name {
-        let memo = self.memo(view);
+        let labels = self.label_set(view);
         let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
-        for counters in [
-            self.by_path.counters(memo.by_path, self.now_s),
-            self.by_customer.counters(memo.by_customer, self.now_s),
-        ] {
+        for series in [&mut self.by_path, &mut self.by_customer] {
+            let place = series.place(&labels);
+            let counters = series.counters(place, self.now_s);
             counters.bytes = counters.bytes.wrapping_add(view.bytes);
             counters.packets = counters.packets.wrapping_add(view.packets);
             counters.number = counters.number.wrapping_add(view.sampling_rate);
@@ -271,72 +240,44 @@ impl Flowdata {
             counters.scaled_bytes = counters.scaled_bytes.wrapping_add(scaled(view.bytes));
             counters.scaled_packets = counters.scaled_packets.wrapping_add(scaled(view.packets));
         }
-        memo.peer
+        labels[Label::Peer as usize]
     }
 
+    /// The value of every label, whoever has which.
     #[inline]
-    fn memo(&mut self, view: &FlowView<'_>) -> Memo {
-        let peer = match peer(view) {
-            [] => 0,
-            text => self.hasher.hash_one(text),
-        };
-        let facets = Facets::of(view, peer);
-        let at = self.hasher.hash_one(facets) as usize % MEMOS;
-        let memo = self.memos[at];
-        if memo.generation == self.generation && memo.facets == facets {
-            return memo;
-        }
-        self.memos[at] = self.look_up(view, facets);
-        self.memos[at]
-    }
-
-    #[cold]
-    fn look_up(&mut self, view: &FlowView<'_>, facets: Facets) -> Memo {
-        let peer = self.names.number(&String::from_utf8_lossy(peer(view)));
-        let labels = self.label_set(view, peer);
-        let only = |metric: &[Label]| -> LabelSet {
-            std::array::from_fn(|at| {
-                let has = self.labels[at] && metric.contains(&Label::ALL[at]);
-                if has { labels[at] } else { EMPTY }
-            })
-        };
-        let (by_path, by_customer) = (only(BY_PATH), only(BY_CUSTOMER));
-        Memo {
-            facets,
-            peer,
-            by_path: self.by_path.place(&by_path),
-            by_customer: self.by_customer.place(&by_customer),
-            generation: self.generation,
-        }
-    }
-
-    fn label_set(&mut self, view: &FlowView<'_>, peer: Name) -> LabelSet {
-        let (number, name) = remote_as(view);
-        let remote_as = match (number, name) {
-            (0, _) => "unset".into(),
-            (_, []) => "other".into(),
-            (_, name) => String::from_utf8_lossy(name),
-        };
-        let direction = match view.flow_direction {
-            0 => "Incoming",
-            1 => "Outgoing",
-            _ => "",
-        };
-        let names = &mut self.names;
+    fn label_set(&mut self, view: &FlowView<'_>) -> LabelSet {
+        let Self { names, written: Written { routers, numbers, peers }, hasher, .. } = self;
         let mut set = [EMPTY; LABELS];
-        let mut put = |label: Label, text: &str| set[label as usize] = names.number(text);
-        put(Label::IpVersion, ip_version(view).name());
-        put(Label::Application, application(view.src_port, view.dst_port).name());
-        put(Label::ProtoName, &String::from_utf8_lossy(view.proto_name));
-        put(Label::Direction, direction);
-        put(Label::RemoteAs, &remote_as);
-        put(Label::RemoteCountry, &String::from_utf8_lossy(view.remote_country));
         let router = address(view.sampler_address).unwrap_or(0);
         let of_router = || names.number(&address_text(view.sampler_address));
-        set[Label::Router as usize] = written(&mut self.routers, router, of_router);
+        set[Label::Router as usize] = written(routers, router, of_router);
+        let peer = peer(view);
+        if !peer.is_empty() {
+            let of_peer = || names.number(&String::from_utf8_lossy(peer));
+            set[Label::Peer as usize] = written(peers, hasher.hash_one(peer), of_peer);
+        }
+        let application = application(view.src_port, view.dst_port);
+        let direction = view.flow_direction.min(DIRECTIONS.len() as u32);
+        let country = view.remote_country.iter().take(4);
+        let country = country.fold(0, |word, letter| word << 8 | u32::from(*letter));
+        let (remote_as, as_name) = match remote_as(view) {
+            (0, _) => (0, &b"unset"[..]),
+            // One without a name is like any other.
+            (_, []) => (u32::MAX, &b"other"[..]),
+            named => named,
+        };
+        let mut put = |label: Label, number: u32, text: &[u8]| {
+            let write = || names.number(&String::from_utf8_lossy(text));
+            set[label as usize] = written(numbers, (label, number), write);
+        };
+        put(Label::IpVersion, ip_version(view) as u32, ip_version(view).name().as_bytes());
+        put(Label::Application, application.number().into(), application.name().as_bytes());
+        put(Label::ProtoName, view.proto, view.proto_name);
+        put(Label::Direction, direction, direction_name(direction));
+        put(Label::RemoteAs, remote_as, as_name);
+        put(Label::RemoteCountry, country, view.remote_country);
         let of_cid = || names.number(&view.cid.to_string());
-        set[Label::Cid as usize] = written(&mut self.cids, view.cid, of_cid);
-        set[Label::Peer as usize] = peer;
+        set[Label::Cid as usize] = written(numbers, (Label::Cid, view.cid), of_cid);
         set
     }
 
@@ -346,9 +287,7 @@ impl Flowdata {
             return;
         }
         self.expired_s = now_s;
-        self.generation = self.generation.wrapping_add(1).max(1);
-        self.routers.clear();
-        self.cids.clear();
+        self.written = Written::default();
         let since_s = now_s.saturating_sub(self.idle_s);
         let expired = [self.by_path.expire(since_s), self.by_customer.expire(since_s)];
         if expired.contains(&true) && self.names.is_crowded() {
@@ -403,16 +342,10 @@ fn names_max(config: &Config) -> usize {
     2 * config.series_max + 64
 }
 
-/// The number of a text as it was when it was written, or is now.
-fn written<K: Eq + std::hash::Hash>(
-    known: &mut HashMap<K, Name>,
-    key: K,
-    write: impl FnOnce() -> Name,
-) -> Name {
-    if known.len() >= WRITTEN_MAX {
-        known.clear();
-    }
-    *known.entry(key).or_insert_with(write)
+const DIRECTIONS: [&str; 2] = ["Incoming", "Outgoing"];
+
+fn direction_name(direction: u32) -> &'static [u8] {
+    DIRECTIONS.get(direction as usize).map_or(b"", |name| name.as_bytes())
 }
 
 /// The version of IP that a flow is of.

@@ -5,7 +5,7 @@ use std::hash::BuildHasher as _;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::flowdata::LABELS;
-use crate::names::{Name, OTHER};
+use crate::names::{EMPTY, Name, OTHER};
 
 /// The value of each label; those that a metric does not have are empty.
 pub(crate) type LabelSet = [Name; LABELS];
@@ -30,6 +30,7 @@ pub(crate) struct Counters {
     pub scaled_packets: u64,
 }
 
+#[derive(Default)]
 struct Slot {
     labels: LabelSet,
     counters: Counters,
@@ -41,6 +42,8 @@ struct Slot {
 
 /// The label sets of one group of metrics.
 pub(crate) struct Series {
+    /// All ones at its labels.
+    mask: LabelSet,
     slots: Vec<Slot>,
     free: Vec<Place>,
     index: HashTable<Place>,
@@ -52,11 +55,12 @@ pub(crate) struct Series {
 const OTHER_PLACE: Place = 0;
 
 impl Series {
-    /// Has at most `series_max` label sets, and one more for `other`.
+    /// Has at most `series_max` label sets of these labels, and one more for `other`.
     pub(crate) fn new(series_max: usize, labels: impl Fn(usize) -> bool) -> Self {
-        let other = std::array::from_fn(|label| if labels(label) { OTHER } else { 0 });
-        let slot = Slot { labels: other, counters: Counters::default(), touched_s: 0, since_s: 0 };
+        let mask = std::array::from_fn(|label| if labels(label) { Name::MAX } else { EMPTY });
+        let slot = Slot { labels: mask.map(|has| has & OTHER), ..Slot::default() };
         Self {
+            mask,
             slots: vec![slot],
             free: Vec::new(),
             index: HashTable::new(),
@@ -70,19 +74,27 @@ impl Series {
         series_max * (size_of::<Slot>() + 3 * size_of::<Place>())
     }
 
-    /// The place of a label set; that of `other` if it is new and there is no room.
+    /// The place of the label set, as far as its labels are ours; that of `other` if it is new and there
+    /// is no room.
+    #[inline]
     pub(crate) fn place(&mut self, labels: &LabelSet) -> Place {
+        // What is not ours is empty.
+        let labels: LabelSet = std::array::from_fn(|label| labels[label] & self.mask[label]);
         let hash = self.hasher.hash_one(labels);
         let slots = &self.slots;
-        if let Some(place) = self.index.find(hash, |place| slots[*place as usize].labels == *labels)
-        {
-            return *place;
+        let found = self.index.find(hash, |place| slots[*place as usize].labels == labels);
+        match found.copied() {
+            Some(place) => place,
+            None => self.make_place(labels, hash),
         }
+    }
+
+    #[cold]
+    fn make_place(&mut self, labels: LabelSet, hash: u64) -> Place {
         if self.index.len() >= self.series_max {
             return OTHER_PLACE;
         }
-        let slot =
-            Slot { labels: *labels, counters: Counters::default(), touched_s: 0, since_s: 0 };
+        let slot = Slot { labels, ..Slot::default() };
         let place = match self.free.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;
