@@ -1,9 +1,7 @@
 //! The suite's series: what its boards ask Prometheus for, name by name and label by label.
 
-use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 
-use hashbrown::{DefaultHashBuilder, HashMap};
 use neckar_proto::FlowView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +11,7 @@ use crate::application::application;
 use crate::key::address;
 use crate::names::{EMPTY, Name, Names};
 use crate::series::{Counters, LabelSet, Series};
+use crate::written::Written;
 
 /// Labels of the series, with the suite's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -151,32 +150,6 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
-/// Numbers of texts by what they are written from, so that a flow's labels are numbers at once.
-#[derive(Default)]
-struct Written {
-    routers: HashMap<u128, Name>,
-    /// By label and number: customer, AS, country, protocol and what has few values.
-    numbers: HashMap<(Label, u32), Name>,
-    /// By a hash of the text under a key of ours.
-    peers: HashMap<u64, Name>,
-}
-
-/// Texts of each kind that are remembered.
-const WRITTEN_MAX: usize = 1 << 15;
-
-/// The number of a text as it was when it was last written, or is now.
-#[inline]
-fn written<K: Eq + std::hash::Hash>(
-    known: &mut HashMap<K, Name>,
-    key: K,
-    write: impl FnOnce() -> Name,
-) -> Name {
-    if known.len() >= WRITTEN_MAX {
-        known.clear();
-    }
-    *known.entry(key).or_insert_with(write)
-}
-
 /// The counters of `/flowdata`.
 pub struct Flowdata {
     labels: [bool; LABELS],
@@ -184,7 +157,9 @@ pub struct Flowdata {
     written: Written,
     by_path: Series,
     by_customer: Series,
-    hasher: DefaultHashBuilder,
+    /// Of the flows at hand.
+    sets: Vec<LabelSet>,
+    counters: Vec<Counters>,
     idle_s: u64,
     now_s: u64,
     expired_s: u64,
@@ -206,7 +181,8 @@ impl Flowdata {
             written: Written::default(),
             by_path: Series::new(config.series_max, group(BY_PATH)),
             by_customer: Series::new(config.series_max, group(BY_CUSTOMER)),
-            hasher: DefaultHashBuilder::default(),
+            sets: Vec::new(),
+            counters: Vec::new(),
             idle_s: config.series_idle_s,
             now_s: 0,
             expired_s: 0,
@@ -214,8 +190,7 @@ impl Flowdata {
     }
 
     pub(crate) fn memory_bytes(config: &Config) -> usize {
-        let written = size_of::<(u128, Name)>() + 2 * size_of::<(u64, Name)>();
-        2 * WRITTEN_MAX * written
+        Written::MEMORY_BYTES
             + 2 * Series::memory_bytes(config.series_max)
             + Names::memory_bytes(names_max(config))
     }
@@ -224,42 +199,37 @@ impl Flowdata {
         self.now_s = now_s;
     }
 
-    /// Counts a flow; returns the number of its peer's text.
-    #[inline]
-    pub(crate) fn add(&mut self, view: &FlowView<'_>) -> Name {
-        let labels = self.label_set(view);
-        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
-        for series in [&mut self.by_path, &mut self.by_customer] {
-            let place = series.place(&labels);
-            let counters = series.counters(place, self.now_s);
-            counters.bytes = counters.bytes.wrapping_add(view.bytes);
-            counters.packets = counters.packets.wrapping_add(view.packets);
-            counters.number = counters.number.wrapping_add(view.sampling_rate);
-            counters.flows += 1;
-            let scaled = |count: u64| count.wrapping_mul(rate);
-            counters.scaled_bytes = counters.scaled_bytes.wrapping_add(scaled(view.bytes));
-            counters.scaled_packets = counters.scaled_packets.wrapping_add(scaled(view.packets));
+    /// Counts flows; returns their label sets. In passes, so that look-ups in memory that is in no cache do
+    /// not wait for each other.
+    pub(crate) fn add(&mut self, views: &[FlowView<'_>]) -> &[LabelSet] {
+        self.sets.clear();
+        self.counters.clear();
+        for view in views {
+            let set = self.label_set(view);
+            self.sets.push(set);
+            self.counters.push(Counters::of(view));
         }
-        labels[Label::Peer as usize]
+        for series in [&mut self.by_path, &mut self.by_customer] {
+            series.add(&self.sets, &self.counters, self.now_s);
+        }
+        &self.sets
     }
 
     /// The value of every label, whoever has which.
     #[inline]
     fn label_set(&mut self, view: &FlowView<'_>) -> LabelSet {
-        let Self { names, written: Written { routers, numbers, peers }, hasher, .. } = self;
+        let Self { names, written, .. } = self;
         let mut set = [EMPTY; LABELS];
         let router = address(view.sampler_address).unwrap_or(0);
         let of_router = || names.number(&address_text(view.sampler_address));
-        set[Label::Router as usize] = written(routers, router, of_router);
+        set[Label::Router as usize] = written.router(router, of_router);
         let peer = peer(view);
         if !peer.is_empty() {
             let of_peer = || names.number(&String::from_utf8_lossy(peer));
-            set[Label::Peer as usize] = written(peers, hasher.hash_one(peer), of_peer);
+            set[Label::Peer as usize] = written.peer(peer, of_peer);
         }
         let application = application(view.src_port, view.dst_port);
         let direction = view.flow_direction.min(DIRECTIONS.len() as u32);
-        let country = view.remote_country.iter().take(4);
-        let country = country.fold(0, |word, letter| word << 8 | u32::from(*letter));
         let (remote_as, as_name) = match remote_as(view) {
             (0, _) => (0, &b"unset"[..]),
             // One without a name is like any other.
@@ -268,16 +238,16 @@ impl Flowdata {
         };
         let mut put = |label: Label, number: u32, text: &[u8]| {
             let write = || names.number(&String::from_utf8_lossy(text));
-            set[label as usize] = written(numbers, (label, number), write);
+            set[label as usize] = written.number(label, number, write);
         };
         put(Label::IpVersion, ip_version(view) as u32, ip_version(view).name().as_bytes());
         put(Label::Application, application.number().into(), application.name().as_bytes());
         put(Label::ProtoName, view.proto, view.proto_name);
         put(Label::Direction, direction, direction_name(direction));
         put(Label::RemoteAs, remote_as, as_name);
-        put(Label::RemoteCountry, country, view.remote_country);
+        put(Label::RemoteCountry, country_number(view.remote_country), view.remote_country);
         let of_cid = || names.number(&view.cid.to_string());
-        set[Label::Cid as usize] = written(numbers, (Label::Cid, view.cid), of_cid);
+        set[Label::Cid as usize] = written.number(Label::Cid, view.cid, of_cid);
         set
     }
 
@@ -382,6 +352,21 @@ fn peer<'a>(view: &FlowView<'a>) -> &'a [u8] {
         0 => view.src_if_desc,
         1 => view.dst_if_desc,
         _ => &[],
+    }
+}
+
+/// A country's code as a number: small for two capital letters, which is what codes are.
+#[inline]
+fn country_number(code: &[u8]) -> u32 {
+    match code {
+        [] => 0,
+        [one @ b'A'..=b'Z', other @ b'A'..=b'Z'] => {
+            1 + u32::from(one - b'A') * 26 + u32::from(other - b'A')
+        }
+        longer => {
+            longer.iter().take(4).fold(1, |number, letter| number << 8 | u32::from(*letter))
+                | 1 << 31
+        }
     }
 }
 

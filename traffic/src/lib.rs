@@ -28,6 +28,7 @@ mod series;
 mod talkers;
 mod tenants;
 mod window;
+mod written;
 
 use neckar_proto::{Batch, FlowView};
 
@@ -134,6 +135,9 @@ pub struct TrafficCounts {
     pub sketched: u64,
 }
 
+/// Flows counted at a time: so many look-ups wait for memory together.
+const CHUNK: usize = 32;
+
 /// Everything that counts traffic.
 pub struct Traffic {
     flowdata: Flowdata,
@@ -174,26 +178,36 @@ impl Traffic {
         self.talkers.advance(now_s);
         self.recent.advance(now_s);
         self.flowdata.set_now(now_s);
+        let mut views = Vec::with_capacity(CHUNK);
         for message in batch.flows() {
-            let Some(view) = FlowView::read(message) else {
-                self.counts.unreadable += 1;
-                continue;
-            };
-            self.recent.add(message);
-            self.count_flow(&view);
+            match FlowView::read(message) {
+                Some(view) => {
+                    self.recent.add(message);
+                    views.push(view);
+                }
+                None => self.counts.unreadable += 1,
+            }
+            if views.len() == CHUNK {
+                self.count_chunk(&views);
+                views.clear();
+            }
         }
+        self.count_chunk(&views);
     }
 
-    fn count_flow(&mut self, view: &FlowView<'_>) {
-        self.counts.flows += 1;
-        let peer = self.flowdata.add(view);
-        self.lag.add(view);
-        let sums = Sums::of(view);
-        let window = self.talkers.window_of(view);
-        self.counts.late += u64::from(window.is_late);
-        let Some(taken) = self.talkers.add(window.index, view, &sums) else { return };
-        self.counts.sketched += 1;
-        self.tenants.add(view, peer, &sums, &taken);
+    fn count_chunk(&mut self, views: &[FlowView<'_>]) {
+        self.counts.flows += views.len() as u64;
+        let sets = self.flowdata.add(views);
+        for (view, set) in views.iter().zip(sets) {
+            self.lag.add(view);
+            let sums = Sums::of(view);
+            let window = self.talkers.window_of(view);
+            self.counts.late += u64::from(window.is_late);
+            if let Some(taken) = self.talkers.add(window.index, view, &sums) {
+                self.counts.sketched += 1;
+                self.tenants.add(view, set[Label::Peer as usize], &sums, &taken);
+            }
+        }
     }
 
     /// What time alone does: minutes close, idle series go. About once a second.

@@ -3,6 +3,7 @@
 use std::hash::BuildHasher as _;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use neckar_proto::FlowView;
 
 use crate::flowdata::LABELS;
 use crate::names::{EMPTY, Name, OTHER};
@@ -30,14 +31,42 @@ pub(crate) struct Counters {
     pub scaled_packets: u64,
 }
 
+impl Counters {
+    /// Of one flow.
+    #[inline]
+    pub(crate) fn of(view: &FlowView<'_>) -> Self {
+        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
+        Self {
+            bytes: view.bytes,
+            packets: view.packets,
+            number: view.sampling_rate,
+            flows: 1,
+            scaled_bytes: view.bytes.wrapping_mul(rate),
+            scaled_packets: view.packets.wrapping_mul(rate),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, other: &Self) {
+        self.bytes = self.bytes.wrapping_add(other.bytes);
+        self.packets = self.packets.wrapping_add(other.packets);
+        self.number = self.number.wrapping_add(other.number);
+        self.flows = self.flows.wrapping_add(other.flows);
+        self.scaled_bytes = self.scaled_bytes.wrapping_add(other.scaled_bytes);
+        self.scaled_packets = self.scaled_packets.wrapping_add(other.scaled_packets);
+    }
+}
+
+/// Two cache lines: what is compared, and what is counted.
 #[derive(Default)]
+#[repr(align(64))]
 struct Slot {
     labels: LabelSet,
-    counters: Counters,
     /// When it last counted, in Unix seconds; 0 if it has not.
     touched_s: u64,
     /// When it began to count.
     since_s: u64,
+    counters: Counters,
 }
 
 /// The label sets of one group of metrics.
@@ -48,6 +77,8 @@ pub(crate) struct Series {
     free: Vec<Place>,
     index: HashTable<Place>,
     hasher: DefaultHashBuilder,
+    /// Of the flows at hand.
+    places: Vec<Place>,
     series_max: usize,
 }
 
@@ -65,6 +96,7 @@ impl Series {
             free: Vec::new(),
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            places: Vec::new(),
             series_max,
         }
     }
@@ -74,10 +106,21 @@ impl Series {
         series_max * (size_of::<Slot>() + 3 * size_of::<Place>())
     }
 
+    /// Counts flows, each with its label set, at `now_s`.
+    pub(crate) fn add(&mut self, sets: &[LabelSet], flows: &[Counters], now_s: u64) {
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        places.extend(sets.iter().map(|set| self.place(set)));
+        for (place, flow) in places.iter().zip(flows) {
+            self.counters(*place, now_s).add(flow);
+        }
+        self.places = places;
+    }
+
     /// The place of the label set, as far as its labels are ours; that of `other` if it is new and there
     /// is no room.
     #[inline]
-    pub(crate) fn place(&mut self, labels: &LabelSet) -> Place {
+    fn place(&mut self, labels: &LabelSet) -> Place {
         // What is not ours is empty.
         let labels: LabelSet = std::array::from_fn(|label| labels[label] & self.mask[label]);
         let hash = self.hasher.hash_one(labels);
@@ -113,7 +156,7 @@ impl Series {
 
     /// The counters in a place, touched at `now_s`.
     #[inline]
-    pub(crate) fn counters(&mut self, place: Place, now_s: u64) -> &mut Counters {
+    fn counters(&mut self, place: Place, now_s: u64) -> &mut Counters {
         let slot = &mut self.slots[place as usize];
         if slot.since_s == 0 {
             slot.since_s = now_s;
