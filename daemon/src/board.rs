@@ -150,6 +150,7 @@ impl Snapshot {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
+        let mut recovered = 0;
         for WorkerCounts { receive, kernel_drops, decode, stage, .. } in &self.workers {
             totals.datagrams += receive.datagrams;
             totals.kernel_drops += kernel_drops;
@@ -159,7 +160,10 @@ impl Snapshot {
             totals.encoded += stage.encoded;
             totals.shed += stage.shed;
             totals.missed += decode.missed;
+            recovered += decode.recovered;
         }
+        // Over all workers: who gets a late one may not be who missed it.
+        totals.missed = totals.missed.saturating_sub(recovered);
         totals
     }
 

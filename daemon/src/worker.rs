@@ -88,11 +88,8 @@ impl Worker {
         let mut expired = Instant::now();
         while result.is_ok() && !stop.load(Ordering::Relaxed) {
             let timeout = self.stage.time_left(clock::unix_ns()).min(IDLE);
-            let taken = self.receive(timeout);
+            result = self.receive(timeout);
             let now_ns = clock::unix_ns();
-            result = taken.map(|(datagrams, began_ns)| {
-                self.effort.note(datagrams, now_ns.saturating_sub(began_ns));
-            });
             if expired.elapsed() >= EXPIRE {
                 self.decoder.expire(now_ns, &mut self.stage);
                 expired = Instant::now();
@@ -107,19 +104,26 @@ impl Worker {
         result.and(drained).map(|()| self.published.read())
     }
 
-    /// Answers how many datagrams came, and when the first was looked at.
-    fn receive(&mut self, timeout: Duration) -> io::Result<(u64, u64)> {
-        let Self { receiver, decoder, stage, .. } = self;
-        let mut now_ns = 0;
+    fn receive(&mut self, timeout: Duration) -> io::Result<()> {
+        let Self { receiver, decoder, stage, effort, .. } = self;
+        let mut turn = None;
+        let stalled_ns = stage.counts().stalled_ns;
         let taken = receiver.receive(timeout, &mut |received| {
             // Once per batch, and only if there is one.
-            if now_ns == 0 {
-                now_ns = clock::unix_ns();
+            let (_, now_ns) = *turn.get_or_insert_with(|| {
+                let now_ns = clock::unix_ns();
                 stage.set_now(now_ns);
-            }
+                (Instant::now(), now_ns)
+            });
             decoder.decode(datagram(&received, now_ns), stage);
         })?;
-        Ok((taken as u64, now_ns))
+        if let Some((began, _)) = turn {
+            // Waiting for a free batch is no work.
+            let waited_ns = stage.counts().stalled_ns - stalled_ns;
+            let ns = began.elapsed().as_nanos() as u64;
+            effort.note(taken as u64, ns.saturating_sub(waited_ns));
+        }
+        Ok(())
     }
 
     fn drain(&mut self) -> io::Result<()> {

@@ -105,10 +105,11 @@ pub struct Counters {
     pub released: u64,
     /// Template withdrawals (RFC 7011 section 8.1).
     pub withdrawals: u64,
-    /// Records, flows or datagrams (by protocol) that sequence numbers say were lost on the way
-    /// here. Falls when one comes late after all: `missed + recovered` never does.
+    /// Records, flows or datagrams (by protocol) that sequence numbers jumped over:
+    /// `missed - recovered` were lost on the way here.
     pub missed: u64,
-    /// Units that were missed and came late.
+    /// Units that were missed and came late. May be counted by another worker than the one that missed
+    /// them.
     pub recovered: u64,
     /// Datagrams that came after a later one of the same exporter and domain.
     pub reordered: u64,

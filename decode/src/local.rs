@@ -354,13 +354,11 @@ impl Local {
                 totals.missed += u64::from(missing);
                 counters.missed += u64::from(missing);
             }
-            Seen::Late => {
-                let back = u64::from(units.unwrap_or(0)).min(counters.missed);
+            Seen::Late(back) => {
                 totals.reordered += 1;
-                totals.recovered += back;
+                totals.recovered += u64::from(back);
                 counters.reordered += 1;
-                counters.recovered += back;
-                counters.missed -= back;
+                counters.recovered += u64::from(back);
             }
             Seen::Reset => {
                 totals.resets += 1;

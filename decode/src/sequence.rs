@@ -22,8 +22,8 @@ pub(crate) enum Seen {
     InOrder,
     /// So many units are missing before it.
     Gap(u32),
-    /// It came after a later one.
-    Late,
+    /// It came after a later one; so many units of it had been missing.
+    Late(u32),
     /// The exporter counts anew.
     Reset,
 }
@@ -33,6 +33,8 @@ pub(crate) enum Seen {
 pub(crate) struct Sequence {
     /// [`KNOWN`], 31 bits of the exporter's clock in seconds, 32 bits of the next number.
     state: AtomicU64,
+    /// Units that are missing and have not come late.
+    outstanding: AtomicU64,
 }
 
 fn pack(next: u32, clock_s: u32) -> u64 {
@@ -48,7 +50,7 @@ impl Sequence {
             let seen = judge(before, number, clock_s);
             let after = match (seen, units) {
                 // A late one says nothing about what comes next.
-                (Seen::Late, _) => return seen,
+                (Seen::Late(_), _) => return Seen::Late(self.take_back(units.unwrap_or(0))),
                 (_, Some(units)) => pack(number.wrapping_add(units), clock_s),
                 (_, None) => 0,
             };
@@ -58,10 +60,30 @@ impl Sequence {
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return seen,
+                Ok(_) => {
+                    self.note(seen);
+                    return seen;
+                }
                 Err(now) => before = now,
             }
         }
+    }
+
+    fn note(&self, seen: Seen) {
+        match seen {
+            Seen::Gap(missing) => {
+                self.outstanding.fetch_add(u64::from(missing), Ordering::Relaxed);
+            }
+            Seen::Reset => self.outstanding.store(0, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
+    /// How many of these units had been missing: none if the datagram is a copy of one that came in time.
+    fn take_back(&self, units: u32) -> u32 {
+        let rest = |outstanding: u64| Some(outstanding.saturating_sub(units.into()));
+        let before = self.outstanding.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        before.unwrap_or(0).min(units.into()) as u32
     }
 }
 
@@ -77,7 +99,7 @@ fn judge(state: u64, number: u32, clock_s: u32) -> Seen {
     match ahead {
         0 => Seen::InOrder,
         1..=GAP_MAX => Seen::Gap(ahead),
-        _ if behind <= LATE_MAX && !newer => Seen::Late,
+        _ if behind <= LATE_MAX && !newer => Seen::Late(0),
         _ => Seen::Reset,
     }
 }
@@ -100,8 +122,19 @@ mod tests {
         let sequence = Sequence::default();
         sequence.observe(1, Some(1), 10);
         assert_eq!(sequence.observe(3, Some(1), 10), Seen::Gap(1));
-        assert_eq!(sequence.observe(2, Some(1), 10), Seen::Late);
+        assert_eq!(sequence.observe(2, Some(1), 10), Seen::Late(1));
         assert_eq!(sequence.observe(4, Some(1), 10), Seen::InOrder);
+    }
+
+    #[test]
+    fn copies_bring_nothing_back() {
+        let sequence = Sequence::default();
+        sequence.observe(1, Some(10), 10);
+        assert_eq!(sequence.observe(1, Some(10), 10), Seen::Late(0), "nothing was missing");
+        sequence.observe(31, Some(10), 10);
+        assert_eq!(sequence.observe(11, Some(10), 10), Seen::Late(10));
+        assert_eq!(sequence.observe(1, Some(30), 10), Seen::Late(10), "as many as were missing");
+        assert_eq!(sequence.observe(21, Some(10), 10), Seen::Late(0));
     }
 
     #[test]
@@ -121,7 +154,7 @@ mod tests {
         sequence.observe(u32::MAX, Some(1), 10);
         assert_eq!(sequence.observe(0, Some(1), 10), Seen::InOrder);
         sequence.observe(1, Some(1), 10);
-        assert_eq!(sequence.observe(u32::MAX, Some(1), 10), Seen::Late);
+        assert_eq!(sequence.observe(u32::MAX, Some(1), 10), Seen::Late(0));
     }
 
     #[test]

@@ -149,7 +149,7 @@ const DECODE: &[Metric<WorkerCounts>] = &[
         name: "neckar_decode_missed_total",
         kind: Counter,
         help: "Records (v5, IPFIX) or datagrams (v9, sFlow) that sequence numbers jumped over: lost before they reached us, but for those recovered.",
-        value: |counts| counts.decode.missed + counts.decode.recovered,
+        value: |counts| counts.decode.missed,
     },
     Metric {
         name: "neckar_decode_rate_unknown_total",

@@ -21,7 +21,7 @@ pub(super) fn json(counters: &Counters, exporters: usize) -> String {
         ("counter_samples", counters.counter_samples),
         ("held", counters.held),
         ("exporters", exporters as u64),
-        ("missed", counters.missed),
+        ("missed", counters.missed.saturating_sub(counters.recovered)),
     ];
     let causes = Cause::ALL.iter().map(|cause| (cause.name(), counters.dropped(*cause)));
     let mut out = object(fields);
