@@ -16,14 +16,18 @@ use std::time::{Duration, Instant};
 use crate::install;
 
 mod cluster;
+mod release;
 mod secured;
 mod tools;
+mod zookeeper;
 
 pub use cluster::Cluster;
 pub use secured::{PASSWORD, Secured, USER};
 pub use tools::java_consumer;
 
-const VERSION: &str = "4.3.1";
+use release::Release;
+use zookeeper::ZooKeeper;
+
 /// How long a start may take: 5 s on a quiet machine with Java 17, more on one that compiles beside
 /// it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -37,6 +41,7 @@ pub struct Broker {
     port: u16,
     folder: PathBuf,
     process: Option<Child>,
+    zookeeper: Option<ZooKeeper>,
     /// It outlives this value.
     is_left: bool,
     /// Its data lie on a disk of their own.
@@ -103,14 +108,22 @@ impl Broker {
         let folder = broker_folder(port);
         drop(fs::remove_dir_all(&folder));
         fs::create_dir_all(folder.join("data"))?;
-        let mut broker = Self { port, folder, process: None, is_left: false, has_disk: false };
+        let mut broker =
+            Self { port, folder, process: None, zookeeper: None, is_left: false, has_disk: false };
         if let Some(mebibytes) = mebibytes {
             mount(&broker.folder.join("data"), &format!("size={mebibytes}m"))?;
             broker.has_disk = true;
         }
         let properties = broker.folder.join("server.properties");
         let logs = format!("log.dirs={}\n", broker.folder.join("data/logs").display());
-        fs::write(&properties, format!("{node}{logs}{PROPERTIES}"))?;
+        if Release::wanted().needs_zookeeper() {
+            let zookeeper = free_port()?;
+            broker.zookeeper = Some(ZooKeeper::start(&broker.folder, zookeeper)?);
+            let beside = format!("broker.id=1\nzookeeper.connect=127.0.0.1:{zookeeper}\n");
+            fs::write(&properties, format!("{node}{beside}{logs}{PROPERTIES}"))?;
+            return Ok(broker);
+        }
+        fs::write(&properties, format!("{node}{ROLES}{logs}{PROPERTIES}"))?;
         let properties = properties.display().to_string();
         let format = ["format", "--cluster-id", cluster_id, "--config", &properties];
         java(&jars()?, "kafka.tools.StorageTool", &[&format, more].concat())?;
@@ -170,7 +183,10 @@ impl Broker {
                 )));
             }
             let listens = TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok();
-            if listens && self.log().contains("Kafka Server started") {
+            let log = self.log();
+            // The second is what those with ZooKeeper say.
+            let says_so = |words| log.contains(words);
+            if listens && (says_so("Kafka Server started") || says_so("id=1] started")) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -305,7 +321,7 @@ pub fn create_narrow_topic(brokers: &str, topic: &str, bytes_max: u32) -> io::Re
 /// The broker's answer.
 pub fn describe_topic(brokers: &str, topic: &str) -> io::Result<String> {
     let args = ["--bootstrap-server", brokers, "--topic", topic, "--describe"];
-    let output = java(&jars()?, "org.apache.kafka.tools.TopicCommand", &args)?;
+    let output = java(&jars()?, &Release::wanted().tool("TopicCommand"), &args)?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -319,7 +335,7 @@ pub fn delete_topic(brokers: &str, topic: &str) -> io::Result<()> {
 
 fn topic_command(brokers: &str, topic: &str, command: &[&str]) -> io::Result<()> {
     let args = [&["--bootstrap-server", brokers, "--topic", topic], command].concat();
-    java(&jars()?, "org.apache.kafka.tools.TopicCommand", &args).map(drop)
+    java(&jars()?, &Release::wanted().tool("TopicCommand"), &args).map(drop)
 }
 
 /// End offsets of a topic, by partition: how many messages were ever put there.
@@ -328,7 +344,7 @@ fn topic_command(brokers: &str, topic: &str, command: &[&str]) -> io::Result<()>
 /// The broker's answer.
 pub fn end_offsets(brokers: &str, topic: &str) -> io::Result<Vec<u64>> {
     let args = ["--bootstrap-server", brokers, "--topic", topic];
-    let output = java(&jars()?, "org.apache.kafka.tools.GetOffsetShell", &args)?;
+    let output = java(&jars()?, &Release::wanted().tool("GetOffsetShell"), &args)?;
     let text = String::from_utf8_lossy(&output.stdout);
     // Lines are topic:partition:offset.
     Ok(text.lines().filter_map(|line| line.rsplit(':').next()?.trim().parse().ok()).collect())
@@ -362,17 +378,18 @@ fn jars() -> io::Result<PathBuf> {
     let _fetch = FETCH.lock().unwrap_or_else(PoisonError::into_inner);
     install::programs(&[("java", "openjdk-17-jre-headless", "runs Apache Kafka")])
         .map_err(io::Error::other)?;
-    let folder = target().join("kafka").join(format!("jars-{VERSION}"));
+    let version = Release::wanted().version;
+    let folder = target().join("kafka").join(format!("jars-{version}"));
     if folder.exists() {
         return Ok(folder);
     }
     install::programs(&[("mvn", "maven", "fetches Apache Kafka's jars")])
         .map_err(io::Error::other)?;
-    println!("xtask: fetching Apache Kafka {VERSION} from Maven Central (54 MB)");
+    println!("xtask: fetching Apache Kafka {version} from Maven Central (54 MB)");
     // Under a name of this process and renamed when complete, so that processes may race for it.
     let partial = folder.with_extension(format!("{}.partial", std::process::id()));
     fs::create_dir_all(&partial)?;
-    fs::write(partial.join("pom.xml"), pom())?;
+    fs::write(partial.join("pom.xml"), pom(&version))?;
     let status = Command::new("mvn")
         .args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"])
         .current_dir(&partial)
@@ -386,17 +403,17 @@ fn jars() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn pom() -> String {
+fn pom(version: &str) -> String {
     let dependencies: String = [
-        ("org.apache.kafka", "kafka_2.13", VERSION),
-        ("org.apache.kafka", "kafka-tools", VERSION),
-        // Kafka logs through slf4j 1.7 and brings no binding of its own.
+        ("org.apache.kafka", "kafka_2.13", version),
+        ("org.apache.kafka", "kafka-tools", version),
+        // Kafka logs through slf4j 1.7. Older ones bring bindings of their own, which want a file.
         ("org.slf4j", "slf4j-simple", "1.7.36"),
     ]
     .map(|(group, artifact, version)| {
         format!(
             "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
-             <version>{version}</version></dependency>"
+             <version>{version}</version><exclusions>{OTHER_BINDINGS}</exclusions></dependency>"
         )
     })
     .concat();
@@ -406,6 +423,10 @@ fn pom() -> String {
          <dependencies>{dependencies}</dependencies></project>"
     )
 }
+
+const OTHER_BINDINGS: &str = "<exclusion><groupId>org.slf4j</groupId>\
+    <artifactId>slf4j-log4j12</artifactId></exclusion><exclusion><groupId>org.slf4j</groupId>\
+    <artifactId>slf4j-reload4j</artifactId></exclusion>";
 
 fn cluster_id() -> io::Result<String> {
     let id = java(&jars()?, "kafka.tools.StorageTool", &["random-uuid"])?;
@@ -424,17 +445,17 @@ fn mount(folder: &Path, options: &str) -> io::Result<()> {
 }
 
 /// What every broker for tests is told.
-const PROPERTIES: &str = "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
-     num.partitions=4\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n\
+const PROPERTIES: &str = "num.partitions=4\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n\
      log.retention.bytes=4294967296\nlog.segment.bytes=268435456\n";
+
+/// Of one that is its own controller.
+const ROLES: &str = "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n";
 
 /// A broker that is its own cluster.
 fn alone(port: u16, controller: u16) -> String {
-    format!(
-        "{}offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n",
-        node(1, port, controller, &format!("1@127.0.0.1:{controller}"))
-    )
+    node(1, port, controller, &format!("1@127.0.0.1:{controller}"))
+        + "offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
+           transaction.state.log.min.isr=1\n"
 }
 
 /// One node of a cluster, broker and controller in one.
