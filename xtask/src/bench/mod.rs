@@ -120,19 +120,9 @@ pub fn e2e(options: &Options) -> io::Result<()> {
 }
 
 fn build() -> io::Result<()> {
-    let status = Command::new("cargo")
-        .args([
-            "build",
-            "--release",
-            "-p",
-            "neckard",
-            "-p",
-            "neckar",
-            "-p",
-            "neckar-benches",
-            "--bins",
-        ])
-        .status()?;
+    // The whole workspace, as tests and users build it: for some packages alone features differ.
+    let status =
+        Command::new("cargo").args(["build", "--release", "--workspace", "--bins"]).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other("the build failed")) }
 }
 
