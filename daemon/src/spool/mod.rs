@@ -2,7 +2,7 @@
 //!
 //! Batches go in at one end ([`Spool::append`]), come out at the other with a [`Ticket`]
 //! ([`Spool::next`]), and are gone when the ticket is [`Spool::done`]. Any number of tickets may be
-//! out; one that comes back ([`Spool::again`]) is handed out again before all that is younger.
+//! out.
 //!
 //! **On disk** it is a directory of segments (`record` has the layout), a cursor (`cursor`), and a
 //! lock. A segment that is delivered is deleted whole.
@@ -20,8 +20,9 @@
 //! and the outage that a spool is for is not a power cut. The cursor is synced before a segment is
 //! deleted.
 //!
-//! Deliberately absent: Kafka, threads, configuration, the clock. Costs one write for a batch and
-//! two reads; memory for one record each way and 48 bytes a segment.
+//! Deliberately absent: Kafka, threads, configuration, the clock, a way to give a batch back: who
+//! takes one keeps it until it is delivered. Costs one write for a batch and two reads; memory for
+//! one record each way and 48 bytes a segment.
 
 mod accounts;
 mod cursor;
@@ -36,7 +37,7 @@ mod writer;
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -101,8 +102,8 @@ pub struct Appended {
     pub shed_flows: u64,
 }
 
-/// A batch that was handed out. It goes back by [`Spool::done`] or [`Spool::again`]; one that is
-/// dropped stays out, and the batch comes again after a restart.
+/// A batch that was handed out, until it is [`Spool::done`]. One that is dropped stays out, and the
+/// batch comes again after a restart.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a ticket that is dropped keeps its segment on disk"]
 pub struct Ticket {
@@ -119,14 +120,12 @@ impl Ticket {
     }
 }
 
-/// A record that was handed out and is not delivered.
+/// A record that was handed out and is not delivered. Its segment may have been shed meanwhile.
 #[derive(Debug)]
 struct Out {
     place: Place,
     flows: u32,
     opened_ns: u64,
-    /// Its segment was shed meanwhile, so it cannot come again.
-    is_gone: bool,
 }
 
 /// The queue. Dropping it is a crash: [`Spool::close`] keeps the cursor.
@@ -150,8 +149,6 @@ pub struct Spool {
     place: Place,
     /// By the flows before each.
     out: BTreeMap<u64, Out>,
-    /// Those of `out` that came back.
-    returned: BTreeSet<u64>,
     /// The record being written.
     record: Vec<u8>,
     state: State,
@@ -162,9 +159,6 @@ impl Spool {
     /// there is none. Damage on the way is counted and skipped, what cannot be read counts as
     /// damaged.
     pub fn next(&mut self, batch: &mut Batch) -> Option<Ticket> {
-        if let Some(ticket) = self.next_returned(batch) {
-            return Some(ticket);
-        }
         loop {
             let at = self.segments.partition_point(|segment| segment.number < self.place.segment);
             let segment = *self.segments.get(at)?;
@@ -181,7 +175,7 @@ impl Spool {
                 let flows = head.flows;
                 self.place =
                     Place { offset: offset + head.record_bytes(), before: head.after(), ..place };
-                let out = Out { place, flows, opened_ns: head.opened_ns, is_gone: false };
+                let out = Out { place, flows, opened_ns: head.opened_ns };
                 self.out.insert(head.before.flows, out);
                 self.state.oldest_read_ms = head.opened_ns / 1_000_000;
                 return Some(Ticket { before_flows: head.before.flows, flows });
@@ -201,23 +195,9 @@ impl Spool {
     /// The batch is delivered.
     pub fn done(&mut self, ticket: Ticket) {
         let Some(out) = self.out.remove(&ticket.before_flows) else { return };
-        self.returned.remove(&ticket.before_flows);
         self.state.delivered_flows += u64::from(out.flows);
         self.state.spooled_flows -= u64::from(out.flows);
         self.retire();
-    }
-
-    /// The batch was not delivered: it is handed out again, unless its segment was shed meanwhile,
-    /// which counts it as shed.
-    pub fn again(&mut self, ticket: Ticket) {
-        let Some(out) = self.out.get(&ticket.before_flows) else { return };
-        if out.is_gone {
-            self.state.shed_flows += u64::from(out.flows);
-            self.state.spooled_flows -= u64::from(out.flows);
-            self.out.remove(&ticket.before_flows);
-        } else {
-            self.returned.insert(ticket.before_flows);
-        }
     }
 
     /// To be called now and then: keeps the cursor if [`CURSOR_INTERVAL_MS`] have passed, and gives
@@ -270,26 +250,6 @@ impl Spool {
         State { bytes, is_full, batches, oldest_ms, ..self.state }
     }
 
-    fn next_returned(&mut self, batch: &mut Batch) -> Option<Ticket> {
-        while let Some(before_flows) = self.returned.pop_first() {
-            let Some(out) = self.out.get(&before_flows) else { continue };
-            let (place, flows) = (out.place, out.flows);
-            match self.reader.read(place.segment, place.offset, batch) {
-                Ok(true) if batch.len() == flows as usize => {
-                    return Some(Ticket { before_flows, flows });
-                }
-                read => {
-                    self.state.io_errors += u64::from(read.is_err());
-                    self.state.damaged_records += 1;
-                    self.state.damaged_flows += u64::from(flows);
-                    self.state.spooled_flows -= u64::from(flows);
-                    self.out.remove(&before_flows);
-                }
-            }
-        }
-        None
-    }
-
     /// Moves the place's counts up to `before`: what lies between is damaged.
     fn pass_over(&mut self, before: Count) {
         let flows = before.flows.saturating_sub(self.place.before.flows);
@@ -300,10 +260,13 @@ impl Spool {
         self.place.before = self.place.before.max(before);
     }
 
-    /// What the cursor would keep now: the oldest record that is out, or else the first unread.
+    /// What the cursor would keep now: the oldest record that is out and on disk, or else the first
+    /// unread.
     fn kept(&self) -> Kept {
-        let out = self.out.values().find(|out| !out.is_gone).map(|out| out.place);
-        Kept { place: out.unwrap_or(self.place), written: self.written }
+        let first = self.segments.front().map_or(u64::MAX, |segment| segment.number);
+        let mut out = self.out.values().map(|out| out.place);
+        let place = out.find(|place| place.segment >= first).unwrap_or(self.place);
+        Kept { place, written: self.written }
     }
 
     /// Deletes the segments before the cursor.

@@ -55,15 +55,6 @@ impl Reader {
         Ok(None)
     }
 
-    /// The record at `offset` of segment `number` once more.
-    pub(super) fn read(&mut self, number: u64, offset: u64, batch: &mut Batch) -> io::Result<bool> {
-        self.switch(number)?;
-        let mut bytes = [0; HEAD_BYTES];
-        self.file()?.read_exact_at(&mut bytes, offset)?;
-        let Some(head) = Head::read(&bytes, number) else { return Ok(false) };
-        Ok(self.body(number, offset, &head)? && head.restore(&self.bytes, batch))
-    }
-
     /// Walks `segment` from `place`: where its last intact record ends, and the highest count that
     /// any head in it tells, be its body damaged or not.
     pub(super) fn walk(&mut self, segment: &Segment, place: Place) -> io::Result<(Place, Count)> {

@@ -3,7 +3,7 @@
 //! Reads every segment's header and the last segment in full; a spool of any size opens in the time
 //! of one segment.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
@@ -52,7 +52,6 @@ impl Spool {
             reader,
             place: Place::default(),
             out: BTreeMap::new(),
-            returned: BTreeSet::new(),
             record: Vec::new(),
             state: State::default(),
         };

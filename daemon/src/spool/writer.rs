@@ -108,24 +108,10 @@ impl Spool {
             self.place.offset = HEADER_BYTES;
             self.place.before = self.place.before.max(end);
         }
-        self.shed_out(segment.number);
         // First, so that after a crash these flows are shed, not missing.
         self.state.io_errors += u64::from(self.cursor.keep(self.kept(), true).is_err());
         self.remove(&segment);
         true
-    }
-
-    /// Those who came back cannot go out again; those that are out may yet be delivered.
-    fn shed_out(&mut self, segment: u64) {
-        for (before_flows, out) in &mut self.out {
-            out.is_gone |= out.place.segment == segment;
-            if out.is_gone && self.returned.remove(before_flows) {
-                self.state.shed_flows += u64::from(out.flows);
-                self.state.spooled_flows -= u64::from(out.flows);
-                out.flows = 0;
-            }
-        }
-        self.out.retain(|_, out| out.flows > 0);
     }
 }
 

@@ -12,7 +12,6 @@ enum Step {
     Append(u64),
     Next,
     Done(usize),
-    Again(usize),
     Tend,
     Close,
     Crash,
@@ -23,7 +22,6 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1_u64..9).prop_map(Step::Append),
         5 => Just(Step::Next),
         4 => any::<usize>().prop_map(Step::Done),
-        2 => any::<usize>().prop_map(Step::Again),
         1 => Just(Step::Tend),
         1 => Just(Step::Close),
         1 => Just(Step::Crash),
@@ -92,11 +90,6 @@ fn run(steps: &[Step]) {
                 spool.done(ticket);
                 twin.delivered.insert(entry.0, entry.1);
             }
-            Step::Again(at) if !twin.out.is_empty() => {
-                let (ticket, entry) = twin.out.remove(at % twin.out.len());
-                spool.again(ticket);
-                twin.put_back(entry);
-            }
             Step::Tend => {
                 now_ms += 2000;
                 spool.tend(now_ms).unwrap();
@@ -112,7 +105,7 @@ fn run(steps: &[Step]) {
                 assert_eq!((found.damaged_flows, found.damaged_records), (0, 0));
                 twin.restart(&found);
             }
-            Step::Done(_) | Step::Again(_) => {}
+            Step::Done(_) => {}
         }
         assert_law(&spool);
         assert_eq!(spool.state().spooled_flows, twin.flows(), "after {step:?}");
