@@ -222,9 +222,11 @@ impl Spooling {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.collect();
-            self.send();
+            if let Err(error) = self.send() {
+                self.complain("cannot be read", &error);
+            }
             if let Err(error) = self.spool.tend(now_ms()) {
-                self.complain(&error);
+                self.complain("cannot be written", &error);
             }
             self.publish();
         }
@@ -256,7 +258,7 @@ impl Spooling {
             Ok(_) if matches!(handed, Handed::Kept(_)) => self.kept_flows += batch.len() as u64,
             // Full is a policy, and counted.
             Ok(_) | Err(AppendError::Full) => {}
-            Err(AppendError::Io(error)) => self.complain(&error),
+            Err(AppendError::Io(error)) => self.complain("cannot be written", &error),
         }
     }
 
@@ -276,13 +278,13 @@ impl Spooling {
     }
 
     /// From disk to Kafka, as far as the window goes.
-    fn send(&mut self) {
+    fn send(&mut self) -> io::Result<()> {
         for (batch, out) in self.window.iter_mut().zip(&mut self.out) {
             if out.is_some() {
                 continue;
             }
             let free = Arc::get_mut(batch).expect("it came free before its entry did");
-            let Some(ticket) = self.spool.next(free) else { return };
+            let Some(ticket) = self.spool.next(free, now_ms())? else { break };
             let mut refused = Vec::new();
             self.topic.submit(batch, &mut refused);
             if let Some(splitter) = &self.splitter
@@ -292,6 +294,7 @@ impl Spooling {
             }
             *out = Some(Out { ticket, refused });
         }
+        Ok(())
     }
 
     fn finish(mut self, until: Instant) {
@@ -316,10 +319,10 @@ impl Spooling {
         *self.counts.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
     }
 
-    fn complain(&mut self, error: &io::Error) {
+    fn complain(&mut self, what: &str, error: &io::Error) {
         if self.complained.is_none_or(|at| at.elapsed() > COMPLAIN) {
             self.complained = Some(Instant::now());
-            log::error!("the spool: {error}");
+            log::error!("the spool {what}: {error}; it goes on trying");
         }
     }
 }

@@ -39,6 +39,7 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
+use std::io;
 use std::path::PathBuf;
 
 use neckar_proto::Batch;
@@ -46,9 +47,13 @@ use neckar_proto::Batch;
 pub use self::accounts::State;
 use self::cursor::{Cursor, Kept, Place};
 pub use self::error::{AppendError, OpenError};
-use self::reader::Reader;
-use self::record::{Count, HEADER_BYTES};
+use self::reader::{Reader, Unreadable};
+use self::record::{Count, HEADER_BYTES, Head};
 use self::segment::{Active, Segment};
+
+/// What cannot be read for so long, in milliseconds, never will be: longer than a disk takes to come
+/// back from a reset, and one record's time, not one segment's.
+pub const READ_PATIENCE_MS: u64 = 10_000;
 
 /// The cursor is kept this often, in milliseconds: so much may be delivered twice after a crash.
 pub const CURSOR_INTERVAL_MS: u64 = 1000;
@@ -147,6 +152,8 @@ pub struct Spool {
     reader: Reader,
     /// What was never handed out starts here.
     place: Place,
+    /// Where reading fails, and since when.
+    failing: Option<(Place, u64)>,
     /// By the flows before each.
     out: BTreeMap<u64, Out>,
     /// The record being written.
@@ -156,40 +163,37 @@ pub struct Spool {
 
 impl Spool {
     /// Puts the oldest batch that is not out into `batch`, which grows if it is too small. `None` if
-    /// there is none. Damage on the way is counted and skipped, what cannot be read counts as
-    /// damaged.
-    pub fn next(&mut self, batch: &mut Batch) -> Option<Ticket> {
-        loop {
-            let at = self.segments.partition_point(|segment| segment.number < self.place.segment);
-            let segment = *self.segments.get(at)?;
-            if segment.number != self.place.segment {
-                self.place.segment = segment.number;
-                self.place.offset = HEADER_BYTES;
+    /// there is none. Damage on the way is counted and skipped; `now_ms` is Unix milliseconds.
+    ///
+    /// # Errors
+    /// The disk does not give back what is there. It is tried again at the next call, and a record
+    /// that cannot be read for [`READ_PATIENCE_MS`] is skipped and counts as damaged. A segment that
+    /// cannot be opened is not: descriptors may be short, or its owner a wrong one.
+    pub fn next(&mut self, batch: &mut Batch, now_ms: u64) -> io::Result<Option<Ticket>> {
+        while let Some((segment, limit)) = self.unread() {
+            match self.reader.next(&segment, self.place, limit, batch) {
+                Ok(Some((offset, head))) => return Ok(Some(self.hand_out(offset, &head))),
+                Ok(None) | Err(Unreadable::Gone) => self.pass_over(limit, segment.end),
+                Err(Unreadable::Closed(error)) => return Err(self.count_error(error)),
+                Err(Unreadable::Failing(error)) => {
+                    let error = self.count_error(error);
+                    if !self.has_failed_for_long(now_ms) {
+                        return Err(error);
+                    }
+                    self.skip_unreadable(&segment, limit);
+                    continue;
+                }
             }
-            let limit = self.segments.get(at + 1).map_or(self.written, |next| next.before);
-            let read = self.reader.next(&segment, self.place, limit, batch);
-            self.state.io_errors += u64::from(read.is_err());
-            if let Ok(Some((offset, head))) = read {
-                self.pass_over(head.before);
-                let place = Place { segment: segment.number, offset, before: head.before };
-                let flows = head.flows;
-                self.place =
-                    Place { offset: offset + head.record_bytes(), before: head.after(), ..place };
-                let out = Out { place, flows, opened_ns: head.opened_ns };
-                self.out.insert(head.before.flows, out);
-                self.state.oldest_read_ms = head.opened_ns / 1_000_000;
-                return Some(Ticket { before_flows: head.before.flows, flows });
-            }
-            self.pass_over(limit);
-            self.place.offset = segment.end;
             // To a segment that is being written more may come.
-            if at + 1 == self.segments.len() && self.active.is_some() {
-                return None;
+            let is_last = self.segments.back().is_some_and(|last| last.number == segment.number);
+            if is_last && self.active.is_some() {
+                break;
             }
             self.place.segment = segment.number + 1;
             self.place.offset = HEADER_BYTES;
             self.retire();
         }
+        Ok(None)
     }
 
     /// The batch is delivered.
@@ -205,7 +209,7 @@ impl Spool {
     ///
     /// # Errors
     /// The cursor cannot be written. It is tried again at the next call that is due.
-    pub fn tend(&mut self, now_ms: u64) -> std::io::Result<()> {
+    pub fn tend(&mut self, now_ms: u64) -> io::Result<()> {
         if now_ms.abs_diff(self.cursor_kept_ms) < CURSOR_INTERVAL_MS {
             return Ok(());
         }
@@ -222,7 +226,7 @@ impl Spool {
     ///
     /// # Errors
     /// Either cannot be written or synced; the next start then finds what a crash leaves.
-    pub fn close(mut self) -> std::io::Result<()> {
+    pub fn close(mut self) -> io::Result<()> {
         let sealed = self.active.take().map_or(Ok(()), |active| active.sync());
         if self.state.spooled_flows == 0 {
             self.place.segment = self.number_next;
@@ -250,14 +254,58 @@ impl Spool {
         State { bytes, is_full, batches, oldest_ms, ..self.state }
     }
 
-    /// Moves the place's counts up to `before`: what lies between is damaged.
-    fn pass_over(&mut self, before: Count) {
+    /// The segment to read on in, and the counts behind it. The place is in it after this.
+    fn unread(&mut self) -> Option<(Segment, Count)> {
+        let at = self.segments.partition_point(|segment| segment.number < self.place.segment);
+        let segment = *self.segments.get(at)?;
+        if segment.number != self.place.segment {
+            self.place.segment = segment.number;
+            self.place.offset = HEADER_BYTES;
+        }
+        Some((segment, self.segments.get(at + 1).map_or(self.written, |next| next.before)))
+    }
+
+    /// Moves the place behind a record, which is out from here on.
+    fn hand_out(&mut self, offset: u64, head: &Head) -> Ticket {
+        self.pass_over(head.before, offset);
+        let (place, flows, opened_ns) = (self.place, head.flows, head.opened_ns);
+        self.place.before = head.after();
+        self.place.offset = offset + head.record_bytes();
+        self.out.insert(head.before.flows, Out { place, flows, opened_ns });
+        self.state.oldest_read_ms = opened_ns / 1_000_000;
+        Ticket { before_flows: head.before.flows, flows }
+    }
+
+    fn count_error(&mut self, error: io::Error) -> io::Error {
+        self.state.io_errors += 1;
+        error
+    }
+
+    fn has_failed_for_long(&mut self, now_ms: u64) -> bool {
+        let here = self.failing.filter(|(place, _)| *place == self.place);
+        let (_, since_ms) = *self.failing.insert(here.unwrap_or((self.place, now_ms)));
+        now_ms.saturating_sub(since_ms) >= READ_PATIENCE_MS
+    }
+
+    /// Gives up the record at the place, or the rest of its segment if not even its head can be read.
+    fn skip_unreadable(&mut self, segment: &Segment, limit: Count) {
+        match self.reader.head(segment, self.place, limit) {
+            Ok(Some((offset, head))) => {
+                self.pass_over(head.after(), offset + head.record_bytes());
+            }
+            Ok(None) | Err(_) => self.pass_over(limit, segment.end),
+        }
+    }
+
+    /// Moves the place to `offset` and its counts up to `before`: what lies between is damaged.
+    fn pass_over(&mut self, before: Count, offset: u64) {
         let flows = before.flows.saturating_sub(self.place.before.flows);
         let records = before.records.saturating_sub(self.place.before.records);
         self.state.damaged_flows += flows;
         self.state.damaged_records += records;
         self.state.spooled_flows -= flows;
         self.place.before = self.place.before.max(before);
+        self.place.offset = offset;
     }
 
     /// What the cursor would keep now: the oldest record that is out and on disk, or else the first

@@ -16,6 +16,17 @@ use super::segment::{self, Segment};
 
 const SEARCH_BYTES: usize = 64 << 10;
 
+/// Why a segment does not give what is in it.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// There is no such file.
+    Gone,
+    /// It cannot be opened.
+    Closed(io::Error),
+    /// It is open and cannot be read.
+    Failing(io::Error),
+}
+
 /// Reads one segment at a time.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -43,8 +54,36 @@ impl Reader {
         place: Place,
         limit: Count,
         batch: &mut Batch,
+    ) -> Result<Option<(u64, Head)>, Unreadable> {
+        self.switch(segment.number).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Unreadable::Gone,
+            _ => Unreadable::Closed(error),
+        })?;
+        self.next_intact(segment, place, limit, batch).map_err(|error| {
+            // Opened anew at the next call: it may be another file by then.
+            self.close(segment.number);
+            Unreadable::Failing(error)
+        })
+    }
+
+    /// The head of the record that [`Reader::next`] looks at first, be its body damaged or not.
+    pub(super) fn head(
+        &mut self,
+        segment: &Segment,
+        place: Place,
+        limit: Count,
     ) -> io::Result<Option<(u64, Head)>> {
         self.switch(segment.number)?;
+        self.find(segment, place.offset.max(HEADER_BYTES), place.before, limit)
+    }
+
+    fn next_intact(
+        &mut self,
+        segment: &Segment,
+        place: Place,
+        limit: Count,
+        batch: &mut Batch,
+    ) -> io::Result<Option<(u64, Head)>> {
         let mut offset = place.offset.max(HEADER_BYTES);
         while let Some((at, head)) = self.find(segment, offset, place.before, limit)? {
             if self.body(segment.number, at, &head)? && head.restore(&self.bytes, batch) {

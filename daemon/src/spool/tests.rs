@@ -2,9 +2,10 @@
 
 mod damage;
 mod disk;
+mod failing;
 mod model;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -12,7 +13,9 @@ use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Keying};
 
 use super::record::{self, Count, Header};
-use super::{Appended, Found, Limits, OpenError, Shed, Spool, State, segment};
+use super::{
+    Appended, Found, Limits, OpenError, READ_PATIENCE_MS, Shed, Spool, State, Ticket, segment,
+};
 
 const LIMITS: Limits = Limits { bytes_max: 1 << 20, segment_bytes: 4096, shed: Shed::Newest };
 
@@ -82,11 +85,17 @@ fn assert_law(spool: &Spool) {
     );
 }
 
+/// What comes next from a disk that is well.
+#[track_caller]
+fn next(spool: &mut Spool, batch: &mut Batch) -> Option<Ticket> {
+    spool.next(batch, 0).unwrap()
+}
+
 /// The ids of all that comes, all of it delivered.
 fn drain(spool: &mut Spool) -> Vec<u64> {
     let mut ids = Vec::new();
     let mut batch = empty();
-    while let Some(ticket) = spool.next(&mut batch) {
+    while let Some(ticket) = next(spool, &mut batch) {
         assert_eq!(ticket.flows() as usize, batch.len());
         ids.push(id(&batch));
         spool.done(ticket);
@@ -107,7 +116,7 @@ fn a_batch_comes_back_as_it_was_after_a_restart() {
     let (mut spool, found) = open(&scratch.0, LIMITS);
     assert_eq!((found.flows, found.batches, found.damaged_flows), (3, 1, 0));
     let mut back = empty();
-    let ticket = spool.next(&mut back).unwrap();
+    let ticket = next(&mut spool, &mut back).unwrap();
     assert_eq!(back.bytes(), given.bytes());
     assert_eq!(back.facts(), given.facts());
     assert_eq!((back.key(2), back.keying()), (&[0, 0, 0, 7][..], Keying::Customer));
@@ -195,7 +204,7 @@ fn what_is_out_when_its_segment_is_shed_may_yet_be_delivered() {
         spool.append(&batch(id, 4), 0).unwrap();
     }
     let mut back = empty();
-    let [delivered, lost] = [0, 1].map(|_| spool.next(&mut back).unwrap());
+    let [delivered, lost] = [0, 1].map(|_| next(&mut spool, &mut back).unwrap());
     for id in 2..30 {
         spool.append(&batch(id, 4), 0).unwrap();
         assert_law(&spool);

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
-use super::super::Ticket;
 use super::*;
 
 #[derive(Clone, Debug)]
@@ -78,7 +77,7 @@ fn run(steps: &[Step]) {
                 id_next += 1;
             }
             Step::Next => {
-                let ticket = spool.next(&mut back);
+                let ticket = next(&mut spool, &mut back);
                 assert_eq!(ticket.is_some(), !twin.waiting.is_empty());
                 if let (Some(ticket), Some(entry)) = (ticket, twin.waiting.pop_front()) {
                     assert_eq!(back.bytes(), batch(entry.0, entry.1).bytes());

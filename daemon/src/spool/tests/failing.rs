@@ -1,0 +1,124 @@
+//! A disk that fails for a while, or for good: nothing is given up in haste, and what is given up is
+//! counted exactly.
+
+use std::io;
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+/// Three batches of four flows in one segment, and one of a flow in the next.
+fn filled(limits: Limits) -> (Scratch, Spool) {
+    let scratch = Scratch::new();
+    let (mut spool, _) = open(&scratch.0, limits);
+    for id in 0..3 {
+        spool.append(&batch(id, 4), 0).unwrap();
+    }
+    spool.close().unwrap();
+    let (mut spool, _) = open(&scratch.0, limits);
+    spool.append(&batch(9, 1), 0).unwrap();
+    assert_eq!(scratch.segments().len(), 2);
+    // The start has looked at it.
+    spool.reader.close(spool.segments[0].number);
+    (scratch, spool)
+}
+
+/// Puts a segment aside for as long as the answer lives.
+struct Aside {
+    segment: PathBuf,
+    aside: PathBuf,
+}
+
+impl Aside {
+    fn put(segment: &Path) -> Self {
+        let aside = segment.with_extension("aside");
+        fs::rename(segment, &aside).unwrap();
+        Self { segment: segment.into(), aside }
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.segment).or_else(|_| fs::remove_dir(&self.segment)));
+        fs::rename(&self.aside, &self.segment).unwrap();
+    }
+}
+
+#[track_caller]
+fn fails(spool: &mut Spool, now_ms: u64) -> io::Error {
+    let error = spool.next(&mut empty(), now_ms).unwrap_err();
+    assert_law(spool);
+    error
+}
+
+/// As when descriptors are short or the owner is a wrong one, which root cannot show.
+#[test]
+fn a_segment_that_cannot_be_opened_waits() {
+    let (scratch, mut spool) = filled(LIMITS);
+    let aside = Aside::put(&scratch.segments()[0]);
+    symlink(&aside.segment, &aside.segment).unwrap();
+    for round in 0..10 {
+        fails(&mut spool, round * READ_PATIENCE_MS);
+    }
+    assert_eq!((spool.state().damaged_flows, spool.state().io_errors), (0, 10));
+    assert_eq!(scratch.segments().len(), 2, "nothing is deleted");
+    drop(aside);
+    assert_eq!(drain(&mut spool), [0, 1, 2, 9]);
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_for_a_while_is_read_after_it() {
+    let (scratch, mut spool) = filled(LIMITS);
+    let aside = Aside::put(&scratch.segments()[0]);
+    // It opens, and reading it fails.
+    fs::create_dir(&aside.segment).unwrap();
+    for now_ms in [0, 1, READ_PATIENCE_MS - 1] {
+        fails(&mut spool, now_ms);
+    }
+    assert_eq!((spool.state().damaged_flows, spool.state().io_errors), (0, 3));
+    drop(aside);
+    assert_eq!(drain(&mut spool), [0, 1, 2, 9]);
+}
+
+#[test]
+fn a_segment_that_can_never_be_read_is_given_up_in_the_end() {
+    let (scratch, mut spool) = filled(LIMITS);
+    let aside = Aside::put(&scratch.segments()[0]);
+    fs::create_dir(&aside.segment).unwrap();
+    fails(&mut spool, 5);
+    let ticket = spool.next(&mut empty(), 5 + READ_PATIENCE_MS).unwrap().unwrap();
+    assert_eq!(ticket.flows(), 1, "of the next segment");
+    let state = spool.state();
+    assert_eq!((state.damaged_flows, state.damaged_records), (12, 3));
+    assert_law(&spool);
+}
+
+#[test]
+fn a_record_that_can_never_be_read_costs_itself() {
+    let (scratch, mut spool) = filled(LIMITS);
+    let path = scratch.segments().remove(0);
+    let file = File::options().write(true).open(&path).unwrap();
+    let bytes = file.metadata().unwrap().len();
+    // The last of its bytes are not to be had, as from a bad sector; its head is.
+    file.set_len(bytes - 1).unwrap();
+    let mut back = empty();
+    for id in 0..2 {
+        let ticket = next(&mut spool, &mut back).unwrap();
+        assert_eq!(self::id(&back), id);
+        spool.done(ticket);
+    }
+    fails(&mut spool, 7);
+    let ticket = spool.next(&mut back, 7 + READ_PATIENCE_MS).unwrap().unwrap();
+    assert_eq!(id(&back), 9);
+    spool.done(ticket);
+    let state = spool.state();
+    assert_eq!((state.damaged_flows, state.damaged_records, state.spooled_flows), (4, 1, 0));
+    assert_law(&spool);
+}
+
+#[test]
+fn a_segment_that_is_gone_is_not_waited_for() {
+    let (scratch, mut spool) = filled(LIMITS);
+    fs::remove_file(&scratch.segments()[0]).unwrap();
+    assert_eq!(drain(&mut spool), [9]);
+    assert_eq!((spool.state().damaged_flows, spool.state().damaged_records), (12, 3));
+}
