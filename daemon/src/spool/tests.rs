@@ -14,7 +14,8 @@ use neckar_proto::{Batch, Field, Flow, Keying};
 
 use super::record::{self, Count, Header};
 use super::{
-    Appended, Found, Limits, OpenError, READ_PATIENCE_MS, Shed, Spool, State, Ticket, segment,
+    AppendError, Appended, Found, Limits, OpenError, READ_PATIENCE_MS, Shed, Spool, State, Ticket,
+    segment,
 };
 
 const LIMITS: Limits = Limits { bytes_max: 1 << 20, segment_bytes: 4096, shed: Shed::Newest };

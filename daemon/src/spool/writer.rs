@@ -73,8 +73,9 @@ impl Spool {
     fn start_segment(&mut self, now_ms: u64) -> io::Result<()> {
         let number = self.number_next;
         let header = Header { number, opened_ms: now_ms, before: self.written };
-        self.active = Some(Active::create(&self.directory, header)?);
+        // First: what a failed call leaves behind must not stand in the way of the next.
         self.number_next += 1;
+        self.active = Some(Active::create(&self.directory, header)?);
         let (end, before) = (HEADER_BYTES, self.written);
         self.segments.push_back(Segment { number, end, before, opened_ms: now_ms });
         self.segments_bytes += HEADER_BYTES;

@@ -122,3 +122,14 @@ fn a_segment_that_is_gone_is_not_waited_for() {
     assert_eq!(drain(&mut spool), [9]);
     assert_eq!((spool.state().damaged_flows, spool.state().damaged_records), (12, 3));
 }
+
+#[test]
+fn a_file_in_the_way_of_a_segment_costs_one_batch() {
+    let scratch = Scratch::new();
+    let (mut spool, _) = open(&scratch.0, LIMITS);
+    fs::create_dir(segment::path(&scratch.0, spool.number_next)).unwrap();
+    assert!(matches!(spool.append(&batch(1, 1), 0), Err(AppendError::Io(_))));
+    spool.append(&batch(2, 1), 0).unwrap();
+    assert_eq!(drain(&mut spool), [2]);
+    assert_eq!(spool.state().refused_flows, 1);
+}
