@@ -308,13 +308,21 @@ impl Spool {
         self.place.offset = offset;
     }
 
-    /// What the cursor would keep now: the oldest record that is out and on disk, or else the first
-    /// unread.
+    /// What the cursor would keep now.
     fn kept(&self) -> Kept {
         let first = self.segments.front().map_or(u64::MAX, |segment| segment.number);
+        self.kept_from(first, self.place)
+    }
+
+    /// The oldest record that is out and in segment `first` or behind it, or else `unread`.
+    fn kept_from(&self, first: u64, unread: Place) -> Kept {
         let mut out = self.out.values().map(|out| out.place);
-        let place = out.find(|place| place.segment >= first).unwrap_or(self.place);
+        let place = out.find(|place| place.segment >= first).unwrap_or(unread);
         Kept { place, written: self.written }
+    }
+
+    fn keep_cursor(&mut self, kept: Kept, synced: bool) {
+        self.state.io_errors += u64::from(self.cursor.keep(kept, synced).is_err());
     }
 
     /// Deletes the segments before the cursor.
@@ -325,18 +333,26 @@ impl Spool {
             return;
         }
         // First, so that a crash in between does not make a delivered segment a missing one.
-        self.state.io_errors += u64::from(self.cursor.keep(kept, true).is_err());
+        self.keep_cursor(kept, true);
         while let Some(segment) = self.segments.front().filter(is_before).copied() {
-            self.segments.pop_front();
-            self.remove(&segment);
+            if !self.remove(&segment) {
+                // It takes its room still, and is tried again with the next.
+                break;
+            }
         }
     }
 
-    fn remove(&mut self, segment: &Segment) {
+    /// Deletes `segment`, which is the first; answers whether it is gone.
+    fn remove(&mut self, segment: &Segment) -> bool {
         self.reader.close(segment.number);
-        self.segments_bytes -= segment.end;
-        // One that stays is before the cursor, and deleted at the next start.
         let removed = fs::remove_file(segment::path(&self.directory, segment.number));
         self.state.io_errors += u64::from(removed.is_err());
+        let is_gone =
+            removed.map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true);
+        if is_gone {
+            self.segments.pop_front();
+            self.segments_bytes -= segment.end;
+        }
+        is_gone
     }
 }

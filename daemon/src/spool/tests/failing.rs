@@ -4,6 +4,7 @@
 use std::io;
 use std::os::unix::fs::symlink;
 
+use super::super::writer::full_or_io;
 use super::*;
 
 /// Three batches of four flows in one segment, and one of a flow in the next.
@@ -132,4 +133,70 @@ fn a_file_in_the_way_of_a_segment_costs_one_batch() {
     spool.append(&batch(2, 1), 0).unwrap();
     assert_eq!(drain(&mut spool), [2]);
     assert_eq!(spool.state().refused_flows, 1);
+}
+
+#[test]
+fn a_segment_that_cannot_be_deleted_is_no_room() {
+    let scratch = Scratch::new();
+    let limits = Limits { bytes_max: 2000, segment_bytes: 1000, shed: Shed::Oldest };
+    let (mut spool, _) = open(&scratch.0, limits);
+    let mut ids = 0..;
+    let mut append = |spool: &mut Spool| {
+        let appended = spool.append(&batch(ids.next().unwrap(), 4), 0);
+        assert_law(spool);
+        appended
+    };
+    while append(&mut spool).unwrap().shed_flows == 0 {}
+    let aside = Aside::put(&scratch.segments()[0]);
+    fs::create_dir(&aside.segment).unwrap();
+    let before = spool.state();
+    let mut taken = 0;
+    while append(&mut spool).is_ok() {
+        taken += 4;
+    }
+    assert!(matches!(append(&mut spool), Err(AppendError::Full)), "and the next one");
+    let after = spool.state();
+    assert_eq!(after.shed_flows, before.shed_flows);
+    assert_eq!(after.spooled_flows, before.spooled_flows + taken);
+    assert_eq!((after.refused_flows, after.io_errors), (8, 2));
+    assert!(after.bytes > 1000, "it is still in the sum");
+    drop(aside);
+    assert!(append(&mut spool).unwrap().shed_flows > 0, "and now it goes");
+    let left = spool.state().spooled_flows;
+    assert_eq!(drain(&mut spool).len() as u64, left / 4);
+}
+
+#[test]
+fn what_is_delivered_and_cannot_be_deleted_stays_in_the_sum() {
+    let (scratch, mut spool) = filled(LIMITS);
+    let ticket = next(&mut spool, &mut empty()).unwrap();
+    let bytes = spool.state().bytes;
+    let aside = Aside::put(&scratch.segments()[0]);
+    // The reader has the file; its name is another's.
+    fs::create_dir(&aside.segment).unwrap();
+    spool.done(ticket);
+    assert_eq!(drain(&mut spool), [1, 2, 9]);
+    assert_eq!(spool.state().bytes, bytes);
+    drop(aside);
+    spool.tend(5000).unwrap();
+    assert_eq!((spool.state().bytes, scratch.segments().len()), (0, 0));
+}
+
+#[test]
+fn a_batch_that_can_never_fit_costs_nobody_elses_room() {
+    let scratch = Scratch::new();
+    let limits = Limits { bytes_max: 2000, segment_bytes: 1000, shed: Shed::Oldest };
+    let (mut spool, _) = open(&scratch.0, limits);
+    spool.append(&batch(1, 4), 0).unwrap();
+    assert!(matches!(spool.append(&batch(2, 60), 0), Err(AppendError::Full)));
+    assert_eq!((spool.state().shed_flows, spool.state().refused_flows), (0, 60));
+    assert_eq!(drain(&mut spool), [1]);
+}
+
+#[test]
+fn a_quota_is_a_full_disk_and_a_failing_one_is_not() {
+    let why = |number| full_or_io(io::Error::from_raw_os_error(number));
+    assert!(matches!(why(libc::EDQUOT), AppendError::Full));
+    assert!(matches!(why(libc::ENOSPC), AppendError::Full));
+    assert!(matches!(why(libc::EIO), AppendError::Io(_)));
 }
