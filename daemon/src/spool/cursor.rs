@@ -43,14 +43,19 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Opens `path` or makes it; both slots have their blocks from here on.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens `path` or makes it; both slots have their blocks from here on, unless the disk fails,
+    /// which `errors` counts. A cursor that cannot be read is none: all that is there comes again.
+    pub(super) fn open(path: &Path, errors: &mut u64) -> io::Result<Self> {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut bytes = vec![0; 2 * SLOT_BYTES];
-        let len = file.read_at(&mut bytes, 0)?;
+        let len = file.read_at(&mut bytes, 0).unwrap_or_else(|_| {
+            *errors += 1;
+            bytes.fill(0);
+            0
+        });
         if len < bytes.len() {
-            file.write_all_at(&bytes[len..], len as u64)?;
+            *errors += u64::from(file.write_all_at(&bytes[len..], len as u64).is_err());
         }
         let newer = bytes.chunks_exact(SLOT_BYTES).filter_map(read).max_by_key(|(turn, _)| *turn);
         let (turn, kept) = newer.map_or((0, None), |(turn, kept)| (turn, Some(kept)));
@@ -116,7 +121,7 @@ mod tests {
     fn a_write_that_fails_is_tried_again_in_the_same_slot() {
         let path = std::env::temp_dir().join(format!("neckar-cursor-{}", std::process::id()));
         let at = |segment| Kept { place: Place { segment, ..Place::default() }, ..Kept::default() };
-        let mut cursor = Cursor::open(&path).unwrap();
+        let mut cursor = Cursor::open(&path, &mut 0).unwrap();
         cursor.keep(at(1), true).unwrap();
         // Nothing can be written through a descriptor that reads.
         let file = std::mem::replace(&mut cursor.file, File::open(&path).unwrap());

@@ -98,6 +98,8 @@ pub struct Found {
     pub damaged_flows: u64,
     /// Records lost there: at least one if bytes were left over.
     pub damaged_records: u64,
+    /// Segments that could not be read at all, renamed to end in `.unreadable`.
+    pub segments_aside: u64,
 }
 
 /// What making room for a batch cost.
@@ -219,7 +221,7 @@ impl Spool {
                 Place { segment: self.number_next, offset: HEADER_BYTES, before: self.written };
             self.retire();
         }
-        self.cursor.keep(self.kept(), false)
+        self.cursor.keep(self.kept(), false).inspect_err(|_| self.state.io_errors += 1)
     }
 
     /// Seals the last segment and keeps the cursor, both synced: after this no batch comes twice.
@@ -299,8 +301,7 @@ impl Spool {
 
     /// Moves the place to `offset` and its counts up to `before`: what lies between is damaged.
     fn pass_over(&mut self, before: Count, offset: u64) {
-        let flows = before.flows.saturating_sub(self.place.before.flows);
-        let records = before.records.saturating_sub(self.place.before.records);
+        let Count { flows, records } = before - self.place.before;
         self.state.damaged_flows += flows;
         self.state.damaged_records += records;
         self.state.spooled_flows -= flows;

@@ -27,6 +27,15 @@ pub(super) enum Unreadable {
     Failing(io::Error),
 }
 
+/// How far a segment was walked through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walked {
+    /// Where its last intact record ends.
+    pub(super) intact: Place,
+    /// The highest count that any head in it tells, be its body damaged or not.
+    pub(super) told: Count,
+}
+
 /// Reads one segment at a time.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -94,22 +103,23 @@ impl Reader {
         Ok(None)
     }
 
-    /// Walks `segment` from `place`: where its last intact record ends, and the highest count that
-    /// any head in it tells, be its body damaged or not.
-    pub(super) fn walk(&mut self, segment: &Segment, place: Place) -> io::Result<(Place, Count)> {
+    /// Walks `segment` on from where `walked` is, to its end or to where the disk fails.
+    pub(super) fn walk(&mut self, segment: &Segment, walked: &mut Walked) -> io::Result<()> {
         self.switch(segment.number)?;
         let limit = Count { flows: u64::MAX, records: u64::MAX };
-        let (mut intact, mut told, mut offset) = (place, place.before, place.offset);
-        while let Some((at, head)) = self.find(segment, offset, told, limit)? {
+        let mut offset = walked.intact.offset;
+        while let Some((at, head)) = self.find(segment, offset, walked.told, limit)? {
             offset = at + head.record_bytes();
-            told = head.after();
+            walked.told = head.after();
             if self.body(segment.number, at, &head)? {
-                intact = Place { offset, before: told, ..place };
+                walked.intact = Place { offset, before: walked.told, ..walked.intact };
             }
         }
         // A torn record at the very end may have kept its head.
-        let torn = self.find_torn(segment, offset, told)?;
-        Ok((intact, torn.unwrap_or(told)))
+        if let Some(torn) = self.find_torn(segment, offset, walked.told)? {
+            walked.told = torn;
+        }
+        Ok(())
     }
 
     /// What stood before the first record of `segment`, from the records themselves.

@@ -132,7 +132,7 @@ impl Spool {
         if self.segments.is_empty() {
             self.active = None;
         }
-        let flows = place.before.flows.saturating_sub(self.place.before.flows);
+        let Count { flows, .. } = place.before - self.place.before;
         self.state.shed_flows += flows;
         self.state.spooled_flows -= flows;
         self.place = place;

@@ -200,3 +200,53 @@ fn a_quota_is_a_full_disk_and_a_failing_one_is_not() {
     assert!(matches!(why(libc::ENOSPC), AppendError::Full));
     assert!(matches!(why(libc::EIO), AppendError::Io(_)));
 }
+
+#[test]
+fn a_segment_that_cannot_be_opened_at_the_start_is_set_aside() {
+    for index in 0..2 {
+        let (scratch, spool) = filled(LIMITS);
+        spool.close().unwrap();
+        let path = &scratch.segments()[index];
+        fs::rename(path, scratch.0.join("away")).unwrap();
+        symlink(path, path).unwrap();
+        let (mut spool, found) = open(&scratch.0, LIMITS);
+        assert_eq!((found.segments_aside, found.flows + found.damaged_flows), (1, 13));
+        assert_eq!(drain(&mut spool).len(), [1, 3][index]);
+        assert_eq!(spool.state().damaged_flows, [12, 1][index]);
+        // Another start does not meet it again.
+        drop(spool);
+        assert_eq!(open(&scratch.0, LIMITS).1.segments_aside, 0);
+        assert!(path.with_extension("unreadable").symlink_metadata().is_ok());
+    }
+}
+
+#[test]
+fn a_last_segment_that_cannot_be_read_at_the_start_is_tried_again() {
+    let (scratch, spool) = filled(LIMITS);
+    spool.close().unwrap();
+    let found = segment::list(&scratch.0).unwrap().0;
+    let (mut spool, _) = open(&scratch.0, LIMITS);
+    // As at the start, when nothing is open yet.
+    spool.segments.clear();
+    spool.reader.close(found[1].number);
+    let aside = Aside::put(&scratch.segments()[1]);
+    fs::create_dir(&aside.segment).unwrap();
+    spool.take_in(found).unwrap();
+    assert_eq!(spool.take_up().flows, 13, "as the cursor tells");
+    drop(aside);
+    assert_eq!(drain(&mut spool), [0, 1, 2, 9]);
+    assert_law(&spool);
+}
+
+#[test]
+fn what_cannot_be_deleted_or_kept_at_the_start_is_counted() {
+    let (scratch, mut spool) = filled(LIMITS);
+    assert_eq!(drain(&mut spool), [0, 1, 2, 9]);
+    spool.close().unwrap();
+    fs::create_dir(segment::path(&scratch.0, 1)).unwrap();
+    let cursor = fs::read(scratch.0.join("cursor")).unwrap();
+    let (spool, found) = open(&scratch.0, LIMITS);
+    assert_eq!((found.flows, found.damaged_flows), (0, 0));
+    assert!(spool.state().io_errors > 0);
+    assert_eq!(fs::read(scratch.0.join("cursor")).unwrap().len(), cursor.len());
+}
