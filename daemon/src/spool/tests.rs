@@ -8,6 +8,7 @@ mod model;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Keying};
@@ -26,10 +27,16 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("neckar-spool-{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        loop {
+            let number = NUMBER.fetch_add(1, Relaxed);
+            let name = format!("neckar-spool-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            // One that is there was left by another process of this number.
+            if fs::create_dir(&path).is_ok() {
+                return Self(path);
+            }
+            assert!(path.exists(), "no room for {}", path.display());
+        }
     }
 
     fn segments(&self) -> Vec<PathBuf> {
@@ -70,8 +77,18 @@ fn id(batch: &Batch) -> u64 {
     u64::from(batch.facts()[0].cid)
 }
 
+/// A child that another test is about to start has our locks too, for as long as it is no program of
+/// its own yet.
 fn open(directory: &Path, limits: Limits) -> (Spool, Found) {
-    let (spool, found) = Spool::open(directory, limits).unwrap();
+    let started = Instant::now();
+    let (spool, found) = loop {
+        match Spool::open(directory, limits) {
+            Err(OpenError::Locked(_)) if started.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => break opened.unwrap(),
+        }
+    };
     assert_law(&spool);
     (spool, found)
 }
