@@ -417,7 +417,7 @@ fn bind_all(
         }
         listening.push(address);
     }
-    handover.close();
+    handover.close(config.stop.keep_sockets);
     Ok((sockets, listening))
 }
 

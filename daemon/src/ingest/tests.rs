@@ -82,6 +82,26 @@ fn what_comes_after_release_waits_for_the_next_reader() {
     }
 }
 
+/// Who drained it did not mean to leave it to anybody, and systemd has it all the same.
+#[test]
+fn a_drained_socket_hears_again_in_the_next_hands() {
+    for path in BOTH {
+        let (mut first, address) = receiver(path, "127.0.0.1:0", &PLAIN);
+        let kept = first.sockets[0].as_fd().try_clone_to_owned().expect("a descriptor is left");
+        first.drain(&mut |_| {}).expect("the socket is fine");
+        drop(first);
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        sender.send_to(b"refused", address).expect("sends");
+        let next = Socket::from_fd(kept, &PLAIN);
+        sender.send_to(b"heard", address).expect("sends");
+        let mut second = Receiver::new(vec![next], &config(path)).expect("as the first");
+        let received = receive(&mut second, 1);
+        assert_eq!(received.len(), 1, "{path:?}");
+        assert_eq!(received[0].1, b"heard");
+        assert_eq!(second.kernel_drops(), 0, "what was refused before is not ours");
+    }
+}
+
 #[test]
 fn a_dual_stack_socket_takes_both_families() {
     for path in BOTH {
