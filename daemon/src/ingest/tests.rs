@@ -210,6 +210,28 @@ fn a_drained_socket_has_taken_everything_that_came_before() {
     }
 }
 
+/// As after a restart with fewer workers, who take the others' sockets over.
+#[test]
+fn a_receiver_reads_any_number_of_sockets() {
+    for path in BOTH {
+        // Of their own addresses: of 150 ports that the kernel chooses for sockets which may share
+        // them, some are other tests'.
+        let own = (1..=150).map(|host| SocketAddr::from(([127, 77, 0, host], 0)));
+        let sockets: Vec<Socket> =
+            own.map(|address| Socket::bind(address, &PLAIN).expect("binds")).collect();
+        let addresses: Vec<SocketAddr> =
+            sockets.iter().map(|socket| socket.local_address().expect("is bound")).collect();
+        let mut receiver = Receiver::new(sockets, &config(path)).expect("this kernel has it");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        // One at a time: each of them wakes the receiver.
+        for address in addresses {
+            sender.send_to(b"x", address).expect("sends");
+            assert_eq!(receive(&mut receiver, 1).len(), 1, "{path:?}");
+        }
+        receiver.release(Duration::ZERO, &mut |_| {}).expect("the sockets are fine");
+    }
+}
+
 #[test]
 fn workers_share_a_port_without_loss() {
     let first = Socket::bind("127.0.0.1:0".parse().expect("an address"), &PLAIN).expect("binds");
