@@ -33,7 +33,7 @@ pub struct Split {
     /// Bytes under way for one customer whose topic has not acknowledged anything for a second;
     /// beyond, his copies are counted as lost.
     pub tenant_bytes_max: usize,
-    /// The same for all customers together.
+    /// The same for all customers together; those whose topics take nothing have half of it at most.
     pub bytes_max: usize,
     /// What single customers want otherwise.
     pub tenant: Vec<Tenant>,

@@ -71,7 +71,12 @@ struct Splitting {
     /// Places of tenants that flows are gathered for.
     gathering: Vec<u32>,
     tended: Instant,
+    looked: Instant,
 }
+
+/// How often all customers are looked through for those whose topics are stuck: often, compared with
+/// how long a topic is silent before it counts as such.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Splitter {
     /// Starts splitting as the configuration says.
@@ -121,11 +126,13 @@ impl Splitting {
                 producer,
                 tenant_bytes_max: split.tenant_bytes_max as u64,
                 bytes_max: split.bytes_max as u64,
+                stuck_bytes: 0,
             },
             linger,
             rows: Rows::default(),
             gathering: Vec::new(),
             tended: Instant::now(),
+            looked: Instant::now(),
         }
     }
 
@@ -147,7 +154,16 @@ impl Splitting {
             if self.tended.elapsed() >= self.linger {
                 self.send_gathered();
             }
+            if self.looked.elapsed() >= LOOK {
+                self.look_for_stuck();
+            }
         }
+    }
+
+    fn look_for_stuck(&mut self) {
+        self.looked = Instant::now();
+        let tenants = self.tenants.list.iter().filter_map(|place| place.tenant.as_ref());
+        self.room.stuck_bytes = tenants.map(Tenant::stuck_bytes).sum();
     }
 
     fn split(&mut self, batch: &Arc<Batch>) {
@@ -170,7 +186,7 @@ impl Splitting {
         self.tended = Instant::now();
         for at in self.gathering.drain(..) {
             if let Some(tenant) = &mut self.tenants.list[at as usize].tenant {
-                tenant.flush(&self.room);
+                tenant.flush(&mut self.room);
             }
         }
     }
