@@ -39,6 +39,8 @@ pub struct Splitter {
 pub struct SplitterParts {
     /// What single customers want otherwise.
     pub wishes: Vec<Wishes>,
+    /// All that the workers have.
+    pub batches: usize,
     /// Bytes of a message of many flows at most.
     pub packed_bytes: usize,
     /// Whose topics the customers' are.
@@ -84,7 +86,7 @@ impl Splitter {
     /// # Errors
     /// There is no thread left.
     pub fn start(split: &Split, parts: SplitterParts) -> io::Result<Self> {
-        let (sender, receiver) = bounded(split.queue_batches);
+        let (sender, receiver) = bounded(split.queue(parts.batches));
         let mut splitting = Splitting::new(split, parts);
         let run = move || splitting.run(&receiver);
         let thread = std::thread::Builder::new().name("aux".into()).spawn(run)?;
@@ -107,7 +109,7 @@ impl Splitter {
 
 impl Splitting {
     fn new(split: &Split, parts: SplitterParts) -> Self {
-        let SplitterParts { wishes, packed_bytes, producer, topics, counts } = parts;
+        let SplitterParts { wishes, packed_bytes, producer, topics, counts, .. } = parts;
         let cids = split.cids.iter().copied().chain(wishes.iter().map(|wishes| wishes.cid));
         let wildcard = (split.wildcard, split.tenants_max);
         let has_default = !split.default_topic.is_empty();

@@ -2,13 +2,19 @@
 //! it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
+use arc_swap::ArcSwap;
+use neckar_decode::RowSink as _;
+use neckar_enrich::{Sources, Tables};
 use neckar_kafka::ProducerConfig;
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Field, Flow};
+use neckar_proto::{Field, Flow, Presence};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use super::*;
+use crate::pool::Pool;
+use crate::sink::{Route, Sink};
+use crate::stage::{Stage, StageCounts, StageParts};
 
 const FLOWS: usize = 100;
 
@@ -26,7 +32,8 @@ fn batch() -> Arc<Batch> {
 
 fn parts(producer: &Arc<Producer>, counts: &Arc<SplitterCounts>) -> SplitterParts {
     let (producer, counts) = (Arc::clone(producer), Arc::clone(counts));
-    SplitterParts { wishes: Vec::new(), packed_bytes: 1000, producer, topics: None, counts }
+    let (wishes, batches, topics) = (Vec::new(), 4000, None);
+    SplitterParts { wishes, batches, packed_bytes: 1000, producer, topics, counts }
 }
 
 #[track_caller]
@@ -205,4 +212,56 @@ fn ten_thousand_customers_are_served_by_one() {
     let topic = view.total.topic;
     assert_eq!((view.total.refused, topic.submitted), (0, all as u64));
     assert_eq!(held(&batches), 0);
+}
+
+/// Lets go of every batch at once.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn submit(&mut self, _batch: Arc<Batch>, _is_short: bool) -> Route {
+        Route::Output
+    }
+    fn tend(&mut self) {}
+    fn backlog(&self) -> usize {
+        0
+    }
+    fn finish(&mut self, _deadline: Instant) {}
+}
+
+/// What a worker counts of 1000 times 50 flows in batches of 100, eight of them.
+fn worked(splitter: Option<Sender<Arc<Batch>>>) -> StageCounts {
+    let tables = Tables::build(&Sources::default()).unwrap();
+    let mut stage = Stage::new(StageParts {
+        tables: Arc::new(ArcSwap::from_pointee(tables)),
+        names: None,
+        anonymizer: None,
+        profile: &BWNETFLOW,
+        pool: Pool::new(8, 100, 64 << 10),
+        sink: Box::new(Nowhere),
+        splitter,
+        traffic: None,
+        linger: Duration::from_millis(100),
+        stall: Duration::from_secs(5),
+    });
+    let mut rows = Rows::with_capacity(50);
+    for round in 0..1000 {
+        stage.set_now(1 + round);
+        rows.clear();
+        rows.extend(50, Presence::default());
+        stage.rows(&mut rows);
+    }
+    stage.finish(Instant::now());
+    stage.counts().clone()
+}
+
+/// A splitter that stands holds the batches that its queue has room for, and not a moment of a worker's.
+#[test]
+fn a_worker_does_not_wait_for_a_splitter_that_stands() {
+    let queue = Split { queue_batches: 64, ..Split::default() }.queue(8);
+    let (sender, _stands) = bounded(queue);
+    let (without, with) = (worked(None), worked(Some(sender)));
+    assert_eq!((with.encoded, with.batches), (without.encoded, without.batches));
+    assert_eq!((with.encoded, with.shed, with.stalls, with.stalled_ns), (50_000, 0, 0, 0));
+    assert_eq!(with.splitter_missed, 50_000 - 100 * queue as u64);
+    assert_eq!(with.batches_lent, queue as u64);
 }
