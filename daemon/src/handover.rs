@@ -16,7 +16,8 @@ use crate::ingest::{Socket, SocketConfig, inherited};
 #[derive(Debug, Default)]
 pub struct Handover {
     left: Vec<(String, SocketAddr, Socket)>,
-    taken: usize,
+    /// Names of those that were taken.
+    taken: Vec<String>,
 }
 
 impl Handover {
@@ -32,7 +33,7 @@ impl Handover {
             let address = socket.local_address().ok()?;
             Some((name, address, socket))
         };
-        Self { left: fds.into_iter().filter_map(adopt).collect(), taken: 0 }
+        Self { left: fds.into_iter().filter_map(adopt).collect(), taken: Vec::new() }
     }
 
     /// The socket of this address for this worker: its own of before, else one that no worker
@@ -45,8 +46,9 @@ impl Handover {
         };
         let place =
             self.left.iter().position(ours).or_else(|| self.left.iter().position(nobodys))?;
-        self.taken += 1;
-        Some(self.left.swap_remove(place).2)
+        let (name, _, socket) = self.left.swap_remove(place);
+        self.taken.push(name);
+        Some(socket)
     }
 
     /// The sockets of this address that belonged to workers which are no more. Somebody has to read
@@ -56,18 +58,25 @@ impl Handover {
             std::mem::take(&mut self.left).into_iter().partition(|(_, bound, _)| *bound == address);
         self.left = left;
         let orphans: Vec<_> = orphans;
-        self.taken += orphans.len();
-        orphans.into_iter().map(|(_, _, socket)| socket).collect()
+        let of_each = orphans.into_iter().map(|(name, _, socket)| {
+            self.taken.push(name);
+            socket
+        });
+        of_each.collect()
     }
 
-    /// Closes what nobody listens to any more, here and in the store.
-    pub fn close(self) {
+    /// Closes what nobody listens to any more, here and in the store. What was taken stays in the store
+    /// if we `keep` sockets; else it would get what arrives while nobody is there to read it.
+    pub fn close(self, keep: bool) {
         for (name, address, _) in &self.left {
             log::warn!("{address} is not listened to any more; its socket is closed");
-            tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
+            forget(name);
         }
-        if self.taken > 0 {
-            log::info!("took over {} sockets with what is queued in them", self.taken);
+        if !self.taken.is_empty() {
+            log::info!("took over {} sockets with what is queued in them", self.taken.len());
+        }
+        if !keep {
+            self.taken.iter().for_each(|name| forget(name));
         }
     }
 }
@@ -79,6 +88,11 @@ pub fn keep(socket: &Socket, address: SocketAddr, worker: usize) {
     if let Err(error) = sd_notify::notify_with_fds(&states, &[socket.as_fd()]) {
         log::warn!("systemd does not keep the socket of {address}: {error}");
     }
+}
+
+/// Has systemd close its copy of what it kept under this name.
+fn forget(name: &str) {
+    tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
 }
 
 /// Tells systemd, if it asked to be told.
@@ -115,7 +129,7 @@ mod tests {
         let named = sockets.into_iter().enumerate();
         let mut handover = Handover {
             left: named.map(|(worker, one)| (name(address, worker), address, one)).collect(),
-            taken: 0,
+            taken: Vec::new(),
         };
         let (_, unit) = bound();
         let unit_address = unit.local_address().expect("is bound");

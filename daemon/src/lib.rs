@@ -24,6 +24,7 @@ pub mod ingest;
 pub mod journal;
 pub mod metrics;
 pub mod output;
+pub mod panic;
 pub mod pipeline;
 pub mod pool;
 pub mod push;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use neckard::cli::{Cli, Command, Exit};
-use neckard::{check, config, demo, journal, metrics, run};
+use neckard::{check, config, demo, journal, metrics, panic, run};
 
 /// Batches and tables are allocated at start and kept. What remains - librdkafka, http, reloads -
 /// frees on other threads than it allocates on, which mimalloc does without a lock and without
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let exit = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => {
             journal::open(args.log_format);
+            panic::abort_where_vital();
             run::run(&args)
         }
         Command::Check(args) => check::check(&args),

@@ -17,6 +17,9 @@ use crate::sink::{self, FileCounts, KafkaSink, Sink, Writer, WriterCounts};
 use crate::spooler::{Detour, SpoolerCounts, SpoolerView};
 use crate::topic_maker::{self, TopicMakerCounts};
 
+/// Why flows failed that were to be kept on disk at the stop, and were not.
+const NOT_KEPT: &str = "NotKept";
+
 /// The output's counts at one moment. `submitted = delivered + failed + purged + in_flight`.
 #[derive(Clone, Debug, Default)]
 pub struct OutputCounts {
@@ -203,11 +206,14 @@ impl Output {
             Self::Kafka { producer, spool, made, .. } => {
                 let mut counts = producer.counts();
                 let spool = spool.as_ref().map(|spool| spool.view());
-                // Given up on at the stop: on disk by then, if there is one.
-                let purged = match spool {
-                    Some(_) => counts.take_purged(),
-                    None => 0,
-                };
+                // Given up on at the stop: on disk by then, if there is one and it took them.
+                let given_up = spool.map_or(0, |_| counts.take_purged());
+                let lost = spool.map_or(0, |spool| spool.not_kept_flows).min(given_up);
+                let purged = given_up - lost;
+                if lost > 0 {
+                    counts.failed += lost;
+                    counts.errors.insert(NOT_KEPT.into(), lost);
+                }
                 OutputCounts {
                     spool,
                     topics_made: made.made.load(Ordering::Relaxed),
@@ -263,8 +269,10 @@ impl Output {
         match self {
             Self::Kafka { producer, tenants, spool, .. } => {
                 let left = producer.finish(deadline);
-                if left > 0 && spool.is_none() {
-                    log::error!("{left} flows were not acknowledged in time and are given up");
+                let kept = spool.as_ref().map(|spool| spool.view());
+                let lost = kept.map_or(left, |kept| kept.not_kept_flows.min(left));
+                if lost > 0 {
+                    log::error!("{lost} flows were not acknowledged in time and are given up");
                 }
                 if let Some(tenants) = tenants {
                     let left = tenants.finish(deadline);

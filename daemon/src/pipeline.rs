@@ -108,9 +108,9 @@ impl Pipeline {
         })?;
         let output = Arc::new(output);
         let counts = Arc::new(SplitterCounts::default());
-        let splitter = start_splitter(config, &output, &counts)?;
-        let spooler = start_spooler(config, &output, splitter.as_ref())?;
         let batches = cores.len() * budget::batches_per_worker(config, cores.len());
+        let splitter = start_splitter(config, &output, batches, &counts)?;
+        let spooler = start_spooler(config, &output, splitter.as_ref())?;
         let traffic = TrafficCounter::start(config, batches).map_err(system)?;
         let name_counts = Arc::default();
         let names = ReverseResolver::start(&config.reverse_names, Arc::clone(&name_counts))?;
@@ -417,13 +417,14 @@ fn bind_all(
         }
         listening.push(address);
     }
-    handover.close();
+    handover.close(config.stop.keep_sockets);
     Ok((sockets, listening))
 }
 
 fn start_splitter(
     config: &Config,
     output: &Output,
+    batches: usize,
     counts: &Arc<SplitterCounts>,
 ) -> Result<Option<Splitter>, StartError> {
     let split = &config.split;
@@ -432,6 +433,7 @@ fn start_splitter(
     };
     let parts = SplitterParts {
         wishes: Wishes::read(split, config.output.profile)?,
+        batches,
         packed_bytes: config.kafka.packed_bytes,
         producer,
         topics: output.topics(),

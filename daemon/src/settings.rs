@@ -167,6 +167,14 @@ pub fn open_spool(config: &SpoolConfig) -> Result<Spool, Problem> {
             found.damaged_flows,
         );
     }
+    if found.segments_aside > 0 {
+        log::error!(
+            "the spool: {} files cannot be read and are set aside as {}/*.unreadable; what they held \
+             counts as damaged",
+            found.segments_aside,
+            folder.display(),
+        );
+    }
     Ok(spool)
 }
 

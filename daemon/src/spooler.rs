@@ -40,6 +40,8 @@ pub struct SpoolerCounts {
     queued: AtomicU64,
     /// Batches on disk.
     spooled: AtomicU64,
+    /// As in the view.
+    not_kept: AtomicU64,
     view: Mutex<SpoolerView>,
 }
 
@@ -53,6 +55,9 @@ pub struct SpoolerView {
     /// Flows written at the stop because Kafka had not acknowledged their batches: some of them may
     /// have arrived.
     pub kept_flows: u64,
+    /// Flows of such batches that were not written: the disk is full, fails, or is too slow. Some of
+    /// them may have arrived.
+    pub not_kept_flows: u64,
     /// Flows that the splitter did not see because its queue was full.
     pub splitter_missed: u64,
 }
@@ -61,7 +66,12 @@ impl SpoolerCounts {
     /// Reads them.
     #[must_use]
     pub fn view(&self) -> SpoolerView {
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner)
+        let view = *self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        SpoolerView { not_kept_flows: self.not_kept.load(Ordering::Relaxed), ..view }
+    }
+
+    fn not_kept(&self, batch: &Batch) {
+        self.not_kept.fetch_add(batch.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -103,12 +113,12 @@ impl Detour {
         self.hand(Handed::Fresh(batch), deadline)
     }
 
-    /// The same for one that Kafka was asked to take and has not acknowledged.
-    ///
-    /// # Errors
-    /// As [`Detour::spool`].
-    pub fn keep(&self, batch: Arc<Batch>, deadline: Instant) -> Result<(), Arc<Batch>> {
-        self.hand(Handed::Kept(batch), deadline)
+    /// The same for one that Kafka was asked to take and has not acknowledged. If there is no room for
+    /// it by then, it is counted and given up.
+    pub fn keep(&self, batch: Arc<Batch>, deadline: Instant) {
+        if let Err(batch) = self.hand(Handed::Kept(batch), deadline) {
+            self.counts.not_kept(&batch);
+        }
     }
 
     fn hand(&self, handed: Handed, deadline: Instant) -> Result<(), Arc<Batch>> {
@@ -222,9 +232,11 @@ impl Spooling {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.collect();
-            self.send();
+            if let Err(error) = self.send() {
+                self.complain("cannot be read", &error);
+            }
             if let Err(error) = self.spool.tend(now_ms()) {
-                self.complain(&error);
+                self.complain("cannot be written", &error);
             }
             self.publish();
         }
@@ -252,11 +264,15 @@ impl Spooling {
 
     fn append(&mut self, handed: &Handed) {
         let (Handed::Fresh(batch) | Handed::Kept(batch)) = handed;
-        match self.spool.append(batch, now_ms()) {
-            Ok(_) if matches!(handed, Handed::Kept(_)) => self.kept_flows += batch.len() as u64,
-            // Full is a policy, and counted.
-            Ok(_) | Err(AppendError::Full) => {}
-            Err(AppendError::Io(error)) => self.complain(&error),
+        let appended = self.spool.append(batch, now_ms());
+        match (handed, &appended) {
+            (Handed::Kept(batch), Ok(_)) => self.kept_flows += batch.len() as u64,
+            (Handed::Kept(batch), Err(_)) => self.counts.not_kept(batch),
+            (Handed::Fresh(_), _) => {}
+        }
+        // Full is a policy, and counted.
+        if let Err(AppendError::Io(error)) = appended {
+            self.complain("cannot be written", &error);
         }
     }
 
@@ -276,13 +292,13 @@ impl Spooling {
     }
 
     /// From disk to Kafka, as far as the window goes.
-    fn send(&mut self) {
+    fn send(&mut self) -> io::Result<()> {
         for (batch, out) in self.window.iter_mut().zip(&mut self.out) {
             if out.is_some() {
                 continue;
             }
             let free = Arc::get_mut(batch).expect("it came free before its entry did");
-            let Some(ticket) = self.spool.next(free) else { return };
+            let Some(ticket) = self.spool.next(free, now_ms())? else { break };
             let mut refused = Vec::new();
             self.topic.submit(batch, &mut refused);
             if let Some(splitter) = &self.splitter
@@ -292,6 +308,7 @@ impl Spooling {
             }
             *out = Some(Out { ticket, refused });
         }
+        Ok(())
     }
 
     fn finish(mut self, until: Instant) {
@@ -312,14 +329,15 @@ impl Spooling {
         self.counts.spooled.store(state.batches, Ordering::Release);
         let out_flows = self.out.iter().flatten().map(|out| u64::from(out.ticket.flows())).sum();
         let (kept_flows, splitter_missed) = (self.kept_flows, self.splitter_missed);
-        let view = SpoolerView { state, out_flows, kept_flows, splitter_missed };
+        let view =
+            SpoolerView { state, out_flows, kept_flows, splitter_missed, ..SpoolerView::default() };
         *self.counts.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
     }
 
-    fn complain(&mut self, error: &io::Error) {
+    fn complain(&mut self, what: &str, error: &io::Error) {
         if self.complained.is_none_or(|at| at.elapsed() > COMPLAIN) {
             self.complained = Some(Instant::now());
-            log::error!("the spool: {error}");
+            log::error!("the spool {what}: {error}; it goes on trying");
         }
     }
 }
@@ -327,3 +345,7 @@ impl Spooling {
 fn now_ms() -> u64 {
     clock::unix_ns() / 1_000_000
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+mod tests;

@@ -15,6 +15,10 @@ use crate::pool::Pool;
 use crate::reverse_names::NameLabels;
 use crate::sink::{Route, Sink};
 
+/// Keeping what is not acknowledged at the stop may take so long, all batches together: more than a disk
+/// needs for what memory holds.
+const KEEP: Duration = Duration::from_secs(5);
+
 /// What becomes of the rows that the decoder lent. `flows = encoded + shed`, always.
 #[derive(Clone, Debug, Default)]
 pub struct StageCounts {
@@ -164,7 +168,8 @@ impl Stage {
             std::thread::sleep(Duration::from_millis(5));
         }
         if is_waited_for(&*self.sink) {
-            self.pool.lent_batches().for_each(|batch| self.sink.keep(batch));
+            let deadline = Instant::now() + KEEP;
+            self.pool.lent_batches().for_each(|batch| self.sink.keep(batch, deadline));
         }
     }
 

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
+use support::process::Neckard;
 use support::systemd::Systemd;
-use support::{SharedBroker, free_udp_port, fresh_topic, scratch, topic};
+use support::{SharedBroker, free_udp_port, fresh_topic, scratch, topic, wait_until};
 
 const START_NS: u64 = 1_700_000_000_000_000_000;
 
@@ -78,6 +79,37 @@ fn nothing_is_lost_by_three_restarts_under_load() {
     assert_eq!(reports.iter().map(|report| report.not_decoded).sum::<u64>(), 0, "{reports:?}");
     assert_eq!(reports.iter().map(|report| report.delivered).sum::<u64>(), flows);
     assert_eq!(topic::read(&brokers, &name).len() as u64, flows);
+}
+
+/// Sockets were kept once and are not any more: the store lets go of them, and nobody is deaf.
+#[test]
+fn sockets_that_are_kept_no_longer_hear_and_are_given_back() {
+    let mut systemd = Systemd::new("kept-no-longer");
+    let port = free_udp_port();
+    let listen = format!("listen=[{{address = \"127.0.0.1:{port}\"}}]");
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut bytes = [0; DATAGRAM_BYTES_MAX];
+    let mut fleet = Fleet::new(&[Protocol::Ipfix], 1, 3);
+    let mut assert_hears = |neckard: Neckard| {
+        let (_, made) = fleet.datagram(START_NS, &mut bytes);
+        sender.send_to(&bytes[..made.bytes], ("127.0.0.1", port)).unwrap();
+        wait_until("it hears", Duration::from_secs(20), || {
+            neckard.metric("neckar_receive_datagrams_total") == 1
+        });
+        let _ = neckard.stop();
+    };
+    assert_hears(systemd.start(&["stop.keep_sockets=true", &listen]));
+    assert!(systemd.stored() > 0);
+    let unit = systemd.copies();
+    assert_hears(systemd.start(&["stop.keep_sockets=false", &listen]));
+    assert_eq!(systemd.stored(), 0, "they are given back");
+    // As a socket unit has them: it passes its own whatever it is told.
+    systemd.put(unit);
+    for _ in 0..2 {
+        let unit = systemd.copies();
+        assert_hears(systemd.start(&["stop.keep_sockets=false", &listen]));
+        systemd.put(unit);
+    }
 }
 
 #[test]

@@ -11,8 +11,9 @@ use std::time::Duration;
 use support::audit::{Audit, audit};
 use support::generator::Generator;
 use support::process::{Neckard, Report};
+use support::systemd::Systemd;
 use support::{free_udp_port, fresh_topic, scratch};
-use xtask::kafka::{self, Broker, Cluster};
+use xtask::kafka::{self, Broker, Cluster, PASSWORD, Secured, USER};
 
 const RATE: u64 = 20_000;
 /// A fault and its recovery: broker processes of this size need so long.
@@ -62,6 +63,18 @@ fn conclude(
     neckard: Neckard,
     sent: u64,
 ) -> (Report, Audit) {
+    conclude_after(&[], what, sitting, brokers, neckard, sent)
+}
+
+/// The same for the last of several daemons, of which the `earlier` ones have reported.
+fn conclude_after(
+    earlier: &[Report],
+    what: &str,
+    sitting: &Sitting,
+    brokers: &str,
+    neckard: Neckard,
+    sent: u64,
+) -> (Report, Audit) {
     let mut last = u64::MAX;
     while last != neckard.metric("neckar_receive_datagrams_total") {
         last = neckard.metric("neckar_receive_datagrams_total");
@@ -69,6 +82,7 @@ fn conclude(
     }
     let (status, report) = neckard.stop();
     assert!(status.success(), "{what}: {status}");
+    let report = earlier.iter().fold(report, |sum, one| sum.and(one));
     let audit = audit(brokers, &sitting.topic);
     print_line(what, sent, &report, &audit);
     // The daemon's own books, whatever happened.
@@ -227,4 +241,110 @@ fn a_leader_killed_among_three() {
     let (report, audit) = conclude("leader killed", &sitting, &brokers, neckard, sent);
     assert_nothing_lost("leader killed", sent, &report, &audit);
     assert_eq!((audit.duplicates(), audit.overtaken), (0, 0), "{audit:?}");
+}
+
+/// SIGTERM: what the kernel had taken in is delivered before the end; what comes while nobody listens
+/// is missing, and nothing else is.
+#[test]
+fn the_daemon_stopped() {
+    let broker = Broker::start().unwrap();
+    let brokers = broker.address();
+    let listen = format!("listen=[{{address = \"127.0.0.1:{}\"}}]", free_udp_port());
+    let sitting = Sitting::new("stopped", &brokers, &[&listen]);
+    let mut neckard = sitting.start();
+    let generator = Generator::start(neckard.udp(), "v5", flows(), RATE);
+    let mut reports = Vec::new();
+    for _ in 0..rounds() {
+        sleep_ms(4000);
+        let (status, report) = neckard.stop();
+        assert!(status.success());
+        reports.push(report);
+        neckard = sitting.start();
+    }
+    let sent = generator.flows();
+    let (report, audit) =
+        conclude_after(&reports, "daemon stopped", &sitting, &brokers, neckard, sent);
+    assert_eq!((report.shed, report.failed, report.left, report.not_decoded), (0, 0, 0, 0));
+    assert_eq!((report.delivered, audit.duplicates()), (audit.distinct, 0), "{audit:?}");
+    assert_eq!(audit.missing, sent - audit.distinct, "{audit:?}");
+}
+
+/// The same where systemd keeps the sockets: nothing is missing.
+#[test]
+fn the_daemon_restarted_with_its_sockets_kept() {
+    let broker = Broker::start().unwrap();
+    let brokers = broker.address();
+    let listen = format!("listen=[{{address = \"127.0.0.1:{}\"}}]", free_udp_port());
+    let state = format!("state.directory={}", scratch("torture-handover").display());
+    let extra = [listen.as_str(), &state, "stop.keep_sockets=true"];
+    let sitting = Sitting::new("handover", &brokers, &extra);
+    let settings: Vec<&str> = sitting.settings.iter().map(String::as_str).collect();
+    let mut systemd = Systemd::new("torture-systemd");
+    let mut neckard = systemd.start(&settings);
+    let generator = Generator::start(neckard.udp(), "v5", flows(), RATE);
+    let mut reports = Vec::new();
+    assert!(systemd.stored() > 0);
+    for _ in 0..rounds() {
+        sleep_ms(4000);
+        let (status, report) = neckard.stop();
+        assert!(status.success());
+        reports.push(report);
+        neckard = systemd.start(&settings);
+    }
+    let sent = generator.flows();
+    let (report, audit) =
+        conclude_after(&reports, "daemon restarted", &sitting, &brokers, neckard, sent);
+    assert_nothing_lost("daemon restarted", sent, &report, &audit);
+    assert_eq!(audit.duplicates(), 0, "{audit:?}");
+}
+
+/// The topic is not there, and nobody makes it but the operator: flows wait for it.
+#[test]
+fn a_topic_that_is_made_late() {
+    let broker = Broker::start_with_known_topics().unwrap();
+    let brokers = broker.address();
+    let sitting = Sitting::new("late", &brokers, &[]);
+    let neckard = sitting.start();
+    let generator = Generator::start(neckard.udp(), "v5", 4 * RATE, RATE);
+    support::wait_until("all are under way", ROUND, || {
+        neckard.metric("neckar_output_in_flight") >= 4 * RATE
+    });
+    assert_eq!(neckard.metric("neckar_output_delivered_total"), 0);
+    kafka::create_topic(&brokers, &sitting.topic, 3).unwrap();
+    let sent = generator.flows();
+    let (report, audit) = conclude("topic made late", &sitting, &brokers, neckard, sent);
+    assert_nothing_lost("topic made late", sent, &report, &audit);
+    assert_eq!(audit.duplicates(), 0);
+}
+
+/// The right to write is taken away and given back: what is refused has failed, by its name, and the
+/// rest is delivered without anybody's doing.
+#[test]
+fn the_right_to_write_lost() {
+    let secured = Secured::start(&scratch("torture-secured")).unwrap();
+    let plain = secured.broker.address();
+    let password = scratch("torture-password").join("password");
+    std::fs::write(&password, PASSWORD).unwrap();
+    let sasl = format!(
+        "kafka.sasl={{mechanism = \"plain\", username = \"{USER}\", password_file = \"{}\"}}",
+        password.display(),
+    );
+    let sitting = Sitting::new("forbidden", &secured.sasl, &[&sasl]);
+    kafka::create_topic(&plain, &sitting.topic, 3).unwrap();
+    let neckard = sitting.start();
+    let metric = |name: &str| neckard.metric(&format!("neckar_output_{name}"));
+    let generator = Generator::start(neckard.udp(), "v5", flows(), RATE);
+    support::wait_until("some are delivered", ROUND, || metric("delivered_total") > RATE);
+    kafka::forbid(&plain, &sitting.topic, USER, true).unwrap();
+    support::wait_until("some are refused", ROUND, || metric("failed_total") > 0);
+    kafka::forbid(&plain, &sitting.topic, USER, false).unwrap();
+    let delivered = metric("delivered_total");
+    support::wait_until("more are delivered", 2 * ROUND, || metric("delivered_total") > delivered);
+    let (_, page) = neckard.fetch("/metrics");
+    assert!(page.contains("TopicAuthorizationFailed"), "{page}");
+    let sent = generator.flows();
+    let (report, audit) = conclude("right to write lost", &sitting, &plain, neckard, sent);
+    assert_eq!(report.kernel_drops + report.not_decoded + report.shed, 0, "{report:?}");
+    assert_eq!((report.flows, report.delivered), (sent, audit.distinct), "{report:?}");
+    assert_eq!((report.failed, audit.duplicates()), (sent - audit.distinct, 0), "{report:?}");
 }

@@ -71,6 +71,18 @@ impl Broker {
         Ok(broker)
     }
 
+    /// The same, that makes no topic because somebody asks for it.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_with_known_topics() -> io::Result<Self> {
+        let port = free_port()?;
+        let node = alone(port, free_port()?) + "auto.create.topics.enable=false\n";
+        let mut broker = Self::format(port, &node, &cluster_id()?, None)?;
+        broker.restart()?;
+        Ok(broker)
+    }
+
     /// The same on a given port.
     ///
     /// # Errors
@@ -336,6 +348,18 @@ pub fn delete_topic(brokers: &str, topic: &str) -> io::Result<()> {
 fn topic_command(brokers: &str, topic: &str, command: &[&str]) -> io::Result<()> {
     let args = [&["--bootstrap-server", brokers, "--topic", topic], command].concat();
     java(&jars()?, &Release::wanted().tool("TopicCommand"), &args).map(drop)
+}
+
+/// Forbids a user to do anything with a topic, or takes that back. Of a [`Secured`] broker.
+///
+/// # Errors
+/// The broker's answer.
+pub fn forbid(brokers: &str, topic: &str, user: &str, forbidden: bool) -> io::Result<()> {
+    let action: &[&str] = if forbidden { &["--add"] } else { &["--remove", "--force"] };
+    let user = format!("User:{user}");
+    let rule = ["--topic", topic, "--operation", "All", "--deny-principal", &user];
+    let args = [&["--bootstrap-server", brokers], action, &rule].concat();
+    java(&jars()?, "org.apache.kafka.tools.AclCommand", &args).map(drop)
 }
 
 /// End offsets of a topic, by partition: how many messages were ever put there.

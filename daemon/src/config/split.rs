@@ -24,8 +24,8 @@ pub struct Split {
     pub topic_prefix: String,
     /// Customers at most; further ones that `wildcard` finds are not served.
     pub tenants_max: usize,
-    /// Batches that may wait for the splitter; beyond, the customers' copies are counted as lost,
-    /// never the flows.
+    /// Batches that may wait for the splitter, a quarter of all (`batch.memory_bytes`) at most; beyond,
+    /// the customers' copies are counted as lost, never the flows.
     pub queue_batches: usize,
     /// Milliseconds that a customer's flows wait for others, so that few large requests go to Kafka
     /// and not many small ones.
@@ -33,7 +33,7 @@ pub struct Split {
     /// Bytes under way for one customer whose topic has not acknowledged anything for a second;
     /// beyond, his copies are counted as lost.
     pub tenant_bytes_max: usize,
-    /// The same for all customers together.
+    /// The same for all customers together; those whose topics take nothing have half of it at most.
     pub bytes_max: usize,
     /// What single customers want otherwise.
     pub tenant: Vec<Tenant>,
@@ -93,6 +93,13 @@ impl Split {
     pub fn is_on(&self) -> bool {
         let names = !self.cids.is_empty() || !self.tenant.is_empty();
         names || self.wildcard || !self.default_topic.is_empty()
+    }
+
+    /// Batches that may wait, of all `batches` that the workers have: a quarter, so that a splitter
+    /// that falls behind never keeps a worker from a free batch.
+    #[must_use]
+    pub fn queue(&self, batches: usize) -> usize {
+        self.queue_batches.min(batches / 4).max(1)
     }
 
     /// The topics whose names are known before any flow.

@@ -11,6 +11,8 @@ use super::{ReceiveStats, Received, ReceiverConfig, buffers, hand_out};
 
 /// A slot's buffer, name and control message, each in a place of its own.
 pub(super) struct Mmsg {
+    /// What a poll waits for: something to read from any socket.
+    waiting: Box<[libc::pollfd]>,
     slots: usize,
     payloads: Box<[u8]>,
     names: Box<[[u8; NAME_BYTES]]>,
@@ -23,9 +25,11 @@ pub(super) struct Mmsg {
 struct Control([u8; CONTROL_BYTES]);
 
 impl Mmsg {
-    pub(super) fn new(config: &ReceiverConfig) -> Self {
+    pub(super) fn new(sockets: &[Socket], config: &ReceiverConfig) -> Self {
         let slots = config.batch_datagrams.clamp(1, 64);
+        let readable = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         Self {
+            waiting: sockets.iter().map(|socket| readable(socket.fd())).collect(),
             slots,
             payloads: vec![0; slots * buffers::BYTES].into_boxed_slice(),
             names: vec![[0; NAME_BYTES]; slots].into_boxed_slice(),
@@ -40,7 +44,7 @@ impl Mmsg {
         stats: &mut ReceiveStats,
         take: &mut impl FnMut(Received<'_>),
     ) -> io::Result<()> {
-        if !poll(sockets, timeout)? {
+        if !self.poll(timeout)? {
             return Ok(());
         }
         for socket in sockets {
@@ -102,30 +106,23 @@ impl Mmsg {
         }
         Ok(count)
     }
-}
 
-/// Waits until a socket has something to read; `false` if time ran out.
-fn poll(sockets: &[Socket], timeout: Duration) -> io::Result<bool> {
-    let mut waiting = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; SOCKETS_MAX];
-    for (slot, socket) in waiting.iter_mut().zip(sockets) {
-        slot.fd = socket.fd();
-    }
-    let count = sockets.len().min(SOCKETS_MAX) as libc::nfds_t;
-    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
-    // SAFETY: the array holds at least `count` entries.
-    let ready = unsafe { libc::poll(waiting.as_mut_ptr(), count, timeout_ms) };
-    match ready {
-        0 => Ok(false),
-        1.. => Ok(true),
-        _ => match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            error => Err(error),
-        },
+    /// Waits until a socket has something to read; `false` if time ran out.
+    fn poll(&mut self, timeout: Duration) -> io::Result<bool> {
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
+        let count = self.waiting.len() as libc::nfds_t;
+        // SAFETY: the slice holds `count` entries, and nothing else borrows it during the call.
+        let ready = unsafe { libc::poll(self.waiting.as_mut_ptr(), count, timeout_ms) };
+        match ready {
+            0 => Ok(false),
+            1.. => Ok(true),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+                error => Err(error),
+            },
+        }
     }
 }
-
-/// Listening addresses of a worker that one poll looks at; the configuration allows no more.
-pub(super) const SOCKETS_MAX: usize = 64;
 
 const EMPTY_VECTOR: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
 const EMPTY_MESSAGE: libc::mmsghdr = libc::mmsghdr {

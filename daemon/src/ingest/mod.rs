@@ -107,7 +107,7 @@ impl Receiver {
                 Ok(uring) => Way::Uring(Box::new(uring)),
                 Err(error) if config.path.is_none() => {
                     probe = Probe { path: Path::Recvmmsg, why: format!("io_uring: {error}") };
-                    Way::Mmsg(Mmsg::new(config))
+                    Way::Mmsg(Mmsg::new(&sockets, config))
                 }
                 Err(error) => return Err(error),
             },
@@ -115,7 +115,7 @@ impl Receiver {
                 if config.path.is_some() {
                     probe = Probe { path: Path::Recvmmsg, why: "configured".into() };
                 }
-                Way::Mmsg(Mmsg::new(config))
+                Way::Mmsg(Mmsg::new(&sockets, config))
             }
         };
         Ok(Self { sockets, way, probe, stats: ReceiveStats::default(), queued_peak: 0 })

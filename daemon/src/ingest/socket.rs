@@ -94,11 +94,14 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Takes over a socket that is bound already: one that systemd kept for us.
+    /// Takes over a socket that is bound already: one that systemd kept for us. A predecessor may have
+    /// told it to refuse everything.
     #[must_use]
     pub fn from_fd(fd: OwnedFd, config: &SocketConfig) -> Self {
         let asked = config.receive_buffer_bytes;
         let mut socket = Self { socket: fd.into(), asked, drops_before: 0 };
+        // It has none if its last reader meant to leave it to us.
+        drop(socket.socket.detach_filter());
         socket.drops_before = socket.drops();
         socket.ask_for_buffer();
         socket

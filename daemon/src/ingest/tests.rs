@@ -82,6 +82,26 @@ fn what_comes_after_release_waits_for_the_next_reader() {
     }
 }
 
+/// Who drained it did not mean to leave it to anybody, and systemd has it all the same.
+#[test]
+fn a_drained_socket_hears_again_in_the_next_hands() {
+    for path in BOTH {
+        let (mut first, address) = receiver(path, "127.0.0.1:0", &PLAIN);
+        let kept = first.sockets[0].as_fd().try_clone_to_owned().expect("a descriptor is left");
+        first.drain(&mut |_| {}).expect("the socket is fine");
+        drop(first);
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        sender.send_to(b"refused", address).expect("sends");
+        let next = Socket::from_fd(kept, &PLAIN);
+        sender.send_to(b"heard", address).expect("sends");
+        let mut second = Receiver::new(vec![next], &config(path)).expect("as the first");
+        let received = receive(&mut second, 1);
+        assert_eq!(received.len(), 1, "{path:?}");
+        assert_eq!(received[0].1, b"heard");
+        assert_eq!(second.kernel_drops(), 0, "what was refused before is not ours");
+    }
+}
+
 #[test]
 fn a_dual_stack_socket_takes_both_families() {
     for path in BOTH {
@@ -187,6 +207,28 @@ fn a_drained_socket_has_taken_everything_that_came_before() {
         sender.send_to(&[2], address).expect("sends");
         assert_eq!(receive(&mut receiver, 0).len(), 0);
         assert_eq!(receiver.kernel_drops(), 1, "{path:?}: what came after is counted");
+    }
+}
+
+/// As after a restart with fewer workers, who take the others' sockets over.
+#[test]
+fn a_receiver_reads_any_number_of_sockets() {
+    for path in BOTH {
+        // Of their own addresses: of 150 ports that the kernel chooses for sockets which may share
+        // them, some are other tests'.
+        let own = (1..=150).map(|host| SocketAddr::from(([127, 77, 0, host], 0)));
+        let sockets: Vec<Socket> =
+            own.map(|address| Socket::bind(address, &PLAIN).expect("binds")).collect();
+        let addresses: Vec<SocketAddr> =
+            sockets.iter().map(|socket| socket.local_address().expect("is bound")).collect();
+        let mut receiver = Receiver::new(sockets, &config(path)).expect("this kernel has it");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        // One at a time: each of them wakes the receiver.
+        for address in addresses {
+            sender.send_to(b"x", address).expect("sends");
+            assert_eq!(receive(&mut receiver, 1).len(), 1, "{path:?}");
+        }
+        receiver.release(Duration::ZERO, &mut |_| {}).expect("the sockets are fine");
     }
 }
 

@@ -16,7 +16,7 @@ use super::socket::{Socket, SocketConfig};
 use super::wire::{self, CONTROL_BYTES, NAME_BYTES};
 use super::{ReceiveStats, Received, ReceiverConfig, hand_out};
 
-/// Submissions at a time: one per socket, seldom.
+/// Submissions at a time: one per socket, seldom. With more sockets they go in turns.
 const SUBMISSIONS: u32 = 64;
 /// Completions that may wait for us; more than there are buffers, so that the queue cannot
 /// overflow.
@@ -107,7 +107,11 @@ impl Uring {
         stats: &mut ReceiveStats,
         take: &mut impl FnMut(Received<'_>),
     ) -> io::Result<()> {
-        for index in (0..self.armed.len()).filter(|index| self.armed[*index]) {
+        for index in 0..self.armed.len() {
+            if !self.armed[index] {
+                continue;
+            }
+            self.make_room()?;
             let cancel = opcode::AsyncCancel::new(index as u64).build().user_data(CANCEL);
             // SAFETY: a cancel refers to no memory of ours.
             let pushed = unsafe { self.ring.submission().push(&cancel) };
@@ -128,6 +132,7 @@ impl Uring {
             if self.armed[index] {
                 continue;
             }
+            self.make_room()?;
             let receive =
                 opcode::RecvMsgMulti::new(Fd(socket.fd()), &raw const *self.header, GROUP)
                     .build()
@@ -140,6 +145,11 @@ impl Uring {
             self.arms += 1;
         }
         Ok(())
+    }
+
+    /// Gives the kernel what is to be submitted if there is no room for one more.
+    fn make_room(&mut self) -> io::Result<()> {
+        if self.ring.submission().is_full() { self.enter(0, Duration::ZERO, 0) } else { Ok(()) }
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<()> {

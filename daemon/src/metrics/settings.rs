@@ -42,13 +42,15 @@ impl Settings {
         rules.sort_by_key(|(prefix, ..)| std::cmp::Reverse(prefix.prefix_len()));
         let batch = &config.batch;
         let to_kafka = config.output.kind == OutputKind::Kafka;
+        let batches = budget::batches_per_worker(config, workers);
+        let splitter_queue = config.split.queue(workers * batches);
         Self {
             exporters_shown_max: config.http.exporters_shown_max,
             goflow_names: config.http.goflow_metrics,
             rooms: budget::budget(config, &settings::receiver(config), workers),
-            batches: budget::batches_per_worker(config, workers),
+            batches,
             batch_bytes: neckar_proto::Batch::memory_bytes(batch.flows_max, batch.bytes_max),
-            splitter_queue_max: if config.split.is_on() { config.split.queue_batches } else { 0 },
+            splitter_queue_max: if config.split.is_on() { splitter_queue } else { 0 },
             spool_bytes_max: if config.spool.is_on() { config.spool.bytes_max } else { 0 },
             topic: to_kafka.then(|| config.kafka.topic.clone()),
             rules,

@@ -125,11 +125,9 @@ impl Sink for KafkaSink {
         self.detour.as_ref().map(|_| self.topic.counts().in_flight)
     }
 
-    fn keep(&mut self, batch: Arc<Batch>) {
-        let deadline = Instant::now() + PATIENCE;
-        let kept = self.detour.as_ref().map(|detour| detour.keep(batch, deadline));
-        if let Some(Err(batch)) = kept {
-            log::error!("the spool does not take {} flows in time", batch.len());
+    fn keep(&mut self, batch: Arc<Batch>, deadline: Instant) {
+        if let Some(detour) = &self.detour {
+            detour.keep(batch, deadline);
         }
     }
 }

@@ -39,8 +39,8 @@ pub trait Sink: Send {
         None
     }
 
-    /// Keeps a batch of which some flows are not acknowledged.
-    fn keep(&mut self, _batch: Arc<Batch>) {}
+    /// Keeps a batch of which some flows are not acknowledged, if that can be done by `deadline`.
+    fn keep(&mut self, _batch: Arc<Batch>, _deadline: Instant) {}
 }
 
 /// Where a batch goes.

@@ -39,6 +39,8 @@ pub struct Splitter {
 pub struct SplitterParts {
     /// What single customers want otherwise.
     pub wishes: Vec<Wishes>,
+    /// All that the workers have.
+    pub batches: usize,
     /// Bytes of a message of many flows at most.
     pub packed_bytes: usize,
     /// Whose topics the customers' are.
@@ -71,7 +73,12 @@ struct Splitting {
     /// Places of tenants that flows are gathered for.
     gathering: Vec<u32>,
     tended: Instant,
+    looked: Instant,
 }
+
+/// How often all customers are looked through for those whose topics are stuck: often, compared with
+/// how long a topic is silent before it counts as such.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Splitter {
     /// Starts splitting as the configuration says.
@@ -79,7 +86,7 @@ impl Splitter {
     /// # Errors
     /// There is no thread left.
     pub fn start(split: &Split, parts: SplitterParts) -> io::Result<Self> {
-        let (sender, receiver) = bounded(split.queue_batches);
+        let (sender, receiver) = bounded(split.queue(parts.batches));
         let mut splitting = Splitting::new(split, parts);
         let run = move || splitting.run(&receiver);
         let thread = std::thread::Builder::new().name("aux".into()).spawn(run)?;
@@ -102,7 +109,7 @@ impl Splitter {
 
 impl Splitting {
     fn new(split: &Split, parts: SplitterParts) -> Self {
-        let SplitterParts { wishes, packed_bytes, producer, topics, counts } = parts;
+        let SplitterParts { wishes, packed_bytes, producer, topics, counts, .. } = parts;
         let cids = split.cids.iter().copied().chain(wishes.iter().map(|wishes| wishes.cid));
         let wildcard = (split.wildcard, split.tenants_max);
         let has_default = !split.default_topic.is_empty();
@@ -121,11 +128,13 @@ impl Splitting {
                 producer,
                 tenant_bytes_max: split.tenant_bytes_max as u64,
                 bytes_max: split.bytes_max as u64,
+                stuck_bytes: 0,
             },
             linger,
             rows: Rows::default(),
             gathering: Vec::new(),
             tended: Instant::now(),
+            looked: Instant::now(),
         }
     }
 
@@ -147,7 +156,16 @@ impl Splitting {
             if self.tended.elapsed() >= self.linger {
                 self.send_gathered();
             }
+            if self.looked.elapsed() >= LOOK {
+                self.look_for_stuck();
+            }
         }
+    }
+
+    fn look_for_stuck(&mut self) {
+        self.looked = Instant::now();
+        let tenants = self.tenants.list.iter().filter_map(|place| place.tenant.as_ref());
+        self.room.stuck_bytes = tenants.map(Tenant::stuck_bytes).sum();
     }
 
     fn split(&mut self, batch: &Arc<Batch>) {
@@ -170,7 +188,7 @@ impl Splitting {
         self.tended = Instant::now();
         for at in self.gathering.drain(..) {
             if let Some(tenant) = &mut self.tenants.list[at as usize].tenant {
-                tenant.flush(&self.room);
+                tenant.flush(&mut self.room);
             }
         }
     }

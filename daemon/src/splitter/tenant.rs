@@ -2,8 +2,9 @@
 //!
 //! Many flows of one batch go as they are: messages point into the worker's own batch. A few are
 //! copied behind those of earlier batches and go together, since what a request costs, it costs for
-//! one flow as for hundreds. Once his topic is silent everything is copied and bounded, so that a
-//! topic that nobody serves holds no worker's batch, and costs nobody but him anything.
+//! one flow as for hundreds. While his topic has no leader, is silent or has much under way everything
+//! is copied, and bounded for him and for all who are stuck together: a topic that nobody serves holds
+//! few of the workers' batches, and costs nobody but him anything.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,9 @@ use super::shape::Shape;
 const SILENT: Duration = Duration::from_secs(1);
 /// So many flows of one batch go as they are.
 const MANY: usize = 256;
+/// While so many bytes of his are under way: what is held if his topic falls silent, before that is
+/// known.
+const DIRECT_BYTES: u64 = 1 << 20;
 /// What is gathered goes when it has so many bytes.
 const GATHERED_BYTES: usize = 64 << 10;
 
@@ -27,6 +31,8 @@ pub(super) struct Room {
     pub(super) producer: Arc<Producer>,
     pub(super) tenant_bytes_max: u64,
     pub(super) bytes_max: u64,
+    /// Bytes under way of those who are stuck, as of the last look and what went out since.
+    pub(super) stuck_bytes: u64,
 }
 
 /// One customer.
@@ -61,7 +67,7 @@ impl Tenant {
         &mut self,
         batch: &Arc<Batch>,
         flows: &mut Vec<u32>,
-        room: &Room,
+        room: &mut Room,
         rows: &mut Rows,
     ) {
         let all = flows.len() as u64;
@@ -69,7 +75,7 @@ impl Tenant {
         let shaped = self.shape.as_ref().and_then(|shape| shape.apply(batch, flows, rows));
         self.counts.filtered.fetch_add(all - flows.len() as u64, Ordering::Relaxed);
         let batch = shaped.as_ref().unwrap_or(batch);
-        if flows.len() >= MANY && self.packed_bytes.is_none() && self.topic.silence() <= SILENT {
+        if flows.len() >= MANY && self.packed_bytes.is_none() && self.may_hold_batches() {
             self.flush(room);
             self.submit(batch, flows.iter().copied(), room);
         } else {
@@ -78,7 +84,7 @@ impl Tenant {
         flows.clear();
     }
 
-    fn gather(&mut self, batch: &Batch, flows: &[u32], room: &Room) {
+    fn gather(&mut self, batch: &Batch, flows: &[u32], room: &mut Room) {
         let bytes_max = self.packed_bytes.unwrap_or(GATHERED_BYTES);
         for flow in flows {
             let flow = *flow as usize;
@@ -90,7 +96,7 @@ impl Tenant {
     }
 
     /// Sends what is gathered.
-    pub(super) fn flush(&mut self, room: &Room) {
+    pub(super) fn flush(&mut self, room: &mut Room) {
         if self.gathered.is_empty() {
             return;
         }
@@ -104,23 +110,49 @@ impl Tenant {
         &mut self,
         batch: &Arc<Batch>,
         flows: impl ExactSizeIterator<Item = u32>,
-        room: &Room,
+        room: &mut Room,
     ) {
-        if !self.has_room(room, batch.bytes().len() as u64) {
+        let bytes = batch.bytes().len() as u64;
+        if !self.has_room(room, bytes) {
             return self.refuse(flows.len() as u64);
         }
+        room.stuck_bytes += if self.is_stuck() { bytes } else { 0 };
         self.topic.submit_some(batch, flows, &mut self.refused);
         let refused = self.refused.len() as u64;
         self.refused.clear();
         self.refuse(refused);
     }
 
-    /// May so many bytes go out?
+    /// May so many bytes go out? Those who are stuck have half of the room at most: the others go on.
     fn has_room(&self, room: &Room, bytes: u64) -> bool {
-        let is_silent = self.topic.silence() > SILENT;
         let is_tight = room.producer.bytes_in_flight() >= room.bytes_max;
-        let of_his = || self.topic.counts().bytes_in_flight + bytes;
-        !(is_tight || is_silent && of_his() > room.tenant_bytes_max)
+        let is_too_much_stuck = || room.stuck_bytes + bytes > room.bytes_max / 2;
+        let is_too_much_his =
+            || self.is_silent() && self.bytes_in_flight() + bytes > room.tenant_bytes_max;
+        !(is_tight || self.is_stuck() && is_too_much_stuck() || is_too_much_his())
+    }
+
+    /// Bytes of his that are under way and may stay so for long.
+    pub(super) fn stuck_bytes(&self) -> u64 {
+        let bytes = self.bytes_in_flight();
+        if bytes > 0 && self.is_stuck() { bytes } else { 0 }
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.is_silent() || !self.topic.is_known()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.topic.silence() > SILENT
+    }
+
+    /// May he have a worker's own batch until Kafka has taken it?
+    fn may_hold_batches(&self) -> bool {
+        !self.is_stuck() && self.bytes_in_flight() < DIRECT_BYTES
+    }
+
+    fn bytes_in_flight(&self) -> u64 {
+        self.topic.counts().bytes_in_flight
     }
 
     fn refuse(&self, flows: u64) {

@@ -2,12 +2,19 @@
 //! it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
+use arc_swap::ArcSwap;
+use neckar_decode::RowSink as _;
+use neckar_enrich::{Sources, Tables};
 use neckar_kafka::ProducerConfig;
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Field, Flow};
+use neckar_proto::{Field, Flow, Presence};
 use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
 
 use super::*;
+use crate::pool::Pool;
+use crate::sink::{Route, Sink};
+use crate::stage::{Stage, StageCounts, StageParts};
 
 const FLOWS: usize = 100;
 
@@ -25,7 +32,8 @@ fn batch() -> Arc<Batch> {
 
 fn parts(producer: &Arc<Producer>, counts: &Arc<SplitterCounts>) -> SplitterParts {
     let (producer, counts) = (Arc::clone(producer), Arc::clone(counts));
-    SplitterParts { wishes: Vec::new(), packed_bytes: 1000, producer, topics: None, counts }
+    let (wishes, batches, topics) = (Vec::new(), 4000, None);
+    SplitterParts { wishes, batches, packed_bytes: 1000, producer, topics, counts }
 }
 
 #[track_caller]
@@ -93,3 +101,167 @@ fn a_silent_topic_holds_no_batch_and_takes_nothing_from_others() {
 }
 
 const SILENT_AND_MORE: Duration = Duration::from_millis(1200);
+
+/// Batches that somebody other than the test holds.
+fn held(batches: &[Arc<Batch>]) -> usize {
+    batches.iter().filter(|batch| Arc::strong_count(batch) > 1).count()
+}
+
+/// A flow of each of these customers.
+fn batch_of(cids: impl Iterator<Item = u64>) -> Arc<Batch> {
+    let cids: Vec<u64> = cids.collect();
+    let mut batch = Batch::with_capacity(cids.len(), 32 * cids.len() + (64 << 10));
+    for (index, cid) in cids.into_iter().enumerate() {
+        let mut flow = Flow::default();
+        flow.set(Field::SrcCid, cid);
+        flow.set(Field::Bytes, index as u64);
+        assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
+    }
+    Arc::new(batch)
+}
+
+/// A cluster with these topics, those of the second kind without a leader.
+fn cluster(
+    led: &[&str],
+    leaderless: &[&str],
+) -> (MockCluster<'static, DefaultProducerContext>, Arc<Producer>) {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in led.iter().chain(leaderless) {
+        cluster.create_topic(topic, 1, 1).unwrap();
+    }
+    for topic in leaderless {
+        cluster.partition_leader(topic, 0, None).unwrap();
+    }
+    let brokers = vec![cluster.bootstrap_servers()];
+    let settings = ProducerConfig { brokers, ..ProducerConfig::default() };
+    let producer = Arc::new(Producer::new(&settings).unwrap());
+    (cluster, producer)
+}
+
+#[test]
+fn many_silent_topics_leave_half_of_the_room_to_others() {
+    let silent: Vec<String> = (11..19).map(|cid| format!("flows-{cid}")).collect();
+    let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+    let (_cluster, producer) = cluster(&["flows-1"], &silent);
+    let counts = Arc::new(SplitterCounts::default());
+    let bytes_max = 16 << 10;
+    let cids = (11..19).chain([1]).collect();
+    let split = Split { cids, bytes_max, linger_ms: 1, ..Split::default() };
+    let splitter = Splitter::start(&split, parts(&producer, &counts)).unwrap();
+    let one = || counts.view().tenants.get("flows-1").copied().unwrap_or_default();
+    for sent in 1..=100 {
+        let batch = batch_of((0..90).map(|index| if index < 10 { 1 } else { 11 + index % 8 }));
+        splitter.sender().send(batch).unwrap();
+        wait_until("customer 1 has his", || one().topic.delivered + one().refused == 10 * sent);
+    }
+    assert_eq!(one().refused, 0);
+    let total = counts.view().total;
+    assert!(total.refused > 0 && total.topic.in_flight > 0, "{total:?}");
+    let bytes = (total.topic.bytes_in_flight - one().topic.bytes_in_flight) as usize;
+    assert!(bytes > bytes_max / 4 && bytes <= bytes_max / 2, "{bytes}");
+}
+
+#[test]
+fn a_topic_without_a_leader_holds_no_batch_at_all() {
+    let (_cluster, producer) = cluster(&[], &["flows-1"]);
+    let counts = Arc::new(SplitterCounts::default());
+    let split = Split { cids: vec![1], linger_ms: 1, ..Split::default() };
+    let splitter = Splitter::start(&split, parts(&producer, &counts)).unwrap();
+    let batch = batch_of(std::iter::repeat_n(1, 2 * 256));
+    splitter.sender().send(Arc::clone(&batch)).unwrap();
+    wait_until("they are under way", || counts.view().total.topic.in_flight == 512);
+    wait_until("nobody holds the batch", || Arc::strong_count(&batch) == 1);
+}
+
+#[test]
+fn a_topic_that_loses_its_leader_holds_what_was_under_way() {
+    let (cluster, producer) = cluster(&["flows-1"], &[]);
+    let counts = Arc::new(SplitterCounts::default());
+    let split = Split { cids: vec![1], linger_ms: 1, ..Split::default() };
+    let splitter = Splitter::start(&split, parts(&producer, &counts)).unwrap();
+    let send = |batch: &Arc<Batch>| splitter.sender().send(Arc::clone(batch)).unwrap();
+    send(&batch_of(std::iter::repeat_n(1, 10)));
+    wait_until("it flows", || counts.view().total.topic.delivered == 10);
+    cluster.partition_leader("flows-1", 0, None).unwrap();
+    // Each of more than DIRECT_BYTES.
+    let batches: Vec<_> = (0..4).map(|_| batch_of(std::iter::repeat_n(1, 250_000))).collect();
+    batches.iter().for_each(send);
+    wait_until("all are looked at", || counts.view().total.flows == 1_000_010);
+    splitter.stop();
+    assert!(batches[0].bytes().len() as u64 > 1 << 20);
+    wait_until("one is held at most", || held(&batches) <= 1);
+}
+
+#[test]
+fn ten_thousand_customers_are_served_by_one() {
+    let all = 10_000;
+    let (_cluster, producer) = cluster(&[], &[]);
+    let counts = Arc::new(SplitterCounts::default());
+    let split = Split { wildcard: true, tenants_max: all, linger_ms: 1, ..Split::default() };
+    let splitter = Splitter::start(&split, parts(&producer, &counts)).unwrap();
+    let batches: Vec<_> =
+        (0..10).map(|part| batch_of((1 + part * 1000)..=(part + 1) * 1000)).collect();
+    for batch in &batches {
+        splitter.sender().send(Arc::clone(batch)).unwrap();
+    }
+    splitter.sender().send(batch_of(20_001..=20_003)).unwrap();
+    splitter.stop();
+    let view = counts.view();
+    assert_eq!((view.tenants.len(), view.total.flows, view.unserved), (all, all as u64, 3));
+    assert!(view.tenants.values().all(|tenant| tenant.flows == 1));
+    let topic = view.total.topic;
+    assert_eq!((view.total.refused, topic.submitted), (0, all as u64));
+    assert_eq!(held(&batches), 0);
+}
+
+/// Lets go of every batch at once.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn submit(&mut self, _batch: Arc<Batch>, _is_short: bool) -> Route {
+        Route::Output
+    }
+    fn tend(&mut self) {}
+    fn backlog(&self) -> usize {
+        0
+    }
+    fn finish(&mut self, _deadline: Instant) {}
+}
+
+/// What a worker counts of 1000 times 50 flows in batches of 100, eight of them.
+fn worked(splitter: Option<Sender<Arc<Batch>>>) -> StageCounts {
+    let tables = Tables::build(&Sources::default()).unwrap();
+    let mut stage = Stage::new(StageParts {
+        tables: Arc::new(ArcSwap::from_pointee(tables)),
+        names: None,
+        anonymizer: None,
+        profile: &BWNETFLOW,
+        pool: Pool::new(8, 100, 64 << 10),
+        sink: Box::new(Nowhere),
+        splitter,
+        traffic: None,
+        linger: Duration::from_millis(100),
+        stall: Duration::from_secs(5),
+    });
+    let mut rows = Rows::with_capacity(50);
+    for round in 0..1000 {
+        stage.set_now(1 + round);
+        rows.clear();
+        rows.extend(50, Presence::default());
+        stage.rows(&mut rows);
+    }
+    stage.finish(Instant::now());
+    stage.counts().clone()
+}
+
+/// A splitter that stands holds the batches that its queue has room for, and not a moment of a worker's.
+#[test]
+fn a_worker_does_not_wait_for_a_splitter_that_stands() {
+    let queue = Split { queue_batches: 64, ..Split::default() }.queue(8);
+    let (sender, _stands) = bounded(queue);
+    let (without, with) = (worked(None), worked(Some(sender)));
+    assert_eq!((with.encoded, with.batches), (without.encoded, without.batches));
+    assert_eq!((with.encoded, with.shed, with.stalls, with.stalled_ns), (50_000, 0, 0, 0));
+    assert_eq!(with.splitter_missed, 50_000 - 100 * queue as u64);
+    assert_eq!(with.batches_lent, queue as u64);
+}

@@ -32,6 +32,8 @@ pub struct State {
     pub damaged_records: u64,
     /// Calls of the operating system that failed where the spool went on.
     pub io_errors: u64,
+    /// Segments that could not be read at all at the start and were set aside.
+    pub segments_aside: u64,
     /// When the first flow of the batch read last came.
     pub(super) oldest_read_ms: u64,
 }

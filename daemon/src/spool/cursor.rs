@@ -43,14 +43,19 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Opens `path` or makes it; both slots have their blocks from here on.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens `path` or makes it; both slots have their blocks from here on, unless the disk fails,
+    /// which `errors` counts. A cursor that cannot be read is none: all that is there comes again.
+    pub(super) fn open(path: &Path, errors: &mut u64) -> io::Result<Self> {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut bytes = vec![0; 2 * SLOT_BYTES];
-        let len = file.read_at(&mut bytes, 0)?;
+        let len = file.read_at(&mut bytes, 0).unwrap_or_else(|_| {
+            *errors += 1;
+            bytes.fill(0);
+            0
+        });
         if len < bytes.len() {
-            file.write_all_at(&bytes[len..], len as u64)?;
+            *errors += u64::from(file.write_all_at(&bytes[len..], len as u64).is_err());
         }
         let newer = bytes.chunks_exact(SLOT_BYTES).filter_map(read).max_by_key(|(turn, _)| *turn);
         let (turn, kept) = newer.map_or((0, None), |(turn, kept)| (turn, Some(kept)));
@@ -65,9 +70,10 @@ impl Cursor {
     /// Keeps `kept`, past a power cut too if `synced`. Writes nothing if it is kept already.
     pub(super) fn keep(&mut self, kept: Kept, synced: bool) -> io::Result<()> {
         if self.kept != Some(kept) {
-            self.turn = self.turn.wrapping_add(1);
-            let offset = self.turn % 2 * SLOT_BYTES as u64;
-            self.file.write_all_at(&slot(self.turn, kept), offset)?;
+            let turn = self.turn.wrapping_add(1);
+            self.file.write_all_at(&slot(turn, kept), turn % 2 * SLOT_BYTES as u64)?;
+            // Not before: a write that failed may have torn its slot, and the other is the good one.
+            self.turn = turn;
             self.kept = Some(kept);
         }
         if synced { self.file.sync_data() } else { Ok(()) }
@@ -104,4 +110,27 @@ fn read(bytes: &[u8]) -> Option<(u64, Kept)> {
     let place = Place { segment: u64_at(bytes, 16), offset: u64_at(bytes, 24), before };
     let written = Count { flows: u64_at(bytes, 48), records: u64_at(bytes, 56) };
     Some((u64_at(bytes, 8), Kept { place, written }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_is_tried_again_in_the_same_slot() {
+        let path = std::env::temp_dir().join(format!("neckar-cursor-{}", std::process::id()));
+        let at = |segment| Kept { place: Place { segment, ..Place::default() }, ..Kept::default() };
+        let mut cursor = Cursor::open(&path, &mut 0).unwrap();
+        cursor.keep(at(1), true).unwrap();
+        // Nothing can be written through a descriptor that reads.
+        let file = std::mem::replace(&mut cursor.file, File::open(&path).unwrap());
+        cursor.keep(at(2), true).unwrap_err();
+        cursor.file = file;
+        cursor.keep(at(3), true).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let slots: Vec<_> = bytes.chunks_exact(SLOT_BYTES).map(read).collect();
+        assert_eq!(slots, [Some((2, at(3))), Some((1, at(1)))], "the good one is still there");
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Batches go in at one end ([`Spool::append`]), come out at the other with a [`Ticket`]
 //! ([`Spool::next`]), and are gone when the ticket is [`Spool::done`]. Any number of tickets may be
-//! out; one that comes back ([`Spool::again`]) is handed out again before all that is younger.
+//! out.
 //!
 //! **On disk** it is a directory of segments (`record` has the layout), a cursor (`cursor`), and a
 //! lock. A segment that is delivered is deleted whole.
@@ -20,8 +20,9 @@
 //! and the outage that a spool is for is not a power cut. The cursor is synced before a segment is
 //! deleted.
 //!
-//! Deliberately absent: Kafka, threads, configuration, the clock. Costs one write for a batch and
-//! two reads; memory for one record each way and 48 bytes a segment.
+//! Deliberately absent: Kafka, threads, configuration, the clock, a way to give a batch back: who
+//! takes one keeps it until it is delivered. Costs one write for a batch and two reads; memory for
+//! one record each way and 48 bytes a segment.
 
 mod accounts;
 mod cursor;
@@ -36,8 +37,9 @@ mod writer;
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
+use std::io;
 use std::path::PathBuf;
 
 use neckar_proto::Batch;
@@ -45,9 +47,13 @@ use neckar_proto::Batch;
 pub use self::accounts::State;
 use self::cursor::{Cursor, Kept, Place};
 pub use self::error::{AppendError, OpenError};
-use self::reader::Reader;
-use self::record::{Count, HEADER_BYTES};
+use self::reader::{Reader, Unreadable};
+use self::record::{Count, HEADER_BYTES, Head};
 use self::segment::{Active, Segment};
+
+/// What cannot be read for so long, in milliseconds, never will be: longer than a disk takes to come
+/// back from a reset, and one record's time, not one segment's.
+pub const READ_PATIENCE_MS: u64 = 10_000;
 
 /// The cursor is kept this often, in milliseconds: so much may be delivered twice after a crash.
 pub const CURSOR_INTERVAL_MS: u64 = 1000;
@@ -92,6 +98,8 @@ pub struct Found {
     pub damaged_flows: u64,
     /// Records lost there: at least one if bytes were left over.
     pub damaged_records: u64,
+    /// Segments that could not be read at all, renamed to end in `.unreadable`.
+    pub segments_aside: u64,
 }
 
 /// What making room for a batch cost.
@@ -101,8 +109,8 @@ pub struct Appended {
     pub shed_flows: u64,
 }
 
-/// A batch that was handed out. It goes back by [`Spool::done`] or [`Spool::again`]; one that is
-/// dropped stays out, and the batch comes again after a restart.
+/// A batch that was handed out, until it is [`Spool::done`]. One that is dropped stays out, and the
+/// batch comes again after a restart.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a ticket that is dropped keeps its segment on disk"]
 pub struct Ticket {
@@ -119,14 +127,12 @@ impl Ticket {
     }
 }
 
-/// A record that was handed out and is not delivered.
+/// A record that was handed out and is not delivered. Its segment may have been shed meanwhile.
 #[derive(Debug)]
 struct Out {
     place: Place,
     flows: u32,
     opened_ns: u64,
-    /// Its segment was shed meanwhile, so it cannot come again.
-    is_gone: bool,
 }
 
 /// The queue. Dropping it is a crash: [`Spool::close`] keeps the cursor.
@@ -148,10 +154,10 @@ pub struct Spool {
     reader: Reader,
     /// What was never handed out starts here.
     place: Place,
+    /// Where reading fails, and since when.
+    failing: Option<(Place, u64)>,
     /// By the flows before each.
     out: BTreeMap<u64, Out>,
-    /// Those of `out` that came back.
-    returned: BTreeSet<u64>,
     /// The record being written.
     record: Vec<u8>,
     state: State,
@@ -159,65 +165,45 @@ pub struct Spool {
 
 impl Spool {
     /// Puts the oldest batch that is not out into `batch`, which grows if it is too small. `None` if
-    /// there is none. Damage on the way is counted and skipped, what cannot be read counts as
-    /// damaged.
-    pub fn next(&mut self, batch: &mut Batch) -> Option<Ticket> {
-        if let Some(ticket) = self.next_returned(batch) {
-            return Some(ticket);
-        }
-        loop {
-            let at = self.segments.partition_point(|segment| segment.number < self.place.segment);
-            let segment = *self.segments.get(at)?;
-            if segment.number != self.place.segment {
-                self.place.segment = segment.number;
-                self.place.offset = HEADER_BYTES;
+    /// there is none. Damage on the way is counted and skipped; `now_ms` is Unix milliseconds.
+    ///
+    /// # Errors
+    /// The disk does not give back what is there. It is tried again at the next call, and a record
+    /// that cannot be read for [`READ_PATIENCE_MS`] is skipped and counts as damaged. A segment that
+    /// cannot be opened is not: descriptors may be short, or its owner a wrong one.
+    pub fn next(&mut self, batch: &mut Batch, now_ms: u64) -> io::Result<Option<Ticket>> {
+        while let Some((segment, limit)) = self.unread() {
+            match self.reader.next(&segment, self.place, limit, batch) {
+                Ok(Some((offset, head))) => return Ok(Some(self.hand_out(offset, &head))),
+                Ok(None) | Err(Unreadable::Gone) => self.pass_over(limit, segment.end),
+                Err(Unreadable::Closed(error)) => return Err(self.count_error(error)),
+                Err(Unreadable::Failing(error)) => {
+                    let error = self.count_error(error);
+                    if !self.has_failed_for_long(now_ms) {
+                        return Err(error);
+                    }
+                    self.skip_unreadable(&segment, limit);
+                    continue;
+                }
             }
-            let limit = self.segments.get(at + 1).map_or(self.written, |next| next.before);
-            let read = self.reader.next(&segment, self.place, limit, batch);
-            self.state.io_errors += u64::from(read.is_err());
-            if let Ok(Some((offset, head))) = read {
-                self.pass_over(head.before);
-                let place = Place { segment: segment.number, offset, before: head.before };
-                let flows = head.flows;
-                self.place =
-                    Place { offset: offset + head.record_bytes(), before: head.after(), ..place };
-                let out = Out { place, flows, opened_ns: head.opened_ns, is_gone: false };
-                self.out.insert(head.before.flows, out);
-                self.state.oldest_read_ms = head.opened_ns / 1_000_000;
-                return Some(Ticket { before_flows: head.before.flows, flows });
-            }
-            self.pass_over(limit);
-            self.place.offset = segment.end;
             // To a segment that is being written more may come.
-            if at + 1 == self.segments.len() && self.active.is_some() {
-                return None;
+            let is_last = self.segments.back().is_some_and(|last| last.number == segment.number);
+            if is_last && self.active.is_some() {
+                break;
             }
             self.place.segment = segment.number + 1;
             self.place.offset = HEADER_BYTES;
             self.retire();
         }
+        Ok(None)
     }
 
     /// The batch is delivered.
     pub fn done(&mut self, ticket: Ticket) {
         let Some(out) = self.out.remove(&ticket.before_flows) else { return };
-        self.returned.remove(&ticket.before_flows);
         self.state.delivered_flows += u64::from(out.flows);
         self.state.spooled_flows -= u64::from(out.flows);
         self.retire();
-    }
-
-    /// The batch was not delivered: it is handed out again, unless its segment was shed meanwhile,
-    /// which counts it as shed.
-    pub fn again(&mut self, ticket: Ticket) {
-        let Some(out) = self.out.get(&ticket.before_flows) else { return };
-        if out.is_gone {
-            self.state.shed_flows += u64::from(out.flows);
-            self.state.spooled_flows -= u64::from(out.flows);
-            self.out.remove(&ticket.before_flows);
-        } else {
-            self.returned.insert(ticket.before_flows);
-        }
     }
 
     /// To be called now and then: keeps the cursor if [`CURSOR_INTERVAL_MS`] have passed, and gives
@@ -225,7 +211,7 @@ impl Spool {
     ///
     /// # Errors
     /// The cursor cannot be written. It is tried again at the next call that is due.
-    pub fn tend(&mut self, now_ms: u64) -> std::io::Result<()> {
+    pub fn tend(&mut self, now_ms: u64) -> io::Result<()> {
         if now_ms.abs_diff(self.cursor_kept_ms) < CURSOR_INTERVAL_MS {
             return Ok(());
         }
@@ -235,14 +221,14 @@ impl Spool {
                 Place { segment: self.number_next, offset: HEADER_BYTES, before: self.written };
             self.retire();
         }
-        self.cursor.keep(self.kept(), false)
+        self.cursor.keep(self.kept(), false).inspect_err(|_| self.state.io_errors += 1)
     }
 
     /// Seals the last segment and keeps the cursor, both synced: after this no batch comes twice.
     ///
     /// # Errors
     /// Either cannot be written or synced; the next start then finds what a crash leaves.
-    pub fn close(mut self) -> std::io::Result<()> {
+    pub fn close(mut self) -> io::Result<()> {
         let sealed = self.active.take().map_or(Ok(()), |active| active.sync());
         if self.state.spooled_flows == 0 {
             self.place.segment = self.number_next;
@@ -270,40 +256,74 @@ impl Spool {
         State { bytes, is_full, batches, oldest_ms, ..self.state }
     }
 
-    fn next_returned(&mut self, batch: &mut Batch) -> Option<Ticket> {
-        while let Some(before_flows) = self.returned.pop_first() {
-            let Some(out) = self.out.get(&before_flows) else { continue };
-            let (place, flows) = (out.place, out.flows);
-            match self.reader.read(place.segment, place.offset, batch) {
-                Ok(true) if batch.len() == flows as usize => {
-                    return Some(Ticket { before_flows, flows });
-                }
-                read => {
-                    self.state.io_errors += u64::from(read.is_err());
-                    self.state.damaged_records += 1;
-                    self.state.damaged_flows += u64::from(flows);
-                    self.state.spooled_flows -= u64::from(flows);
-                    self.out.remove(&before_flows);
-                }
-            }
+    /// The segment to read on in, and the counts behind it. The place is in it after this.
+    fn unread(&mut self) -> Option<(Segment, Count)> {
+        let at = self.segments.partition_point(|segment| segment.number < self.place.segment);
+        let segment = *self.segments.get(at)?;
+        if segment.number != self.place.segment {
+            self.place.segment = segment.number;
+            self.place.offset = HEADER_BYTES;
         }
-        None
+        Some((segment, self.segments.get(at + 1).map_or(self.written, |next| next.before)))
     }
 
-    /// Moves the place's counts up to `before`: what lies between is damaged.
-    fn pass_over(&mut self, before: Count) {
-        let flows = before.flows.saturating_sub(self.place.before.flows);
-        let records = before.records.saturating_sub(self.place.before.records);
+    /// Moves the place behind a record, which is out from here on.
+    fn hand_out(&mut self, offset: u64, head: &Head) -> Ticket {
+        self.pass_over(head.before, offset);
+        let (place, flows, opened_ns) = (self.place, head.flows, head.opened_ns);
+        self.place.before = head.after();
+        self.place.offset = offset + head.record_bytes();
+        self.out.insert(head.before.flows, Out { place, flows, opened_ns });
+        self.state.oldest_read_ms = opened_ns / 1_000_000;
+        Ticket { before_flows: head.before.flows, flows }
+    }
+
+    fn count_error(&mut self, error: io::Error) -> io::Error {
+        self.state.io_errors += 1;
+        error
+    }
+
+    fn has_failed_for_long(&mut self, now_ms: u64) -> bool {
+        let here = self.failing.filter(|(place, _)| *place == self.place);
+        let (_, since_ms) = *self.failing.insert(here.unwrap_or((self.place, now_ms)));
+        now_ms.saturating_sub(since_ms) >= READ_PATIENCE_MS
+    }
+
+    /// Gives up the record at the place, or the rest of its segment if not even its head can be read.
+    fn skip_unreadable(&mut self, segment: &Segment, limit: Count) {
+        match self.reader.head(segment, self.place, limit) {
+            Ok(Some((offset, head))) => {
+                self.pass_over(head.after(), offset + head.record_bytes());
+            }
+            Ok(None) | Err(_) => self.pass_over(limit, segment.end),
+        }
+    }
+
+    /// Moves the place to `offset` and its counts up to `before`: what lies between is damaged.
+    fn pass_over(&mut self, before: Count, offset: u64) {
+        let Count { flows, records } = before - self.place.before;
         self.state.damaged_flows += flows;
         self.state.damaged_records += records;
         self.state.spooled_flows -= flows;
         self.place.before = self.place.before.max(before);
+        self.place.offset = offset;
     }
 
-    /// What the cursor would keep now: the oldest record that is out, or else the first unread.
+    /// What the cursor would keep now.
     fn kept(&self) -> Kept {
-        let out = self.out.values().find(|out| !out.is_gone).map(|out| out.place);
-        Kept { place: out.unwrap_or(self.place), written: self.written }
+        let first = self.segments.front().map_or(u64::MAX, |segment| segment.number);
+        self.kept_from(first, self.place)
+    }
+
+    /// The oldest record that is out and in segment `first` or behind it, or else `unread`.
+    fn kept_from(&self, first: u64, unread: Place) -> Kept {
+        let mut out = self.out.values().map(|out| out.place);
+        let place = out.find(|place| place.segment >= first).unwrap_or(unread);
+        Kept { place, written: self.written }
+    }
+
+    fn keep_cursor(&mut self, kept: Kept, synced: bool) {
+        self.state.io_errors += u64::from(self.cursor.keep(kept, synced).is_err());
     }
 
     /// Deletes the segments before the cursor.
@@ -314,18 +334,26 @@ impl Spool {
             return;
         }
         // First, so that a crash in between does not make a delivered segment a missing one.
-        self.state.io_errors += u64::from(self.cursor.keep(kept, true).is_err());
+        self.keep_cursor(kept, true);
         while let Some(segment) = self.segments.front().filter(is_before).copied() {
-            self.segments.pop_front();
-            self.remove(&segment);
+            if !self.remove(&segment) {
+                // It takes its room still, and is tried again with the next.
+                break;
+            }
         }
     }
 
-    fn remove(&mut self, segment: &Segment) {
+    /// Deletes `segment`, which is the first; answers whether it is gone.
+    fn remove(&mut self, segment: &Segment) -> bool {
         self.reader.close(segment.number);
-        self.segments_bytes -= segment.end;
-        // One that stays is before the cursor, and deleted at the next start.
         let removed = fs::remove_file(segment::path(&self.directory, segment.number));
         self.state.io_errors += u64::from(removed.is_err());
+        let is_gone =
+            removed.map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true);
+        if is_gone {
+            self.segments.pop_front();
+            self.segments_bytes -= segment.end;
+        }
+        is_gone
     }
 }

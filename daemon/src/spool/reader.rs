@@ -16,6 +16,26 @@ use super::segment::{self, Segment};
 
 const SEARCH_BYTES: usize = 64 << 10;
 
+/// Why a segment does not give what is in it.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// There is no such file.
+    Gone,
+    /// It cannot be opened.
+    Closed(io::Error),
+    /// It is open and cannot be read.
+    Failing(io::Error),
+}
+
+/// How far a segment was walked through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walked {
+    /// Where its last intact record ends.
+    pub(super) intact: Place,
+    /// The highest count that any head in it tells, be its body damaged or not.
+    pub(super) told: Count,
+}
+
 /// Reads one segment at a time.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -43,8 +63,36 @@ impl Reader {
         place: Place,
         limit: Count,
         batch: &mut Batch,
+    ) -> Result<Option<(u64, Head)>, Unreadable> {
+        self.switch(segment.number).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Unreadable::Gone,
+            _ => Unreadable::Closed(error),
+        })?;
+        self.next_intact(segment, place, limit, batch).map_err(|error| {
+            // Opened anew at the next call: it may be another file by then.
+            self.close(segment.number);
+            Unreadable::Failing(error)
+        })
+    }
+
+    /// The head of the record that [`Reader::next`] looks at first, be its body damaged or not.
+    pub(super) fn head(
+        &mut self,
+        segment: &Segment,
+        place: Place,
+        limit: Count,
     ) -> io::Result<Option<(u64, Head)>> {
         self.switch(segment.number)?;
+        self.find(segment, place.offset.max(HEADER_BYTES), place.before, limit)
+    }
+
+    fn next_intact(
+        &mut self,
+        segment: &Segment,
+        place: Place,
+        limit: Count,
+        batch: &mut Batch,
+    ) -> io::Result<Option<(u64, Head)>> {
         let mut offset = place.offset.max(HEADER_BYTES);
         while let Some((at, head)) = self.find(segment, offset, place.before, limit)? {
             if self.body(segment.number, at, &head)? && head.restore(&self.bytes, batch) {
@@ -55,31 +103,23 @@ impl Reader {
         Ok(None)
     }
 
-    /// The record at `offset` of segment `number` once more.
-    pub(super) fn read(&mut self, number: u64, offset: u64, batch: &mut Batch) -> io::Result<bool> {
-        self.switch(number)?;
-        let mut bytes = [0; HEAD_BYTES];
-        self.file()?.read_exact_at(&mut bytes, offset)?;
-        let Some(head) = Head::read(&bytes, number) else { return Ok(false) };
-        Ok(self.body(number, offset, &head)? && head.restore(&self.bytes, batch))
-    }
-
-    /// Walks `segment` from `place`: where its last intact record ends, and the highest count that
-    /// any head in it tells, be its body damaged or not.
-    pub(super) fn walk(&mut self, segment: &Segment, place: Place) -> io::Result<(Place, Count)> {
+    /// Walks `segment` on from where `walked` is, to its end or to where the disk fails.
+    pub(super) fn walk(&mut self, segment: &Segment, walked: &mut Walked) -> io::Result<()> {
         self.switch(segment.number)?;
         let limit = Count { flows: u64::MAX, records: u64::MAX };
-        let (mut intact, mut told, mut offset) = (place, place.before, place.offset);
-        while let Some((at, head)) = self.find(segment, offset, told, limit)? {
+        let mut offset = walked.intact.offset;
+        while let Some((at, head)) = self.find(segment, offset, walked.told, limit)? {
             offset = at + head.record_bytes();
-            told = head.after();
+            walked.told = head.after();
             if self.body(segment.number, at, &head)? {
-                intact = Place { offset, before: told, ..place };
+                walked.intact = Place { offset, before: walked.told, ..walked.intact };
             }
         }
         // A torn record at the very end may have kept its head.
-        let torn = self.find_torn(segment, offset, told)?;
-        Ok((intact, torn.unwrap_or(told)))
+        if let Some(torn) = self.find_torn(segment, offset, walked.told)? {
+            walked.told = torn;
+        }
+        Ok(())
     }
 
     /// What stood before the first record of `segment`, from the records themselves.

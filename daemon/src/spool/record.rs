@@ -36,6 +36,25 @@ pub(super) struct Count {
     pub(super) records: u64,
 }
 
+impl Count {
+    /// The larger of each.
+    pub(super) fn most(self, other: Self) -> Self {
+        Self { flows: self.flows.max(other.flows), records: self.records.max(other.records) }
+    }
+}
+
+/// What lies between; none if the other is not before it.
+impl std::ops::Sub for Count {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            flows: self.flows.saturating_sub(before.flows),
+            records: self.records.saturating_sub(before.records),
+        }
+    }
+}
+
 /// A segment's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {

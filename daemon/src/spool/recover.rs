@@ -3,14 +3,13 @@
 //! Reads every segment's header and the last segment in full; a spool of any size opens in the time
 //! of one segment.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::Path;
 
 use super::cursor::{Cursor, Kept, Place};
-use super::reader::Reader;
-use super::record::{Count, HEADER_BYTES, Unread};
+use super::reader::{Reader, Walked};
+use super::record::{Count, HEADER_BYTES, Header, Unread};
 use super::segment::{self, FoundSegment, Segment};
 use super::{Found, Limits, OpenError, Spool, State};
 
@@ -34,10 +33,9 @@ impl Spool {
     pub fn open(directory: &Path, limits: Limits) -> Result<(Self, Found), OpenError> {
         let io = |error| OpenError::Io(directory.to_path_buf(), error);
         let lock = lock(directory)?;
-        let cursor = Cursor::open(&directory.join(CURSOR)).map_err(io)?;
-        let mut reader = Reader::new(directory);
-        let found = segment::list(directory).map_err(io)?;
-        let segments = known(directory, &mut reader, found, cursor.kept())?;
+        let mut io_errors = 0;
+        let cursor = Cursor::open(&directory.join(CURSOR), &mut io_errors).map_err(io)?;
+        let (found, closed) = segment::list(directory).map_err(io)?;
         let mut spool = Self {
             directory: directory.to_path_buf(),
             limits,
@@ -45,28 +43,82 @@ impl Spool {
             cursor,
             cursor_kept_ms: 0,
             segments_bytes: 0,
-            segments,
+            segments: VecDeque::new(),
             active: None,
             number_next: 0,
             written: Count::default(),
-            reader,
+            reader: Reader::new(directory),
             place: Place::default(),
+            failing: None,
             out: BTreeMap::new(),
-            returned: BTreeSet::new(),
             record: Vec::new(),
-            state: State::default(),
+            state: State { io_errors, ..State::default() },
         };
-        let found = spool.take_up().map_err(io)?;
+        let numbers = found.iter().map(|segment| segment.number).chain(closed.iter().copied());
+        spool.number_next = numbers.max().unwrap_or(0) + 1;
+        spool.take_in(found)?;
+        closed.into_iter().for_each(|number| spool.set_aside(number));
+        let found = spool.take_up();
         Ok((spool, found))
     }
 
+    /// Takes the segments from the cursor on. Those before it are delivered and deleted.
+    pub(super) fn take_in(&mut self, found: Vec<FoundSegment>) -> Result<(), OpenError> {
+        let kept = self.cursor.kept().unwrap_or_default();
+        for one in found {
+            if let Err(Unread::Version(version)) = one.header {
+                let path = segment::path(&self.directory, one.number);
+                return Err(OpenError::Version(path, version));
+            }
+            if one.number < kept.place.segment {
+                self.delete(one.number);
+            } else if let Some(segment) = self.known(&one) {
+                self.segments.push_back(segment);
+            }
+        }
+        Ok(())
+    }
+
+    /// A segment with what is before it, which for a damaged header its own records tell. `None` if
+    /// none can be read; the counts of what follows tell what it held.
+    fn known(&mut self, found: &FoundSegment) -> Option<Segment> {
+        let before = self.segments.back().map_or(Count::default(), |last| last.before);
+        let FoundSegment { number, end, header } = *found;
+        if let Ok(Header { before, opened_ms, .. }) = header {
+            return Some(Segment { number, end, before, opened_ms });
+        }
+        let segment = Segment { number, end, before, opened_ms: 0 };
+        match self.reader.before(&segment) {
+            Ok(Some(told)) => return Some(Segment { before: told.max(before), ..segment }),
+            Ok(None) => self.delete(number),
+            Err(_) => {
+                self.state.io_errors += 1;
+                self.set_aside(number);
+            }
+        }
+        None
+    }
+
+    fn delete(&mut self, number: u64) {
+        self.reader.close(number);
+        let deleted = fs::remove_file(segment::path(&self.directory, number));
+        self.state.io_errors += u64::from(deleted.is_err());
+    }
+
+    /// What it held counts as damaged once the reader comes to the gap.
+    fn set_aside(&mut self, number: u64) {
+        self.reader.close(number);
+        self.state.segments_aside += 1;
+        let set = segment::set_aside(&self.directory, number);
+        self.state.io_errors += u64::from(set.is_err());
+    }
+
     /// Finds where to read on and what is there.
-    fn take_up(&mut self) -> io::Result<Found> {
+    pub(super) fn take_up(&mut self) -> Found {
         let kept = self.cursor.kept().unwrap_or_default();
         self.place = self.first_place(kept);
-        let tail = self.tail(kept)?;
-        let last = self.segments.back().map_or(0, |segment| segment.number);
-        self.number_next = last.max(kept.place.segment) + 1;
+        let tail = self.tail(kept);
+        self.number_next = self.number_next.max(kept.place.segment + 1);
         self.written = tail.written;
         self.segments_bytes = self.segments.iter().map(|segment| segment.end).sum();
         if self.segments.is_empty() {
@@ -79,14 +131,15 @@ impl Spool {
         self.state.damaged_records = tail.damaged.records;
         self.state.spooled_flows = flows;
         // At once, so that no damage counts again at the next start.
-        self.cursor.keep(self.kept(), true)?;
-        Ok(Found {
+        self.keep_cursor(self.kept(), true);
+        Found {
             flows,
             batches: self.state().batches,
             bytes: self.segments_bytes,
             damaged_flows: tail.damaged.flows,
             damaged_records: tail.damaged.records,
-        })
+            segments_aside: self.state.segments_aside,
+        }
     }
 
     /// The cursor's place, or the first record there is. What is missing between the two counts as
@@ -102,38 +155,39 @@ impl Spool {
         Place { segment: first.number, offset: HEADER_BYTES, before: kept.place.before }
     }
 
-    /// Cuts off what is torn at the end of the last segment.
-    fn tail(&mut self, kept: Kept) -> io::Result<Tail> {
+    /// What the last segment tells; cuts off what is torn at its end.
+    fn tail(&mut self, kept: Kept) -> Tail {
         let Some(segment) = self.segments.back().copied() else {
-            let written = kept.place.before;
-            let flows = kept.written.flows.saturating_sub(written.flows);
-            let records = kept.written.records.saturating_sub(written.records);
-            return Ok(Tail { written, damaged: Count { flows, records } });
+            return Tail { written: kept.place.before, damaged: kept.written - kept.place.before };
         };
         let start = Place { segment: segment.number, offset: HEADER_BYTES, before: segment.before };
-        let (intact, told) = self.reader.walk(&segment, start)?;
-        let written = Count {
-            flows: intact.before.flows.max(self.place.before.flows),
-            records: intact.before.records.max(self.place.before.records),
-        };
-        let told = Count {
-            flows: told.flows.max(kept.written.flows),
-            records: told.records.max(kept.written.records),
-        };
-        let is_torn = segment.end > intact.offset;
-        if is_torn {
-            let path = segment::path(&self.directory, segment.number);
-            File::options().write(true).open(path)?.set_len(intact.offset)?;
-            if let Some(segment) = self.segments.back_mut() {
-                segment.end = intact.offset;
-            }
+        let mut walked = Walked { intact: start, told: start.before };
+        let walk = self.reader.walk(&segment, &mut walked);
+        let written = walked.intact.before.most(self.place.before);
+        let told = walked.told.most(kept.written);
+        if walk.is_err() {
+            // Nothing is cut off where the disk may yet give it back: the reader tries again, up to
+            // what is known to be there.
+            self.state.io_errors += 1;
+            return Tail { written: written.most(told), damaged: Count::default() };
         }
-        let records = told.records.saturating_sub(written.records);
-        let damaged = Count {
-            flows: told.flows.saturating_sub(written.flows),
-            records: records.max(u64::from(is_torn)),
-        };
-        Ok(Tail { written, damaged })
+        let mut damaged = told - written;
+        if segment.end > walked.intact.offset {
+            damaged.records = damaged.records.max(1);
+            self.cut(walked.intact);
+        }
+        Tail { written, damaged }
+    }
+
+    /// Ends the last segment at `place`.
+    fn cut(&mut self, place: Place) {
+        let path = segment::path(&self.directory, place.segment);
+        let file = File::options().write(true).open(path);
+        let cut = file.and_then(|file| file.set_len(place.offset));
+        self.state.io_errors += u64::from(cut.is_err());
+        if let Some(segment) = self.segments.back_mut() {
+            segment.end = place.offset;
+        }
     }
 }
 
@@ -146,46 +200,4 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.to_path_buf())),
         Err(TryLockError::Error(error)) => Err(io(error)),
     }
-}
-
-/// The segments from the cursor on, with what is before each, which a damaged header has its own
-/// records or the next segment tell. Those before the cursor are delivered and deleted.
-fn known(
-    directory: &Path,
-    reader: &mut Reader,
-    found: Vec<FoundSegment>,
-    kept: Option<Kept>,
-) -> Result<VecDeque<Segment>, OpenError> {
-    let io = |error| OpenError::Io(directory.to_path_buf(), error);
-    let kept = kept.unwrap_or_default();
-    let mut segments: VecDeque<Segment> = VecDeque::new();
-    for FoundSegment { number, end, header } in found {
-        let path = segment::path(directory, number);
-        if let Err(Unread::Version(version)) = header {
-            return Err(OpenError::Version(path, version));
-        }
-        if number < kept.place.segment {
-            fs::remove_file(path).map_err(io)?;
-            continue;
-        }
-        let before = segments.back().map_or(Count::default(), |last| last.before);
-        let mut segment = Segment { number, end, before, opened_ms: 0 };
-        match header {
-            Ok(header) => {
-                segment.before = header.before;
-                segment.opened_ms = header.opened_ms;
-            }
-            Err(_) => match reader.before(&segment).map_err(io)? {
-                Some(told) => segment.before = told.max(before),
-                // Nothing in it can be read; the counts of what follows tell what it held.
-                None => {
-                    reader.close(number);
-                    fs::remove_file(path).map_err(io)?;
-                    continue;
-                }
-            },
-        }
-        segments.push_back(segment);
-    }
-    Ok(segments)
 }

@@ -37,23 +37,37 @@ fn number(name: &str) -> Option<u64> {
     digits.parse().ok().filter(|_| is_number)
 }
 
-/// The segments of a directory by number; other files are left alone.
-pub(super) fn list(directory: &Path) -> io::Result<Vec<FoundSegment>> {
-    let mut found = Vec::new();
+/// The segments of a directory by number, and the numbers of those that cannot be opened; other files
+/// are left alone.
+pub(super) fn list(directory: &Path) -> io::Result<(Vec<FoundSegment>, Vec<u64>)> {
+    let (mut found, mut closed) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let Some(number) = entry.file_name().to_str().and_then(number) else { continue };
-        let file = File::open(entry.path())?;
-        let mut bytes = [0; HEADER_BYTES as usize];
-        // A file that is too short, or whose header the disk does not give back, has none.
-        let header = match file.read_exact_at(&mut bytes, 0) {
-            Ok(()) => Header::read(&bytes, number),
-            Err(_) => Err(Unread::Damaged),
-        };
-        found.push(FoundSegment { number, end: file.metadata()?.len(), header });
+        match look_at(&entry.path(), number) {
+            Ok(segment) => found.push(segment),
+            Err(_) => closed.push(number),
+        }
     }
     found.sort_unstable_by_key(|segment| segment.number);
-    Ok(found)
+    Ok((found, closed))
+}
+
+fn look_at(path: &Path, number: u64) -> io::Result<FoundSegment> {
+    let file = File::open(path)?;
+    let mut bytes = [0; HEADER_BYTES as usize];
+    // A file that is too short, or whose header the disk does not give back, has none.
+    let header = match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => Header::read(&bytes, number),
+        Err(_) => Err(Unread::Damaged),
+    };
+    Ok(FoundSegment { number, end: file.metadata()?.len(), header })
+}
+
+/// Where a segment that cannot be read is put, for whoever may yet read it.
+pub(super) fn set_aside(directory: &Path, number: u64) -> io::Result<()> {
+    let path = path(directory, number);
+    fs::rename(&path, path.with_extension("unreadable"))
 }
 
 /// The segment that is being written; the last one.

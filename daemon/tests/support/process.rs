@@ -32,6 +32,22 @@ pub struct Report {
     pub kernel_drops: u64,
 }
 
+impl Report {
+    /// Of two runs together.
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            datagrams: self.datagrams + other.datagrams,
+            flows: self.flows + other.flows,
+            delivered: self.delivered + other.delivered,
+            shed: self.shed + other.shed,
+            failed: self.failed + other.failed,
+            left: self.left + other.left,
+            not_decoded: self.not_decoded + other.not_decoded,
+            kernel_drops: self.kernel_drops + other.kernel_drops,
+        }
+    }
+}
+
 impl Neckard {
     /// Starts it on free ports of 127.0.0.1 and waits until it listens.
     pub fn start(settings: &[&str]) -> Self {

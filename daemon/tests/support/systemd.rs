@@ -61,6 +61,17 @@ impl Systemd {
         self.store.len()
     }
 
+    /// What is in the store, as somebody else has it who keeps it whatever the service says.
+    pub fn copies(&self) -> Vec<(String, OwnedFd)> {
+        let copy = |(name, fd): &(String, OwnedFd)| (name.clone(), fd.try_clone().unwrap());
+        self.store.iter().map(copy).collect()
+    }
+
+    /// Puts them in, in place of what is there.
+    pub fn put(&mut self, fds: Vec<(String, OwnedFd)>) {
+        self.store = fds;
+    }
+
     /// Reads what the service has told.
     fn listen(&mut self) {
         let mut text = [0; 4096];

@@ -1,5 +1,5 @@
 //! A broker that wants to know who talks to it: TLS with certificates on both sides, and SASL with
-//! and without TLS. Its certificates are made for it, by an authority of its own, and go with it.
+//! and without TLS. Everybody may do everything that [`super::forbid`] does not forbid him. Its certificates are made for it, by an authority of its own, and go with it.
 
 use std::fs;
 use std::io;
@@ -109,7 +109,9 @@ fn listeners(folder: &Path, ports: [u16; 5]) -> String {
          SASLTLS:SASL_SSL,SASL:SASL_PLAINTEXT\n\
          ssl.keystore.type=PEM\nssl.keystore.location={}\n\
          ssl.truststore.type=PEM\nssl.truststore.location={}\n\
-         listener.name.tls.ssl.client.auth=required\nsasl.enabled.mechanisms={mechanisms}\n",
+         listener.name.tls.ssl.client.auth=required\nsasl.enabled.mechanisms={mechanisms}\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS\nallow.everyone.if.no.acl.found=true\n",
         folder.join("broker.store.pem").display(),
         folder.join("ca.pem").display(),
     );

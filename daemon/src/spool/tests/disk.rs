@@ -86,3 +86,26 @@ fn a_full_disk_is_a_full_spool() {
         assert_eq!(open(&disk.0.0, limits).1, Found::default());
     }
 }
+
+#[test]
+fn a_disk_that_stays_full_costs_one_segment_a_batch() {
+    let Some(disk) = Disk::of(128) else { return };
+    let limits = Limits { bytes_max: 1 << 30, segment_bytes: 20_000, shed: Shed::Oldest };
+    let (mut spool, _) = open(&disk.0.0, limits);
+    let mut ids = 0..;
+    while disk.0.segments().len() < 4 {
+        spool.append(&batch(ids.next().unwrap(), 50), 0).unwrap();
+    }
+    // Somebody has taken the rest, and who reads the segments keeps their blocks.
+    assert!(fs::write(disk.0.0.join("others"), vec![1; 1 << 20]).is_err());
+    let _held: Vec<File> = disk.0.segments().iter().map(|path| File::open(path).unwrap()).collect();
+    let mut before = disk.0.segments().len();
+    while spool.append(&batch(ids.next().unwrap(), 50), 0).is_ok() {
+        assert_eq!(spool.state().shed_flows, 0);
+        before = disk.0.segments().len();
+    }
+    assert_eq!(disk.0.segments().len(), before - 1);
+    let state = spool.state();
+    assert!(state.shed_flows > 0 && state.shed_flows < state.written_flows / 2, "{state:?}");
+    assert_law(&spool);
+}

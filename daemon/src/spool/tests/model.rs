@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
-use super::super::Ticket;
 use super::*;
 
 #[derive(Clone, Debug)]
@@ -12,7 +11,6 @@ enum Step {
     Append(u64),
     Next,
     Done(usize),
-    Again(usize),
     Tend,
     Close,
     Crash,
@@ -23,7 +21,6 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1_u64..9).prop_map(Step::Append),
         5 => Just(Step::Next),
         4 => any::<usize>().prop_map(Step::Done),
-        2 => any::<usize>().prop_map(Step::Again),
         1 => Just(Step::Tend),
         1 => Just(Step::Close),
         1 => Just(Step::Crash),
@@ -80,7 +77,7 @@ fn run(steps: &[Step]) {
                 id_next += 1;
             }
             Step::Next => {
-                let ticket = spool.next(&mut back);
+                let ticket = next(&mut spool, &mut back);
                 assert_eq!(ticket.is_some(), !twin.waiting.is_empty());
                 if let (Some(ticket), Some(entry)) = (ticket, twin.waiting.pop_front()) {
                     assert_eq!(back.bytes(), batch(entry.0, entry.1).bytes());
@@ -91,11 +88,6 @@ fn run(steps: &[Step]) {
                 let (ticket, entry) = twin.out.remove(at % twin.out.len());
                 spool.done(ticket);
                 twin.delivered.insert(entry.0, entry.1);
-            }
-            Step::Again(at) if !twin.out.is_empty() => {
-                let (ticket, entry) = twin.out.remove(at % twin.out.len());
-                spool.again(ticket);
-                twin.put_back(entry);
             }
             Step::Tend => {
                 now_ms += 2000;
@@ -112,7 +104,7 @@ fn run(steps: &[Step]) {
                 assert_eq!((found.damaged_flows, found.damaged_records), (0, 0));
                 twin.restart(&found);
             }
-            Step::Done(_) | Step::Again(_) => {}
+            Step::Done(_) => {}
         }
         assert_law(&spool);
         assert_eq!(spool.state().spooled_flows, twin.flows(), "after {step:?}");
