@@ -216,17 +216,7 @@ impl Sender {
         let throttle = match asked {
             Asked::Metadata => self.hear_metadata(reader, now),
             Asked::Produce(sent) => self.hear_produce(reader, sent, now),
-            Asked::ProducerId => response::init_producer_id(reader).map(|(error, id, epoch)| {
-                self.is_asking_producer = false;
-                if error == 0 {
-                    self.producer = Some((id, epoch));
-                } else {
-                    self.ask_producer_at = now + PAUSE;
-                    let name = super::dial::name_of(error);
-                    self.counts.no_broker(format!("no producer's number: {name}"));
-                }
-                0
-            }),
+            Asked::ProducerId => self.hear_producer(reader, now),
         };
         match throttle {
             Ok(milliseconds) => {
@@ -238,6 +228,24 @@ impl Sender {
             }
             Err(response::Malformed) => self.lose(id, "its answer cannot be read", now),
         }
+    }
+
+    fn hear_producer(
+        &mut self,
+        reader: &mut Reader<'_>,
+        now: Instant,
+    ) -> Result<i32, response::Malformed> {
+        // Also by an answer that cannot be read: nobody else is going to answer.
+        self.is_asking_producer = false;
+        let (error, id, epoch) = response::init_producer_id(reader)?;
+        if error == 0 {
+            self.producer = Some((id, epoch));
+        } else {
+            self.ask_producer_at = now + PAUSE;
+            let name = super::dial::name_of(error);
+            self.counts.no_broker(format!("no producer's number: {name}"));
+        }
+        Ok(0)
     }
 
     fn hear_metadata(
@@ -431,3 +439,6 @@ impl Sender {
 fn host_port(host: &str, port: i32) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
+
+#[cfg(test)]
+mod tests;
