@@ -367,10 +367,9 @@ impl Sender {
         result: Result<Box<super::Dialed>, String>,
         now: Instant,
     ) {
-        // The broker may have moved meanwhile.
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.address == address) else {
-            return;
-        };
+        // The broker may have moved meanwhile, there and back even: nobody waits for the second of two.
+        let is_wanted = |link: &&mut Link| link.address == address && link.dialing().is_some();
+        let Some(link) = self.links.get_mut(&id).filter(is_wanted) else { return };
         let registry = self.poll.registry();
         let up = result.and_then(|dialed| {
             Connection::new(*dialed, registry, token(id))
@@ -389,6 +388,7 @@ impl Sender {
     fn tick(&mut self, now: Instant) {
         self.ticked = now;
         self.leave_stuck(now);
+        self.leave_undialed(now);
         let is_asking = self.cluster.is_due(now) || self.lacks_producer(now);
         if is_asking {
             self.ask(now);

@@ -1,9 +1,14 @@
 //! What the thread decides, asked without running it.
 
+use std::net::{TcpListener, TcpStream};
+
 use crossbeam_channel::unbounded;
 use mio::Waker;
 
 use super::*;
+use crate::native::Dialed;
+use crate::native::dial::DIAL;
+use crate::native::link::LinkState;
 
 fn sender(brokers: &[&str]) -> Sender {
     let brokers = brokers.iter().map(|address| (*address).to_owned()).collect();
@@ -25,4 +30,46 @@ fn an_answer_about_our_number_that_cannot_be_read_is_not_waited_for() {
     sender.hear(FIRST_SEED, Asked::ProducerId, &[0; 10], now);
     assert_eq!(sender.producer, None);
     assert!(sender.lacks_producer(now), "it is asked for again");
+}
+
+#[test]
+fn what_comes_of_a_second_try_to_connect_leaves_the_connection_alone() {
+    let now = Instant::now();
+    let mut sender = sender(&[]);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("it has one").to_string();
+    let dialed = || {
+        let socket = TcpStream::connect(&address).expect("it listens");
+        socket.set_nonblocking(true).expect("a socket");
+        Ok(Box::new(Dialed { socket, tls: None, expires: None }))
+    };
+    let mut link = Link::new(address.clone(), now);
+    link.state = LinkState::Dialing(now);
+    sender.links.insert(1, link);
+    sender.dialed(1, &address, dialed(), now);
+    let connection = sender.links.get_mut(&1).and_then(Link::connection).expect("it is up");
+    connection.send([], Asked::Produce(Vec::new()), now);
+    for result in [dialed(), Err("too late".into())] {
+        sender.dialed(1, &address, result, now);
+        let connection = sender.links.get_mut(&1).and_then(Link::connection);
+        let asked = connection.map(|connection| connection.asked());
+        assert_eq!(asked, Some(1), "its request still waits for its answer");
+    }
+}
+
+#[test]
+fn a_seed_that_takes_long_holds_no_other_up_and_is_left_in_the_end() {
+    let now = Instant::now();
+    let mut sender = sender(&["192.0.2.1:9092", "127.0.0.1:1"]);
+    let (slow, other) = (FIRST_SEED, FIRST_SEED - 1);
+    sender.links.get_mut(&slow).expect("a seed").state = LinkState::Dialing(now);
+    sender.ask(now);
+    assert_eq!(sender.links[&other].dialing(), None, "the first has its turn");
+    sender.ask(now + Duration::from_secs(1));
+    assert!(sender.links[&other].dialing().is_some());
+    sender.leave_undialed(now + DIAL);
+    assert!(sender.links[&slow].dialing().is_some());
+    sender.leave_undialed(now + DIAL + Duration::from_millis(1));
+    assert_eq!(sender.links[&slow].dialing(), None);
+    assert!(sender.links[&other].dialing().is_some(), "it began later");
 }
