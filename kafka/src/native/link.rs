@@ -51,6 +51,10 @@ impl Link {
         matches!(self.state, LinkState::Up(_))
     }
 
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state, LinkState::Down(_))
+    }
+
     /// Since when it is being connected, if it is.
     pub(super) fn dialing(&self) -> Option<Instant> {
         match self.state {

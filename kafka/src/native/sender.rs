@@ -253,11 +253,11 @@ impl Sender {
         reader: &mut Reader<'_>,
         now: Instant,
     ) -> Result<i32, response::Malformed> {
-        let mut brokers = Vec::new();
+        let mut brokers = BTreeMap::new();
         let Self { cluster, .. } = self;
         let throttle = response::metadata(
             reader,
-            |id, host, port| brokers.push((id, host_port(host, port))),
+            |id, host, port| drop(brokers.insert(id, host_port(host, port))),
             |told| cluster.told(&told, now),
         )?;
         self.counts.broker_answers();
@@ -268,7 +268,15 @@ impl Sender {
         if self.cluster.take_hole() {
             self.producer = None;
         }
-        for (id, address) in brokers {
+        self.note_brokers(brokers, now);
+        Ok(throttle)
+    }
+
+    /// Where the brokers are; those that are not named any more, and not connected, are forgotten.
+    fn note_brokers(&mut self, brokers: BTreeMap<i32, String>, now: Instant) {
+        self.links.retain(|id, link| *id < 0 || brokers.contains_key(id) || !link.is_down());
+        // Negative numbers are the seeds', which no broker moves.
+        for (id, address) in brokers.into_iter().filter(|(id, _)| *id >= 0) {
             match self.links.get(&id) {
                 Some(link) if link.address == address => {}
                 Some(_) => {
@@ -278,7 +286,6 @@ impl Sender {
                 None => drop(self.links.insert(id, Link::new(address, now))),
             }
         }
-        Ok(throttle)
     }
 
     fn hear_produce(

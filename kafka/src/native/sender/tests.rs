@@ -73,3 +73,19 @@ fn a_seed_that_takes_long_holds_no_other_up_and_is_left_in_the_end() {
     assert_eq!(sender.links[&slow].dialing(), None);
     assert!(sender.links[&other].dialing().is_some(), "it began later");
 }
+
+#[test]
+fn brokers_that_are_not_named_any_more_are_forgotten() {
+    let now = Instant::now();
+    let mut sender = sender(&["192.0.2.1:9092"]);
+    let named = |ids: std::ops::Range<i32>| ids.map(|id| (id, format!("192.0.2.2:{id}"))).collect();
+    for turn in 0..10 {
+        sender.note_brokers(named(turn * 1000..(turn + 1) * 1000), now);
+    }
+    assert_eq!(sender.links.len(), 1001);
+    // No broker takes a seed's place, by whatever number.
+    sender.note_brokers(named(-5..2), now);
+    let links: Vec<(i32, &str)> =
+        sender.links.iter().map(|(id, link)| (*id, link.address.as_str())).collect();
+    assert_eq!(links, [(-1, "192.0.2.1:9092"), (0, "192.0.2.2:0"), (1, "192.0.2.2:1")]);
+}
