@@ -216,19 +216,6 @@ fn a_topic_that_nobody_leads_is_told() {
     assert_eq!((counts.delivered, counts.trouble), (10, None));
 }
 
-/// Whatever outlives the producer is answered for all the same.
-#[test]
-fn flows_that_come_after_the_end_are_counted() {
-    let cluster = cluster(1, 1);
-    let producer = producer(&cluster, &[]);
-    let mut topic = producer.topic(TOPIC);
-    drop(producer);
-    let batch = batch(0, 10);
-    submit(&mut topic, &batch);
-    assert_eq!((topic.counts().failed, topic.counts().in_flight), (10, 0));
-    assert_eq!(Arc::strong_count(&batch), 1);
-}
-
 /// A thousand topics of a few flows each: all of them arrive, by few requests.
 #[test]
 fn many_topics_share_requests() {

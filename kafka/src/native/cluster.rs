@@ -11,7 +11,7 @@ use super::partition::{Partition, State};
 use super::queue::{Flows, Piece};
 use super::response::TopicTold;
 use super::verdict;
-use crate::counts::{Counts, PURGED};
+use crate::counts::PURGED;
 use crate::leaders::Leaders;
 use crate::partitioner::sort_by_key;
 
@@ -56,7 +56,6 @@ pub(super) struct Cluster {
     keys: HashMap<usize, usize>,
     partitions: Vec<Partition>,
     ready: BTreeMap<i32, VecDeque<usize>>,
-    counts: Arc<Counts>,
     limits: Limits,
     refresh: Duration,
     places: Vec<Vec<u32>>,
@@ -67,14 +66,13 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(counts: Arc<Counts>, limits: Limits, refresh: Duration) -> Self {
+    pub(super) fn new(limits: Limits, refresh: Duration) -> Self {
         Self {
             topics: Vec::new(),
             names: HashMap::new(),
             keys: HashMap::new(),
             partitions: Vec::new(),
             ready: BTreeMap::new(),
-            counts,
             limits,
             refresh,
             places: Vec::new(),
@@ -121,7 +119,7 @@ impl Cluster {
     fn assign(&mut self, place: usize, piece: Piece) {
         let topic = &mut self.topics[place];
         if let Some(error) = &topic.refused {
-            return piece.report(&self.counts, Some(error));
+            return piece.report(Some(error));
         }
         if topic.led.is_empty() {
             return topic.waiting.push_back(piece);
@@ -147,7 +145,7 @@ impl Cluster {
     }
 
     fn push(&mut self, at: usize, piece: Piece) {
-        self.partitions[at].push(piece, &self.counts);
+        self.partitions[at].push(piece);
         self.make_ready(at);
     }
 
@@ -314,13 +312,13 @@ impl Cluster {
     fn give_up_topic(&mut self, place: usize, error: Option<&str>) {
         let topic = &mut self.topics[place];
         for piece in topic.waiting.drain(..) {
-            piece.report(&self.counts, Some(error.unwrap_or(PURGED[0])));
+            piece.report(Some(error.unwrap_or(PURGED[0])));
         }
         for at in &topic.partitions {
             let partition = &mut self.partitions[*at];
             // What is under way is answered for by whom it was sent to.
             if error.is_none() || partition.state != State::Sent {
-                self.has_hole |= partition.give_up(error, &self.counts);
+                self.has_hole |= partition.give_up(error);
             }
         }
     }

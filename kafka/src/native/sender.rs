@@ -79,7 +79,7 @@ impl Sender {
         };
         Self {
             links: seeds.map(link).collect(),
-            cluster: Cluster::new(Arc::clone(&counts), limits, settings.refresh),
+            cluster: Cluster::new(limits, settings.refresh),
             framer: Framer::new(settings.compression),
             limits,
             settings,
@@ -155,15 +155,8 @@ impl Sender {
                 }
                 Message::Dialed(id, address, result) => self.dialed(id, &address, result, now),
                 Message::Purge => self.purge(now),
-                Message::Stop => {
-                    for message in self.messages.try_iter() {
-                        if let Message::Submit(key, piece) = message {
-                            self.cluster.submit(key, piece);
-                        }
-                    }
-                    self.purge(now);
-                    return false;
-                }
+                // What is left, here and in the line of messages, is counted when it is dropped.
+                Message::Stop => return false,
             }
         }
         true
@@ -319,7 +312,7 @@ impl Sender {
         if partition.state != State::Sent {
             return;
         }
-        let (pause, has_hole) = partition.settle(verdict, self.settings.retry, &self.counts);
+        let (pause, has_hole) = partition.settle(verdict, self.settings.retry);
         if has_hole {
             self.producer = None;
         }
