@@ -41,7 +41,8 @@ struct Topic {
     turn: usize,
     /// What waits until it is known.
     waiting: VecDeque<Piece>,
-    /// Why the brokers take nothing for it.
+    /// Why the brokers take nothing for it, by their last word: its flows wait, since they may be told
+    /// otherwise.
     refused: Option<String>,
     ask_at: Instant,
     /// Answers in a row that left something missing.
@@ -61,8 +62,6 @@ pub(super) struct Cluster {
     places: Vec<Vec<u32>>,
     /// No topic is to be asked for before: of many, few are, and they are looked through seldom.
     next_ask: Option<Instant>,
-    /// A numbered batch was given up on: see [`Partition::give_up`].
-    has_hole: bool,
 }
 
 impl Cluster {
@@ -77,13 +76,7 @@ impl Cluster {
             refresh,
             places: Vec::new(),
             next_ask: None,
-            has_hole: false,
         }
-    }
-
-    /// Must we number anew? Asked once.
-    pub(super) fn take_hole(&mut self) -> bool {
-        std::mem::take(&mut self.has_hole)
     }
 
     /// Somebody will submit to this topic, under this key.
@@ -118,9 +111,6 @@ impl Cluster {
 
     fn assign(&mut self, place: usize, piece: Piece) {
         let topic = &mut self.topics[place];
-        if let Some(error) = &topic.refused {
-            return piece.report(Some(error));
-        }
         if topic.led.is_empty() {
             return topic.waiting.push_back(piece);
         }
@@ -203,10 +193,18 @@ impl Cluster {
     }
 
     /// The batch of a partition that is under way is in the topic, from this offset on.
-    pub(super) fn note_offset(&self, at: usize, first: i64) {
+    pub(super) fn note_offset(&mut self, at: usize, first: i64) {
         let partition = &self.partitions[at];
-        let last = first + i64::from(partition.records()) - 1;
-        self.topics[partition.topic].leaders.note_offset(partition.index, last);
+        let topic = &mut self.topics[partition.topic];
+        topic.refused = None;
+        // Any number may stand in an answer.
+        let last = first.saturating_add(i64::from(partition.records()) - 1);
+        topic.leaders.note_offset(partition.index, last);
+    }
+
+    /// The batch of a partition that is under way is not taken, nor will others of its topic be.
+    pub(super) fn note_refusal(&mut self, at: usize, why: String) {
+        self.topics[self.partitions[at].topic].refused = Some(why);
     }
 
     /// Something about the partition's topic is not so any more.
@@ -227,9 +225,21 @@ impl Cluster {
 
     /// A topic that flows wait for and that is not to be had, for people.
     pub(super) fn missing(&self) -> Option<String> {
-        let is_missing = |topic: &&Topic| topic.misses >= MISSES && !topic.waiting.is_empty();
-        let topic = self.topics.iter().find(is_missing)?;
-        Some(format!("topic {} is not there, or nobody leads it", topic.name))
+        self.topics.iter().find_map(|topic| {
+            let name = &topic.name;
+            match &topic.refused {
+                Some(why) if self.has_flows(topic) => Some(format!("topic {name}: {why}")),
+                None if topic.misses >= MISSES && !topic.waiting.is_empty() => {
+                    Some(format!("topic {name} is not there, or nobody leads it"))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    fn has_flows(&self, topic: &Topic) -> bool {
+        let has_flows = |at: &usize| self.partitions[*at].has_flows();
+        !topic.waiting.is_empty() || topic.partitions.iter().any(has_flows)
     }
 
     /// Is there a topic to be asked for?
@@ -254,7 +264,6 @@ impl Cluster {
     /// Notes what a broker says of a topic.
     pub(super) fn told(&mut self, told: &TopicTold<'_>, now: Instant) {
         let Some(place) = self.names.get(told.name).copied() else { return };
-        let refused = verdict::of_topic(told.error);
         self.note_leaders(place, &told.partitions);
         let topic = &mut self.topics[place];
         let is_whole = told.error == 0 && topic.count > 0 && topic.led.len() == topic.count;
@@ -262,14 +271,13 @@ impl Cluster {
         let soon = SOON * 2_u32.pow(topic.misses.min(DOUBLINGS_MAX));
         topic.ask_at = now + if is_whole { self.refresh } else { soon };
         self.next_ask = sooner(self.next_ask, topic.ask_at);
-        topic.refused.clone_from(&refused);
-        match refused {
-            Some(error) => self.give_up_topic(place, Some(&error)),
-            None => {
-                let waiting = std::mem::take(&mut self.topics[place].waiting);
-                waiting.into_iter().for_each(|piece| self.assign(place, piece));
-            }
+        // One that may be looked at is not yet one that may be written to: a batch that comes through
+        // says so.
+        if told.error != 0 {
+            topic.refused = verdict::refusal(told.error);
         }
+        let waiting = std::mem::take(&mut topic.waiting);
+        waiting.into_iter().for_each(|piece| self.assign(place, piece));
     }
 
     /// A topic that is not there keeps the partitions it had, without leaders: it may be made anew.
@@ -309,25 +317,15 @@ impl Cluster {
         topic.led = led;
     }
 
-    fn give_up_topic(&mut self, place: usize, error: Option<&str>) {
-        let topic = &mut self.topics[place];
-        for piece in topic.waiting.drain(..) {
-            piece.report(Some(error.unwrap_or(PURGED[0])));
-        }
-        for at in &topic.partitions {
-            let partition = &mut self.partitions[*at];
-            // What is under way is answered for by whom it was sent to.
-            if error.is_none() || partition.state != State::Sent {
-                self.has_hole |= partition.give_up(error);
-            }
-        }
-    }
-
-    /// Gives up on everything.
-    pub(super) fn purge(&mut self) {
-        for place in 0..self.topics.len() {
-            self.give_up_topic(place, None);
-        }
+    /// Gives up on everything. `true` if we must number anew: see [`Partition::give_up`].
+    pub(super) fn purge(&mut self) -> bool {
+        let waiting = self.topics.iter_mut().flat_map(|topic| topic.waiting.drain(..));
+        waiting.for_each(|piece| piece.report(Some(PURGED[0])));
         self.ready.clear();
+        let give_up = |has_hole, partition: &mut Partition| partition.give_up() || has_hole;
+        self.partitions.iter_mut().fold(false, give_up)
     }
 }
+
+#[cfg(test)]
+mod tests;

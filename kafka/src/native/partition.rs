@@ -196,16 +196,14 @@ impl Partition {
         self.identity = None;
     }
 
-    /// Ends everything, for an error of this name if there is one; else by how far it came. `true` if
-    /// the broker may have taken the batch all the same: its numbers must not be given again, or it
-    /// would take the next batch for this one.
-    pub(super) fn give_up(&mut self, error: Option<&str>) -> bool {
+    /// Ends everything: time is up. `true` if the broker may have taken the batch all the same: its
+    /// numbers must not be given again, or it would take the next batch for this one.
+    pub(super) fn give_up(&mut self) -> bool {
         let has_hole = self.identity.is_some_and(|identity| identity != ANONYMOUS);
         let [queued, in_flight] = PURGED;
-        let of_taken = if self.state == State::Sent { in_flight } else { queued };
-        self.report(Some(error.unwrap_or(of_taken)));
+        self.report(Some(if self.state == State::Sent { in_flight } else { queued }));
         for piece in self.queue.drain(..) {
-            piece.report(Some(error.unwrap_or(queued)));
+            piece.report(Some(queued));
         }
         self.state = State::Idle;
         has_hole

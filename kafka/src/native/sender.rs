@@ -163,8 +163,7 @@ impl Sender {
     }
 
     fn purge(&mut self, now: Instant) {
-        self.cluster.purge();
-        if self.cluster.take_hole() {
+        if self.cluster.purge() {
             self.producer = None;
         }
         self.resumptions.clear();
@@ -253,13 +252,12 @@ impl Sender {
             |id, host, port| drop(brokers.insert(id, host_port(host, port))),
             |told| cluster.told(&told, now),
         )?;
-        self.counts.broker_answers();
-        if let Some(words) = self.cluster.missing() {
-            self.counts.complain(words.clone());
-            self.counts.no_broker(words);
-        }
-        if self.cluster.take_hole() {
-            self.producer = None;
+        match self.cluster.missing() {
+            Some(words) => {
+                self.counts.complain(words.clone());
+                self.counts.no_broker(words);
+            }
+            None => self.counts.broker_answers(),
         }
         self.note_brokers(brokers, now);
         Ok(throttle)
@@ -294,8 +292,12 @@ impl Sender {
         for (place, mut bytes) in sent {
             // An answer that leaves it out, or cannot be read, is none.
             let told = told.get(&place).filter(|_| throttle.is_ok());
-            if let Some((0, offset)) = told {
-                self.cluster.note_offset(place, *offset);
+            if let Some((code, offset)) = told {
+                match verdict::refusal(*code) {
+                    Some(why) => self.cluster.note_refusal(place, why),
+                    None if *code == 0 => self.cluster.note_offset(place, *offset),
+                    None => {}
+                }
             }
             self.settle(place, &told.map_or(Verdict::Refresh, |told| verdict::of(told.0)), now);
             if bytes.is_unique() {
