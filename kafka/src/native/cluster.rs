@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_proto::Keying;
-
 use super::framer::Limits;
 use super::partition::{Partition, State};
 use super::queue::{Flows, Piece};
@@ -20,6 +18,8 @@ const SOON: Duration = Duration::from_millis(100);
 const DOUBLINGS_MAX: u32 = 6;
 /// After so many, some three seconds, it is worth a word.
 const MISSES: u32 = 5;
+/// An election takes less: a partition without a leader for so long lets go of what it can.
+const LEADERLESS: Duration = Duration::from_secs(2);
 /// Topics that one request asks for.
 const TOPICS_MAX: usize = 1000;
 
@@ -114,7 +114,7 @@ impl Cluster {
         if topic.led.is_empty() {
             return topic.waiting.push_back(piece);
         }
-        if piece.of.options.keyed && piece.of.batch.keying() != Keying::None {
+        if piece.has_keys() {
             return self.assign_by_key(place, &piece);
         }
         topic.turn = topic.turn.wrapping_add(1);
@@ -264,7 +264,7 @@ impl Cluster {
     /// Notes what a broker says of a topic.
     pub(super) fn told(&mut self, told: &TopicTold<'_>, now: Instant) {
         let Some(place) = self.names.get(told.name).copied() else { return };
-        self.note_leaders(place, &told.partitions);
+        self.note_leaders(place, &told.partitions, now);
         let topic = &mut self.topics[place];
         let is_whole = told.error == 0 && topic.count > 0 && topic.led.len() == topic.count;
         topic.misses = if is_whole { 0 } else { topic.misses.saturating_add(1) };
@@ -278,10 +278,27 @@ impl Cluster {
         }
         let waiting = std::mem::take(&mut topic.waiting);
         waiting.into_iter().for_each(|piece| self.assign(place, piece));
+        self.relieve(place, now);
+    }
+
+    /// Flows that stand before a partition whom nobody leads any more go to others, if there are any:
+    /// what waits longest would else keep the caller's batches. They come behind later ones there; a
+    /// batch that was sent stays, since it may be in the partition.
+    fn relieve(&mut self, place: usize, now: Instant) {
+        if self.topics[place].led.is_empty() {
+            return;
+        }
+        for at in self.topics[place].partitions.clone() {
+            let is_left = |since: Instant| now.duration_since(since) >= LEADERLESS;
+            if self.partitions[at].leaderless.is_some_and(is_left) {
+                let free = self.partitions[at].take_free();
+                free.into_iter().for_each(|piece| self.assign(place, piece));
+            }
+        }
     }
 
     /// A topic that is not there keeps the partitions it had, without leaders: it may be made anew.
-    fn note_leaders(&mut self, place: usize, told: &[(i32, i32)]) {
+    fn note_leaders(&mut self, place: usize, told: &[(i32, i32)], now: Instant) {
         let known = self.topics[place].partitions.len();
         // Numbers run from 0; a broker that says otherwise is not believed beyond their count.
         for index in known..told.len() {
@@ -294,7 +311,7 @@ impl Cluster {
             let partition = &mut self.partitions[*at];
             partition.forget_limits();
             let leader = leaders.get(&partition.index);
-            let before = std::mem::replace(&mut partition.leader, leader.copied().unwrap_or(-1));
+            let before = partition.lead(leader.copied().unwrap_or(-1), now);
             if partition.state == State::Ready && partition.leader != before {
                 // Its old leader may never be there again to let it go.
                 partition.state = State::Idle;

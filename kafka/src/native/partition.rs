@@ -42,6 +42,8 @@ pub(super) struct Partition {
     pub(super) index: i32,
     /// -1 if it has none.
     pub(super) leader: i32,
+    /// Since when it has none.
+    pub(super) leaderless: Option<Instant>,
     pub(super) state: State,
     queue: VecDeque<Piece>,
     /// The batch under way, or to go again.
@@ -64,6 +66,7 @@ impl Partition {
             topic,
             index,
             leader: -1,
+            leaderless: None,
             state: State::Idle,
             queue: VecDeque::new(),
             taken: Vec::new(),
@@ -74,6 +77,12 @@ impl Partition {
             too_long: None,
             tries: 0,
         }
+    }
+
+    /// Notes who leads it; answers who did before.
+    pub(super) fn lead(&mut self, leader: i32, now: Instant) -> i32 {
+        self.leaderless = (leader < 0).then(|| self.leaderless.unwrap_or(now));
+        std::mem::replace(&mut self.leader, leader)
     }
 
     /// Records of the batch under way.
@@ -207,6 +216,13 @@ impl Partition {
         }
         self.state = State::Idle;
         has_hole
+    }
+
+    /// Takes out what is in no batch and has no key that binds it to this partition.
+    pub(super) fn take_free(&mut self) -> Vec<Piece> {
+        let (bound, free) = self.queue.drain(..).partition(Piece::has_keys);
+        self.queue = bound;
+        free.into()
     }
 
     /// Takes everything out that is not under way: the partition is no more.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use neckar_proto::Batch;
+use neckar_proto::{Batch, Keying};
 
 use crate::account::Account;
 use crate::counts::{Counts, ENDED};
@@ -128,6 +128,11 @@ impl Piece {
     /// Tells what came of it, and ends it.
     pub(super) fn report(self, error: Option<&str>) {
         self.of.report(self.flows.len() as u64, error);
+    }
+
+    /// Do keys bind its flows to their partition?
+    pub(super) fn has_keys(&self) -> bool {
+        self.of.options.keyed && self.of.batch.keying() != Keying::None
     }
 
     /// Bytes of its flows, as [`Flows::bytes_in`] has them.

@@ -6,6 +6,7 @@ use neckar_proto::{Batch, Field, Flow, Keying};
 use super::super::compress::Compression;
 use super::super::framer::Framer;
 use super::super::queue::Submission;
+use super::super::verdict::Verdict;
 use super::*;
 use crate::account::Account;
 use crate::counts::{Counts, ENDED};
@@ -54,6 +55,39 @@ impl Room {
     fn take(&mut self, at: usize) -> usize {
         self.cluster.partition(at).take_all().iter().map(|piece| piece.flows.len()).sum()
     }
+}
+
+/// Flows at partition 0, which has nobody to lead it from second 10 on, and at partition 1, as they are
+/// when that is told once more.
+fn told_once_more_at(second: u64) -> (usize, usize) {
+    let mut room = Room::new();
+    room.told(0, &[1, 2], 0);
+    for _ in 0..6 {
+        room.submit(10, Keying::None);
+    }
+    // Half of them are under way in a batch that nobody answers.
+    let at = room.cluster.next_ready(1).expect("it has flows");
+    let partition = room.cluster.partition(at);
+    let batch = partition.batch(&mut Framer::new(Compression::default()), LIMITS, Some((4711, 0)));
+    assert!(batch.is_some() && partition.records() == 30);
+    partition.state = State::Sent;
+    for _ in 0..6 {
+        room.submit(10, Keying::None);
+    }
+    room.submit(100, Keying::Flow);
+    room.cluster.partition(at).settle(&Verdict::Refresh, Duration::ZERO);
+    room.told(0, &[-1, 2], 10);
+    room.told(0, &[-1, 2], second);
+    assert_eq!(room.counts.view().failed, 0);
+    (room.take(at), room.take(1 - at))
+}
+
+#[test]
+fn flows_leave_a_partition_that_nobody_leads_if_no_key_and_no_batch_holds_them() {
+    let (before, after) = (told_once_more_at(11), told_once_more_at(12));
+    assert_eq!((before.0 + before.1, after.0 + after.1), (220, 220));
+    assert_eq!(before.0 - after.0, 30, "three calls' flows, once an election would be over");
+    assert!(after.0 > 30, "those with keys stay, and those of the batch that was sent");
 }
 
 #[test]
