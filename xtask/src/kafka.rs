@@ -21,7 +21,7 @@ mod tools;
 
 pub use cluster::Cluster;
 pub use secured::{PASSWORD, Secured, USER};
-pub use tools::java_consumer;
+pub use tools::{java_consumer, set_quota};
 
 const VERSION: &str = "4.3.1";
 /// How long a start may take: 5 s on a quiet machine with Java 17, more on one that compiles beside
