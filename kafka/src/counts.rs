@@ -15,6 +15,10 @@ const DETAIL_AGE: Duration = Duration::from_secs(60);
 /// acknowledged.
 pub(crate) const PURGED: [&str; 2] = ["PurgeQueue", "PurgeInflight"];
 
+/// Our name for flows that came to a producer as it ended, or after. Not the transports' own for what
+/// is purged: nobody has put these on disk.
+pub(crate) const ENDED: &str = "ProducerEnded";
+
 /// Written by the transport's threads and by those who submit.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {

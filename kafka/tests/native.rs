@@ -134,7 +134,7 @@ fn a_lost_number_is_replaced() {
 
 #[test]
 fn what_is_refused_is_counted_by_its_name() {
-    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
     let cluster = cluster(1, 1);
     let producer = producer(&cluster, &[]);
     let mut topic = producer.topic(TOPIC);
@@ -142,11 +142,31 @@ fn what_is_refused_is_counted_by_its_name() {
     submit(&mut topic, &batch(0, 100));
     let counts = finish(&producer);
     assert_eq!((counts.delivered, counts.failed), (0, 100));
-    assert_eq!(counts.errors, BTreeMap::from([("TopicAuthorizationFailed".into(), 100)]));
+    assert_eq!(counts.errors, BTreeMap::from([("PolicyViolation".into(), 100)]));
     // It is the broker's last word on that batch, and not on the next.
     submit(&mut topic, &batch(100, 50));
     assert_eq!(finish(&producer).delivered, 50);
     assert_eq!(topic.counts().failed, 100);
+}
+
+/// The right to write may come back: what waits then arrives, and health says meanwhile what it is.
+#[test]
+fn what_is_not_allowed_waits_and_is_told() {
+    let not_allowed = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    let cluster = cluster(1, 1);
+    let producer = producer(&cluster, &[]);
+    let mut topic = producer.topic(TOPIC);
+    cluster.request_errors(RDKafkaApiKey::Produce, &[not_allowed; 4]);
+    submit(&mut topic, &batch(0, FLOWS));
+    let started = Instant::now();
+    let told = || producer.counts().trouble.is_some_and(|words| words.contains("Authorization"));
+    while !told() {
+        assert!(started.elapsed() < PATIENCE, "{:?}", producer.counts());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let counts = finish(&producer);
+    assert_eq!((counts.delivered, counts.failed, counts.trouble), (FLOWS, 0, None));
+    assert!(read(&cluster)[&0].iter().copied().eq(1..=FLOWS), "each once, in order");
 }
 
 #[test]
@@ -214,19 +234,6 @@ fn a_topic_that_nobody_leads_is_told() {
     cluster.partition_leader(TOPIC, 0, Some(1)).unwrap();
     let counts = finish(&producer);
     assert_eq!((counts.delivered, counts.trouble), (10, None));
-}
-
-/// Whatever outlives the producer is answered for all the same.
-#[test]
-fn flows_that_come_after_the_end_are_counted() {
-    let cluster = cluster(1, 1);
-    let producer = producer(&cluster, &[]);
-    let mut topic = producer.topic(TOPIC);
-    drop(producer);
-    let batch = batch(0, 10);
-    submit(&mut topic, &batch);
-    assert_eq!((topic.counts().failed, topic.counts().in_flight), (10, 0));
-    assert_eq!(Arc::strong_count(&batch), 1);
 }
 
 /// A thousand topics of a few flows each: all of them arrive, by few requests.

@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use neckar_kafka::{
@@ -254,6 +255,52 @@ fn a_topic_knows_its_own_flows_and_how_long_it_is_silent(transport: Transport) {
     check_sum(&producer.counts());
 }
 
+/// Whatever outlives the producer is answered for all the same.
+fn flows_that_come_after_the_end_are_counted(transport: Transport) {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, 1, 1).unwrap();
+    let producer = producer(transport, &cluster.bootstrap_servers(), &[]);
+    let mut topic = producer.topic(TOPIC);
+    drop(producer);
+    let batch = batch(0, 10);
+    let mut refused = Vec::new();
+    topic.submit(&batch, &mut refused);
+    assert!(refused.is_empty());
+    assert_eq!((topic.counts().failed, topic.counts().in_flight), (10, 0));
+    assert_eq!(Arc::strong_count(&batch), 1);
+}
+
+/// None of them is taken by a queue that nobody reads any more.
+fn flows_that_come_as_the_producer_ends_are_counted(transport: Transport) {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, 3, 1).unwrap();
+    for _ in 0..10 {
+        let producer = producer(transport, &cluster.bootstrap_servers(), &[]);
+        let (batch, ended) = (batch(0, 10), AtomicBool::new(false));
+        let submit = |mut topic: Topic| {
+            let mut refused = Vec::new();
+            while !ended.load(Ordering::Relaxed) {
+                topic.submit(&batch, &mut refused);
+            }
+            topic.books()
+        };
+        let books: Vec<_> = std::thread::scope(|scope| {
+            let topics = [(); 3].map(|()| producer.topic(TOPIC));
+            let threads = topics.map(|topic| scope.spawn(move || submit(topic)));
+            std::thread::sleep(Duration::from_millis(20));
+            drop(producer);
+            ended.store(true, Ordering::Relaxed);
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for books in books {
+            let counts = books.counts();
+            assert_eq!((counts.in_flight, counts.bytes_in_flight), (0, 0), "{counts:?}");
+            assert_eq!(counts.submitted, counts.delivered + counts.failed);
+        }
+        assert_eq!(Arc::strong_count(&batch), 1);
+    }
+}
+
 on_both! {
     every_flow_arrives_once_and_the_batch_comes_free,
     chosen_flows_of_one_batch_go_to_many_topics,
@@ -262,4 +309,6 @@ on_both! {
     a_flow_that_is_too_large_fails_alone,
     no_broker_is_trouble_that_names_it,
     a_topic_knows_its_own_flows_and_how_long_it_is_silent,
+    flows_that_come_after_the_end_are_counted,
+    flows_that_come_as_the_producer_ends_are_counted,
 }

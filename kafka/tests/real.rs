@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Topic, Tr
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Rows};
 use support::on_both;
-use xtask::kafka::{Broker, create_topic};
+use xtask::kafka::{Broker, create_topic, set_quota};
 
 const PARTITIONS: u32 = 4;
 const BATCH_FLOWS: u64 = 5000;
@@ -207,6 +207,93 @@ fn a_successor_starts_behind_the_work_that_is_done(transport: Transport) {
     assert_eq!(work(&brokers, "successor", &name, 600, 400), (0..600).collect::<Vec<_>>());
     // 200 were read and not worked on: they come again, and nothing before them.
     assert_eq!(work(&brokers, "successor", &name, 600, 600), (400..1000).collect::<Vec<_>>());
+}
+
+/// Flows of a round: some for each partition.
+const ROUND: u64 = 10 * PARTITIONS as u64;
+
+/// Submits a round and has the members work until all of it is seen; answers which partitions each of
+/// them read. What was `told` to be done never comes again, whoever has the partition by then.
+fn round(
+    members: &[Consumer],
+    topic: &mut Topic,
+    first: u64,
+    told: &mut BTreeSet<u64>,
+) -> Vec<BTreeSet<i32>> {
+    for start in (first..first + ROUND).step_by(10) {
+        submit(topic, &batches(start, start + 10));
+    }
+    let mut seen = BTreeSet::new();
+    let mut places = vec![BTreeSet::new(); members.len()];
+    wait_until("the round is seen", || {
+        for (member, places) in members.iter().zip(&mut places) {
+            let Some(record) = member.next(Duration::from_millis(20)).unwrap() else { continue };
+            let flow = record.message().unwrap().bytes - 1;
+            assert!(!told.contains(&flow), "{flow} comes again");
+            seen.insert(flow);
+            places.insert(record.place().0);
+            // Of a partition that went meanwhile, somebody else is to tell.
+            if member.done(&record).and_then(|()| member.commit()).is_ok() {
+                told.insert(flow);
+            }
+        }
+        (first..first + ROUND).all(|flow| seen.contains(&flow))
+    });
+    places
+}
+
+#[test]
+fn members_of_a_group_share_the_work_as_they_come_and_go() {
+    const ROUNDS_MAX: u64 = 100;
+    let (brokers, _own) = shared();
+    let name = fresh_topic(Transport::Native, &brokers, "members");
+    let producer = producer(Transport::Native, &brokers);
+    let mut topic = producer.topic(&name);
+    wait_until("the partitions are known", || topic.is_known());
+    let join = || {
+        let member = consumer(&brokers, "members");
+        member.subscribe(&[&name]).unwrap();
+        member
+    };
+    let (mut members, mut told) = (vec![join()], BTreeSet::new());
+    let mut rounds = 0..ROUNDS_MAX;
+    let mut work_until_each_has = |members: &[Consumer], count: usize| {
+        let has_his = |places: Vec<BTreeSet<i32>>| places.iter().all(|his| his.len() == count);
+        let mut next = |turn| round(members, &mut topic, turn * ROUND, &mut told);
+        assert!(rounds.any(|turn| has_his(next(turn))), "never {count} for each");
+    };
+    work_until_each_has(&members, 4);
+    members.push(join());
+    work_until_each_has(&members, 2);
+    drop(members.pop());
+    work_until_each_has(&members, 4);
+}
+
+/// What a broker says of its quota is kept to: it costs time, and no flow.
+#[test]
+fn a_quota_costs_time_and_no_flow() {
+    const FLOWS: u64 = 100_000;
+    let (brokers, _own) = shared();
+    let name = fresh_topic(Transport::Native, &brokers, "quota");
+    let client = format!("throttled-{}", std::process::id());
+    // Half of the flows, a megabyte, are twice of what it allows in its ten seconds.
+    set_quota(&brokers, &client, 50_000).unwrap();
+    let config = ProducerConfig {
+        transport: Transport::Native,
+        brokers: vec![brokers.clone()],
+        properties: BTreeMap::from([("client.id".into(), client)]),
+        ..ProducerConfig::default()
+    };
+    let producer = Producer::new(&config).unwrap();
+    let mut topic = producer.topic(&name);
+    submit(&mut topic, &batches(0, FLOWS / 2));
+    wait_until("it is throttled", || producer.wire().unwrap().throttled_ms > 0);
+    submit(&mut topic, &batches(FLOWS / 2, FLOWS));
+    assert_eq!(producer.finish(Instant::now() + PATIENCE), 0, "{:?}", producer.counts());
+    let counts = producer.counts();
+    assert_eq!((counts.delivered, counts.failed), (FLOWS, 0));
+    assert_eq!(producer.wire().unwrap().retries, 0);
+    assert!(arrived(&brokers, &name).into_iter().eq((0..FLOWS).map(|flow| (flow, 1))));
 }
 
 on_both! {

@@ -23,7 +23,7 @@ mod zookeeper;
 
 pub use cluster::Cluster;
 pub use secured::{PASSWORD, Secured, USER};
-pub use tools::java_consumer;
+pub use tools::{java_consumer, set_quota};
 
 use release::Release;
 use zookeeper::ZooKeeper;

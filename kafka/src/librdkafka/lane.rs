@@ -2,12 +2,14 @@
 //! no partition to choose, so a batch without keys goes to one, and we choose it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use neckar_proto::{Batch, Keying};
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::handle::Handle;
 use super::message::{Shape, UNASSIGNED};
+use super::produce::Client;
 use crate::account::Account;
 use crate::counts::Counts;
 use crate::framing::Framing;
@@ -19,6 +21,9 @@ use crate::topic::TopicOptions;
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(super) handle: Handle,
+    pub(super) client: Arc<Client>,
+    /// The producer is gone, or goes.
+    pub(super) ended: Arc<AtomicBool>,
     pub(super) options: TopicOptions,
     pub(super) counts: Arc<Counts>,
     pub(super) account: Arc<Account>,
@@ -31,6 +36,21 @@ pub(crate) struct Lane {
 impl Lane {
     /// See [`crate::Topic::submit_some`].
     pub(crate) fn submit(
+        &mut self,
+        batch: &Arc<Batch>,
+        flows: impl Iterator<Item = u32>,
+        refused: &mut Vec<u32>,
+    ) {
+        let before = refused.len();
+        self.hand_over(batch, flows, refused);
+        // Looked at behind handing over: what the producer's end did not see, we see to.
+        if self.ended.load(Ordering::SeqCst) {
+            let refused = (refused.len() - before) as u64;
+            super::end(&self.client, &self.counts, || self.account.counts().in_flight > refused);
+        }
+    }
+
+    fn hand_over(
         &mut self,
         batch: &Arc<Batch>,
         flows: impl Iterator<Item = u32>,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::types::RDKafkaErrorCode;
@@ -24,7 +24,7 @@ pub(crate) use lane::Lane;
 
 use crate::account::Account;
 use crate::config::ConfigError;
-use crate::counts::Counts;
+use crate::counts::{Counts, ENDED};
 use crate::leaders::{Leaders, Topics};
 use crate::topic::TopicOptions;
 use handle::Handle;
@@ -33,6 +33,8 @@ use watch::Watch;
 
 /// How long the reports thread sleeps at most.
 const POLL: Duration = Duration::from_millis(100);
+/// How long librdkafka may take to report on what is purged.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Memory that librdkafka takes for a flow in flight, beside the flow's own bytes in its batch: its
 /// book-keeping of one message. `kafka/tests/memory.rs` measures it.
@@ -42,6 +44,7 @@ pub const FLOW_IN_FLIGHT_BYTES: usize = 192;
 #[derive(Debug)]
 pub(crate) struct Librdkafka {
     client: Arc<Client>,
+    counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -56,7 +59,8 @@ impl Librdkafka {
             config.create_native_config().map_err(|error| ConfigError::whole(error.to_string()))?;
         let client = Arc::new(Client::new(native).map_err(ConfigError::whole)?);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut started = Self { client, stop, threads: Vec::new() };
+        let threads = Vec::new();
+        let mut started = Self { client, counts: Arc::clone(counts), stop, threads };
         let threads = started.start_threads(counts, topics);
         threads.map_err(|error| ConfigError::whole(error.to_string()))?;
         Ok(started)
@@ -92,6 +96,8 @@ impl Librdkafka {
     ) -> Lane {
         Lane {
             handle: Handle::new(Arc::clone(&self.client), name, Arc::clone(account)),
+            client: Arc::clone(&self.client),
+            ended: Arc::clone(&self.stop),
             options,
             counts: Arc::clone(counts),
             account: Arc::clone(account),
@@ -110,11 +116,29 @@ impl Librdkafka {
 
 impl Drop for Librdkafka {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::SeqCst);
         for thread in self.threads.drain(..) {
             // A thread that panicked has told so already.
             let _ = thread.join();
         }
+        end(&self.client, &self.counts, || {
+            let (submitted, reported) = self.counts.submitted_reported();
+            submitted > reported
+        });
+    }
+}
+
+/// Gives up on what is left when nobody takes reports any more, and counts it.
+fn end(client: &Client, counts: &Counts, is_left: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while is_left() && Instant::now() < until {
+        client.purge();
+        client.poll(POLL, |report| match report {
+            Report::Flows(code, flows) if code != RDKafkaErrorCode::NoError => {
+                counts.fail(ENDED, flows);
+            }
+            report => take(counts, report),
+        });
     }
 }
 

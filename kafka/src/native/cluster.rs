@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_proto::Keying;
-
 use super::framer::Limits;
 use super::partition::{Partition, State};
 use super::queue::{Flows, Piece};
 use super::response::TopicTold;
 use super::verdict;
-use crate::counts::{Counts, PURGED};
+use crate::counts::PURGED;
 use crate::leaders::Leaders;
 use crate::partitioner::sort_by_key;
 
@@ -20,6 +18,8 @@ const SOON: Duration = Duration::from_millis(100);
 const DOUBLINGS_MAX: u32 = 6;
 /// After so many, some three seconds, it is worth a word.
 const MISSES: u32 = 5;
+/// An election takes less: a partition without a leader for so long lets go of what it can.
+const LEADERLESS: Duration = Duration::from_secs(2);
 /// Topics that one request asks for.
 const TOPICS_MAX: usize = 1000;
 
@@ -41,7 +41,8 @@ struct Topic {
     turn: usize,
     /// What waits until it is known.
     waiting: VecDeque<Piece>,
-    /// Why the brokers take nothing for it.
+    /// Why the brokers take nothing for it, by their last word: its flows wait, since they may be told
+    /// otherwise.
     refused: Option<String>,
     ask_at: Instant,
     /// Answers in a row that left something missing.
@@ -56,36 +57,26 @@ pub(super) struct Cluster {
     keys: HashMap<usize, usize>,
     partitions: Vec<Partition>,
     ready: BTreeMap<i32, VecDeque<usize>>,
-    counts: Arc<Counts>,
     limits: Limits,
     refresh: Duration,
     places: Vec<Vec<u32>>,
     /// No topic is to be asked for before: of many, few are, and they are looked through seldom.
     next_ask: Option<Instant>,
-    /// A numbered batch was given up on: see [`Partition::give_up`].
-    has_hole: bool,
 }
 
 impl Cluster {
-    pub(super) fn new(counts: Arc<Counts>, limits: Limits, refresh: Duration) -> Self {
+    pub(super) fn new(limits: Limits, refresh: Duration) -> Self {
         Self {
             topics: Vec::new(),
             names: HashMap::new(),
             keys: HashMap::new(),
             partitions: Vec::new(),
             ready: BTreeMap::new(),
-            counts,
             limits,
             refresh,
             places: Vec::new(),
             next_ask: None,
-            has_hole: false,
         }
-    }
-
-    /// Must we number anew? Asked once.
-    pub(super) fn take_hole(&mut self) -> bool {
-        std::mem::take(&mut self.has_hole)
     }
 
     /// Somebody will submit to this topic, under this key.
@@ -120,13 +111,10 @@ impl Cluster {
 
     fn assign(&mut self, place: usize, piece: Piece) {
         let topic = &mut self.topics[place];
-        if let Some(error) = &topic.refused {
-            return piece.report(&self.counts, Some(error));
-        }
         if topic.led.is_empty() {
             return topic.waiting.push_back(piece);
         }
-        if piece.of.options.keyed && piece.of.batch.keying() != Keying::None {
+        if piece.has_keys() {
             return self.assign_by_key(place, &piece);
         }
         topic.turn = topic.turn.wrapping_add(1);
@@ -147,7 +135,7 @@ impl Cluster {
     }
 
     fn push(&mut self, at: usize, piece: Piece) {
-        self.partitions[at].push(piece, &self.counts);
+        self.partitions[at].push(piece);
         self.make_ready(at);
     }
 
@@ -205,10 +193,18 @@ impl Cluster {
     }
 
     /// The batch of a partition that is under way is in the topic, from this offset on.
-    pub(super) fn note_offset(&self, at: usize, first: i64) {
+    pub(super) fn note_offset(&mut self, at: usize, first: i64) {
         let partition = &self.partitions[at];
-        let last = first + i64::from(partition.records()) - 1;
-        self.topics[partition.topic].leaders.note_offset(partition.index, last);
+        let topic = &mut self.topics[partition.topic];
+        topic.refused = None;
+        // Any number may stand in an answer.
+        let last = first.saturating_add(i64::from(partition.records()) - 1);
+        topic.leaders.note_offset(partition.index, last);
+    }
+
+    /// The batch of a partition that is under way is not taken, nor will others of its topic be.
+    pub(super) fn note_refusal(&mut self, at: usize, why: String) {
+        self.topics[self.partitions[at].topic].refused = Some(why);
     }
 
     /// Something about the partition's topic is not so any more.
@@ -229,9 +225,21 @@ impl Cluster {
 
     /// A topic that flows wait for and that is not to be had, for people.
     pub(super) fn missing(&self) -> Option<String> {
-        let is_missing = |topic: &&Topic| topic.misses >= MISSES && !topic.waiting.is_empty();
-        let topic = self.topics.iter().find(is_missing)?;
-        Some(format!("topic {} is not there, or nobody leads it", topic.name))
+        self.topics.iter().find_map(|topic| {
+            let name = &topic.name;
+            match &topic.refused {
+                Some(why) if self.has_flows(topic) => Some(format!("topic {name}: {why}")),
+                None if topic.misses >= MISSES && !topic.waiting.is_empty() => {
+                    Some(format!("topic {name} is not there, or nobody leads it"))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    fn has_flows(&self, topic: &Topic) -> bool {
+        let has_flows = |at: &usize| self.partitions[*at].has_flows();
+        !topic.waiting.is_empty() || topic.partitions.iter().any(has_flows)
     }
 
     /// Is there a topic to be asked for?
@@ -256,26 +264,41 @@ impl Cluster {
     /// Notes what a broker says of a topic.
     pub(super) fn told(&mut self, told: &TopicTold<'_>, now: Instant) {
         let Some(place) = self.names.get(told.name).copied() else { return };
-        let refused = verdict::of_topic(told.error);
-        self.note_leaders(place, &told.partitions);
+        self.note_leaders(place, &told.partitions, now);
         let topic = &mut self.topics[place];
         let is_whole = told.error == 0 && topic.count > 0 && topic.led.len() == topic.count;
         topic.misses = if is_whole { 0 } else { topic.misses.saturating_add(1) };
         let soon = SOON * 2_u32.pow(topic.misses.min(DOUBLINGS_MAX));
         topic.ask_at = now + if is_whole { self.refresh } else { soon };
         self.next_ask = sooner(self.next_ask, topic.ask_at);
-        topic.refused.clone_from(&refused);
-        match refused {
-            Some(error) => self.give_up_topic(place, Some(&error)),
-            None => {
-                let waiting = std::mem::take(&mut self.topics[place].waiting);
-                waiting.into_iter().for_each(|piece| self.assign(place, piece));
+        // One that may be looked at is not yet one that may be written to: a batch that comes through
+        // says so.
+        if told.error != 0 {
+            topic.refused = verdict::refusal(told.error);
+        }
+        let waiting = std::mem::take(&mut topic.waiting);
+        waiting.into_iter().for_each(|piece| self.assign(place, piece));
+        self.relieve(place, now);
+    }
+
+    /// Flows that stand before a partition whom nobody leads any more go to others, if there are any:
+    /// what waits longest would else keep the caller's batches. They come behind later ones there; a
+    /// batch that was sent stays, since it may be in the partition.
+    fn relieve(&mut self, place: usize, now: Instant) {
+        if self.topics[place].led.is_empty() {
+            return;
+        }
+        for at in self.topics[place].partitions.clone() {
+            let is_left = |since: Instant| now.duration_since(since) >= LEADERLESS;
+            if self.partitions[at].leaderless.is_some_and(is_left) {
+                let free = self.partitions[at].take_free();
+                free.into_iter().for_each(|piece| self.assign(place, piece));
             }
         }
     }
 
     /// A topic that is not there keeps the partitions it had, without leaders: it may be made anew.
-    fn note_leaders(&mut self, place: usize, told: &[(i32, i32)]) {
+    fn note_leaders(&mut self, place: usize, told: &[(i32, i32)], now: Instant) {
         let known = self.topics[place].partitions.len();
         // Numbers run from 0; a broker that says otherwise is not believed beyond their count.
         for index in known..told.len() {
@@ -288,7 +311,7 @@ impl Cluster {
             let partition = &mut self.partitions[*at];
             partition.forget_limits();
             let leader = leaders.get(&partition.index);
-            let before = std::mem::replace(&mut partition.leader, leader.copied().unwrap_or(-1));
+            let before = partition.lead(leader.copied().unwrap_or(-1), now);
             if partition.state == State::Ready && partition.leader != before {
                 // Its old leader may never be there again to let it go.
                 partition.state = State::Idle;
@@ -311,25 +334,15 @@ impl Cluster {
         topic.led = led;
     }
 
-    fn give_up_topic(&mut self, place: usize, error: Option<&str>) {
-        let topic = &mut self.topics[place];
-        for piece in topic.waiting.drain(..) {
-            piece.report(&self.counts, Some(error.unwrap_or(PURGED[0])));
-        }
-        for at in &topic.partitions {
-            let partition = &mut self.partitions[*at];
-            // What is under way is answered for by whom it was sent to.
-            if error.is_none() || partition.state != State::Sent {
-                self.has_hole |= partition.give_up(error, &self.counts);
-            }
-        }
-    }
-
-    /// Gives up on everything.
-    pub(super) fn purge(&mut self) {
-        for place in 0..self.topics.len() {
-            self.give_up_topic(place, None);
-        }
+    /// Gives up on everything. `true` if we must number anew: see [`Partition::give_up`].
+    pub(super) fn purge(&mut self) -> bool {
+        let waiting = self.topics.iter_mut().flat_map(|topic| topic.waiting.drain(..));
+        waiting.for_each(|piece| piece.report(Some(PURGED[0])));
         self.ready.clear();
+        let give_up = |has_hole, partition: &mut Partition| partition.give_up() || has_hole;
+        self.partitions.iter_mut().fold(false, give_up)
     }
 }
+
+#[cfg(test)]
+mod tests;

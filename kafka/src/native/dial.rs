@@ -1,7 +1,8 @@
 //! A connection made: resolved, connected, TLS, who we are, what the broker speaks.
 //!
-//! Straight-line and blocking, on a thread of its own for each try, with a time limit on every step:
-//! the sender goes on meanwhile, also while a name server is silent.
+//! Straight-line and blocking, on a thread of its own for each try, with a time limit on every step
+//! and on the whole: the sender goes on meanwhile, also while a name server is silent, and a broker
+//! that says a byte at a time keeps no thread.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -27,12 +28,16 @@ use crate::config::ConfigError;
 
 /// How long connecting, and each answer after that, may take.
 const STEP: Duration = Duration::from_secs(5);
+/// And all of it.
+pub(super) const DIAL: Duration = Duration::from_secs(20);
 /// An idle connection is probed after so long: what lies between may forget it.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Of the time that a broker believes us, so much is used.
 const LIFETIME_SHARE: f64 = 0.8;
 /// Words exchanged until we are believed; SCRAM has three.
 const SASL_STEPS_MAX: usize = 8;
+/// Rounds of hashing a password that we do for a broker, about a second: Kafka's are 4096 to 16,384.
+const ITERATIONS_MAX: u32 = 1_000_000;
 
 /// How to dial, the same for all brokers.
 pub(super) struct Dialer {
@@ -52,8 +57,41 @@ pub(super) struct Dialed {
 
 /// The connection while it is being made.
 enum Link {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(Timed),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+/// A socket whose reading and writing ends at a time, however little it is that comes each time.
+struct Timed {
+    socket: TcpStream,
+    deadline: Instant,
+}
+
+impl Timed {
+    fn check(&self) -> std::io::Result<()> {
+        match Instant::now() < self.deadline {
+            true => Ok(()),
+            false => Err(ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.check()?;
+        self.socket.read(into)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.check()?;
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.socket.flush()
+    }
 }
 
 impl Dialer {
@@ -71,12 +109,12 @@ impl Dialer {
         })
     }
 
-    /// Makes a connection to `host:port`.
+    /// Makes a connection to `host:port`, until `deadline`; what is under way then may take a step more.
     ///
     /// # Errors
     /// What went wrong, for people; the address is not in it.
-    pub(super) fn dial(&self, address: &str) -> Result<Dialed, String> {
-        let socket = connect(address)?;
+    pub(super) fn dial(&self, address: &str, deadline: Instant) -> Result<Dialed, String> {
+        let socket = Timed { socket: connect(address, deadline)?, deadline };
         let mut link = match &self.tls {
             None => Link::Plain(socket),
             Some(config) => Link::Tls(Box::new(secure(address, config, socket)?)),
@@ -87,7 +125,7 @@ impl Dialer {
             Some(sasl) => dialogue.authenticate(sasl)?,
             None => None,
         };
-        let (socket, tls) = match link {
+        let (Timed { socket, .. }, tls) = match link {
             Link::Plain(socket) => (socket, None),
             Link::Tls(stream) => (stream.sock, Some(stream.conn)),
         };
@@ -107,10 +145,13 @@ impl Dialer {
     }
 }
 
-fn connect(address: &str) -> Result<TcpStream, String> {
+fn connect(address: &str, deadline: Instant) -> Result<TcpStream, String> {
     let resolved = address.to_socket_addrs().map_err(|error| error.to_string())?;
     let mut why = "the name has no address".to_owned();
     for address in resolved {
+        if Instant::now() >= deadline {
+            break;
+        }
         match connect_to(&address) {
             Ok(socket) => return Ok(socket),
             Err(error) => why = error.to_string(),
@@ -132,8 +173,8 @@ fn connect_to(address: &SocketAddr) -> std::io::Result<TcpStream> {
 fn secure(
     address: &str,
     config: &Arc<ClientConfig>,
-    mut socket: TcpStream,
-) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
+    mut socket: Timed,
+) -> Result<StreamOwned<ClientConnection, Timed>, String> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
         .map_err(|error| format!("TLS: {error}"))?;
@@ -214,6 +255,9 @@ impl Dialogue<'_> {
         let mut session = session(sasl).map_err(|error| of_ours(&error))?;
         let (mut heard, mut expires) = (None::<Vec<u8>>, None);
         for _ in 0..SASL_STEPS_MAX {
+            if let Some(heard) = &heard {
+                check_scram(heard).map_err(|error| of_ours(&error))?;
+            }
             let mut words = Vec::new();
             let state = session.step(heard.as_deref(), &mut words);
             let state = state.map_err(|error| of_ours(&error))?;
@@ -243,6 +287,19 @@ fn expiry(started: Instant, lifetime_ms: i64) -> Option<Instant> {
     started.checked_add(lifetime.mul_f64(LIFETIME_SHARE))
 }
 
+/// Looks at what SCRAM's words ask for before the crate works on them: it would panic over an attribute
+/// without a name, and hash for hours if it is told to.
+fn check_scram(words: &[u8]) -> Result<(), &'static str> {
+    for attribute in words.split(|byte| *byte == b',') {
+        let (name, value) = attribute.split_at_checked(2).ok_or("its words cannot be read")?;
+        let rounds = || str::from_utf8(value).ok()?.parse::<u32>().ok();
+        if name == b"i=" && rounds().is_none_or(|rounds| rounds > ITERATIONS_MAX) {
+            return Err("it wants a password hashed too often");
+        }
+    }
+    Ok(())
+}
+
 fn session(sasl: &Sasl) -> Result<Session, SASLError> {
     let (username, password) = (sasl.username.clone(), sasl.password.clone());
     let config = SASLConfig::with_credentials(None, username, password)?;
@@ -253,7 +310,7 @@ fn session(sasl: &Sasl) -> Result<Session, SASLError> {
 /// The system calls a time-out a lack of resources.
 fn words_of(error: &std::io::Error) -> String {
     match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("no answer within {STEP:?}"),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".into(),
         _ => error.to_string(),
     }
 }
@@ -273,3 +330,6 @@ pub(super) fn name_of(code: i16) -> String {
         error => format!("{error:?}"),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,8 +35,8 @@ pub(super) struct Link {
 pub(super) enum LinkState {
     /// No, and it is not tried again before then.
     Down(Instant),
-    /// It is being connected.
-    Dialing,
+    /// It is being connected, since then.
+    Dialing(Instant),
     /// Yes.
     Up(Box<Connection<Asked>>),
 }
@@ -49,6 +49,18 @@ impl Link {
 
     pub(super) fn is_up(&self) -> bool {
         matches!(self.state, LinkState::Up(_))
+    }
+
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state, LinkState::Down(_))
+    }
+
+    /// Since when it is being connected, if it is.
+    pub(super) fn dialing(&self) -> Option<Instant> {
+        match self.state {
+            LinkState::Dialing(since) => Some(since),
+            _ => None,
+        }
     }
 
     /// May a try to connect begin?

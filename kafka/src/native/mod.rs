@@ -37,7 +37,7 @@ pub(crate) use settings::Settings;
 
 use crate::account::Account;
 use crate::config::{ConfigError, ProducerConfig};
-use crate::counts::{Counts, PURGED};
+use crate::counts::Counts;
 use crate::leaders::Leaders;
 use crate::topic::TopicOptions;
 use dial::{Dialed, Dialer};
@@ -75,14 +75,13 @@ struct Inbox {
 }
 
 impl Inbox {
-    /// The message comes back if the thread has ended.
-    fn send(&self, message: Message) -> Option<Message> {
-        let unsent = self.messages.send(message).err().map(|error| error.0);
+    fn send(&self, message: Message) {
+        // If the thread has ended the message is dropped, and its flows are counted.
+        let _ = self.messages.send(message);
         if self.sleeps.swap(false, Ordering::SeqCst) {
             // It looks by itself before long.
             let _ = self.waker.wake();
         }
-        unsent
     }
 }
 
@@ -218,13 +217,11 @@ impl Lane {
             opened_ns => opened_ns / 1_000_000,
         };
         let bytes = flows.bytes_in(batch) as u64;
-        let (batch, account) = (Arc::clone(batch), Arc::clone(&self.account));
+        let books = (Arc::clone(&self.account), Arc::clone(&self.counts));
         let size = (flows.len() as u64, bytes);
-        let of = Arc::new(Submission::new(batch, self.options, account, time_ms as i64, size));
-        let unsent = self.inbox.send(Message::Submit(self.key, Piece { of, flows }));
-        if let Some(Message::Submit(_, piece)) = unsent {
-            piece.report(&self.counts, Some(PURGED[0]));
-        }
+        let batch = Arc::clone(batch);
+        let of = Arc::new(Submission::new(batch, self.options, books, time_ms as i64, size));
+        self.inbox.send(Message::Submit(self.key, Piece { of, flows }));
     }
 }
 

@@ -11,7 +11,7 @@ use super::framer::{Framer, Limits};
 use super::queue::{Flows, Piece};
 use super::record_batch::{ANONYMOUS, HEADER_BYTES, Identity, RECORD_BYTES};
 use super::verdict::Verdict;
-use crate::counts::{Counts, PURGED};
+use crate::counts::PURGED;
 
 /// Kafka's name, as librdkafka has it, of a flow that is longer than the topic takes.
 pub(super) const TOO_LONG: &str = "MessageSizeTooLarge";
@@ -42,6 +42,8 @@ pub(super) struct Partition {
     pub(super) index: i32,
     /// -1 if it has none.
     pub(super) leader: i32,
+    /// Since when it has none.
+    pub(super) leaderless: Option<Instant>,
     pub(super) state: State,
     queue: VecDeque<Piece>,
     /// The batch under way, or to go again.
@@ -64,6 +66,7 @@ impl Partition {
             topic,
             index,
             leader: -1,
+            leaderless: None,
             state: State::Idle,
             queue: VecDeque::new(),
             taken: Vec::new(),
@@ -76,6 +79,12 @@ impl Partition {
         }
     }
 
+    /// Notes who leads it; answers who did before.
+    pub(super) fn lead(&mut self, leader: i32, now: Instant) -> i32 {
+        self.leaderless = (leader < 0).then(|| self.leaderless.unwrap_or(now));
+        std::mem::replace(&mut self.leader, leader)
+    }
+
     /// Records of the batch under way.
     pub(super) fn records(&self) -> i32 {
         self.records
@@ -86,11 +95,11 @@ impl Partition {
         !(self.queue.is_empty() && self.taken.is_empty())
     }
 
-    /// Puts flows at the end; those that are known to be too long are told to `counts` instead.
-    pub(super) fn push(&mut self, piece: Piece, counts: &Counts) {
+    /// Puts flows at the end; those that are known to be too long are given up instead.
+    pub(super) fn push(&mut self, piece: Piece) {
         match self.too_long {
             None => self.queue.push_back(piece),
-            Some(bytes) => self.queue.extend(shorter(piece, bytes, counts)),
+            Some(bytes) => self.queue.extend(shorter(piece, bytes)),
         }
     }
 
@@ -136,14 +145,13 @@ impl Partition {
         &mut self,
         verdict: &Verdict,
         retry: Duration,
-        counts: &Counts,
     ) -> (Option<Duration>, bool) {
         self.state = State::Idle;
         let was_in_doubt = self.tries > 0;
         match verdict {
             Verdict::Delivered => {
                 self.numbering.1 = self.numbering.1.wrapping_add(self.records) & i32::MAX;
-                self.report(None, counts);
+                self.report(None);
                 (None, false)
             }
             Verdict::Retry | Verdict::Refresh => (Some(self.pause(retry)), false),
@@ -152,12 +160,12 @@ impl Partition {
                 (Some(self.pause(retry)), true)
             }
             Verdict::Split => {
-                self.split(counts);
+                self.split();
                 (None, false)
             }
             Verdict::Drop(error) => {
                 let is_numbered = self.identity.is_some_and(|identity| identity != ANONYMOUS);
-                self.report(Some(error), counts);
+                self.report(Some(error));
                 (None, was_in_doubt && is_numbered)
             }
         }
@@ -170,16 +178,16 @@ impl Partition {
         pause
     }
 
-    fn report(&mut self, error: Option<&str>, counts: &Counts) {
+    fn report(&mut self, error: Option<&str>) {
         for piece in self.taken.drain(..) {
-            piece.report(counts, error);
+            piece.report(error);
         }
         self.identity = None;
         self.tries = 0;
     }
 
     /// Half of it, next time; a single flow goes, and with it all that are as long.
-    fn split(&mut self, counts: &Counts) {
+    fn split(&mut self) {
         let flows: usize = self.taken.iter().map(|piece| piece.flows.len()).sum();
         let bytes: usize = self.taken.iter().map(Piece::bytes).sum();
         if flows > 1 {
@@ -190,26 +198,31 @@ impl Partition {
         } else {
             let bytes = self.taken.iter().map(Piece::longest).max().unwrap_or(bytes);
             self.too_long = Some(bytes);
-            self.report(Some(TOO_LONG), counts);
+            self.report(Some(TOO_LONG));
             let queue = std::mem::take(&mut self.queue);
-            self.queue.extend(queue.into_iter().flat_map(|piece| shorter(piece, bytes, counts)));
+            self.queue.extend(queue.into_iter().flat_map(|piece| shorter(piece, bytes)));
         }
         self.identity = None;
     }
 
-    /// Ends everything, for an error of this name if there is one; else by how far it came. `true` if
-    /// the broker may have taken the batch all the same: its numbers must not be given again, or it
-    /// would take the next batch for this one.
-    pub(super) fn give_up(&mut self, error: Option<&str>, counts: &Counts) -> bool {
+    /// Ends everything: time is up. `true` if the broker may have taken the batch all the same: its
+    /// numbers must not be given again, or it would take the next batch for this one.
+    pub(super) fn give_up(&mut self) -> bool {
         let has_hole = self.identity.is_some_and(|identity| identity != ANONYMOUS);
         let [queued, in_flight] = PURGED;
-        let of_taken = if self.state == State::Sent { in_flight } else { queued };
-        self.report(Some(error.unwrap_or(of_taken)), counts);
+        self.report(Some(if self.state == State::Sent { in_flight } else { queued }));
         for piece in self.queue.drain(..) {
-            piece.report(counts, Some(error.unwrap_or(queued)));
+            piece.report(Some(queued));
         }
         self.state = State::Idle;
         has_hole
+    }
+
+    /// Takes out what is in no batch and has no key that binds it to this partition.
+    pub(super) fn take_free(&mut self) -> Vec<Piece> {
+        let (bound, free) = self.queue.drain(..).partition(Piece::has_keys);
+        self.queue = bound;
+        free.into()
     }
 
     /// Takes everything out that is not under way: the partition is no more.
@@ -245,8 +258,8 @@ impl Partition {
 /// What a flow takes in a batch, more or less.
 const TYPICAL_BYTES: usize = 130;
 
-/// Without the flows that have so many bytes; those are told to `counts`.
-fn shorter(piece: Piece, bytes: usize, counts: &Counts) -> Option<Piece> {
+/// Without the flows that have so many bytes; those are given up.
+fn shorter(piece: Piece, bytes: usize) -> Option<Piece> {
     let len = |flow: &u32| piece.of.batch.flow(*flow as usize).len();
     let (short, long): (Vec<u32>, Vec<u32>) =
         piece.flows.iter().partition(|flow| len(flow) < bytes);
@@ -257,7 +270,7 @@ fn shorter(piece: Piece, bytes: usize, counts: &Counts) -> Option<Piece> {
         of: std::sync::Arc::clone(&piece.of),
         flows: Flows::listed(flows.into()),
     };
-    part(long).report(counts, Some(TOO_LONG));
+    part(long).report(Some(TOO_LONG));
     (!short.is_empty()).then(|| part(short))
 }
 

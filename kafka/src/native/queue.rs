@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use neckar_proto::Batch;
+use neckar_proto::{Batch, Keying};
 
 use crate::account::Account;
-use crate::counts::Counts;
+use crate::counts::{Counts, ENDED};
 use crate::topic::TopicOptions;
 
 /// One call's flows. The batch is held until the last of them is reported on, so that it can still
@@ -17,6 +17,7 @@ pub(super) struct Submission {
     pub(super) batch: Arc<Batch>,
     pub(super) options: TopicOptions,
     account: Arc<Account>,
+    counts: Arc<Counts>,
     /// When its first flow came, in Unix milliseconds: the records' time.
     pub(super) time_ms: i64,
     flows: u64,
@@ -29,29 +30,37 @@ impl Submission {
     pub(super) fn new(
         batch: Arc<Batch>,
         options: TopicOptions,
-        account: Arc<Account>,
+        (account, counts): (Arc<Account>, Arc<Counts>),
         time_ms: i64,
         (flows, bytes): (u64, u64),
     ) -> Self {
         account.hold(bytes);
-        Self { batch, options, account, time_ms, flows, left: AtomicU64::new(flows), bytes }
+        let left = AtomicU64::new(flows);
+        Self { batch, options, account, counts, time_ms, flows, left, bytes }
     }
 
     /// Flows are in Kafka, or given up on for an error of this name.
-    fn report(&self, counts: &Counts, flows: u64, error: Option<&str>) {
+    fn report(&self, flows: u64, error: Option<&str>) {
         match error {
-            None => counts.deliver(flows),
-            Some(error) => counts.fail(error, flows),
+            None => self.counts.deliver(flows),
+            Some(error) => self.counts.fail(error, flows),
         }
         self.account.report(error.is_none(), flows);
         if self.left.fetch_sub(flows, Ordering::Relaxed) == flows {
-            counts.done(self.flows, self.batch.opened_ns());
+            self.counts.done(self.flows, self.batch.opened_ns());
         }
     }
 }
 
+/// Whoever drops flows need not report on them: the thread at its end, a panic, a queue that nobody
+/// reads any more.
 impl Drop for Submission {
     fn drop(&mut self) {
+        let left = *self.left.get_mut();
+        if left > 0 {
+            self.counts.fail(ENDED, left);
+            self.account.report(false, left);
+        }
         self.account.release(self.bytes);
     }
 }
@@ -117,8 +126,13 @@ pub(super) struct Piece {
 
 impl Piece {
     /// Tells what came of it, and ends it.
-    pub(super) fn report(self, counts: &Counts, error: Option<&str>) {
-        self.of.report(counts, self.flows.len() as u64, error);
+    pub(super) fn report(self, error: Option<&str>) {
+        self.of.report(self.flows.len() as u64, error);
+    }
+
+    /// Do keys bind its flows to their partition?
+    pub(super) fn has_keys(&self) -> bool {
+        self.of.options.keyed && self.of.batch.keying() != Keying::None
     }
 
     /// Bytes of its flows, as [`Flows::bytes_in`] has them.

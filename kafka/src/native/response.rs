@@ -6,6 +6,11 @@
 
 use super::request::Api;
 
+/// More brokers, and more partitions of a topic, no cluster has: an answer that has is not believed,
+/// since each costs memory for as long as we run.
+const BROKERS_MAX: usize = 10_000;
+const PARTITIONS_MAX: usize = 100_000;
+
 /// An answer that ends too early, or says what cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
@@ -56,10 +61,19 @@ impl<'a> Reader<'a> {
     /// As many as the count says, each of at least one byte; null is none.
     fn each(
         &mut self,
+        visit: impl FnMut(&mut Self) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        self.each_of(usize::MAX, visit)
+    }
+
+    /// The same, of at most so many.
+    fn each_of(
+        &mut self,
+        max: usize,
         mut visit: impl FnMut(&mut Self) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
         let count = usize::try_from(self.i32()?).unwrap_or(0);
-        if count > self.0.len() {
+        if count > max.min(self.0.len()) {
             return Err(Malformed);
         }
         (0..count).try_for_each(|_| visit(self))
@@ -108,7 +122,7 @@ pub(super) fn metadata(
     mut topic: impl FnMut(TopicTold<'_>),
 ) -> Result<i32, Malformed> {
     let throttle_ms = reader.i32()?;
-    reader.each(|reader| {
+    reader.each_of(BROKERS_MAX, |reader| {
         let (id, host, port) = (reader.i32()?, reader.text()?, reader.i32()?);
         let _rack = reader.text()?;
         broker(id, host, port);
@@ -119,7 +133,7 @@ pub(super) fn metadata(
     reader.each(|reader| {
         let (error, name, _internal) = (reader.i16()?, reader.text()?, reader.bool()?);
         let mut told = TopicTold { error, name, partitions: Vec::new() };
-        reader.each(|reader| {
+        reader.each_of(PARTITIONS_MAX, |reader| {
             let error = reader.i16()?;
             let (index, leader, _epoch) = (reader.i32()?, reader.i32()?, reader.i32()?);
             for _ in ["replicas", "in sync", "offline"] {

@@ -79,7 +79,7 @@ impl Sender {
         };
         Self {
             links: seeds.map(link).collect(),
-            cluster: Cluster::new(Arc::clone(&counts), limits, settings.refresh),
+            cluster: Cluster::new(limits, settings.refresh),
             framer: Framer::new(settings.compression),
             limits,
             settings,
@@ -155,23 +155,15 @@ impl Sender {
                 }
                 Message::Dialed(id, address, result) => self.dialed(id, &address, result, now),
                 Message::Purge => self.purge(now),
-                Message::Stop => {
-                    for message in self.messages.try_iter() {
-                        if let Message::Submit(key, piece) = message {
-                            self.cluster.submit(key, piece);
-                        }
-                    }
-                    self.purge(now);
-                    return false;
-                }
+                // What is left, here and in the line of messages, is counted when it is dropped.
+                Message::Stop => return false,
             }
         }
         true
     }
 
     fn purge(&mut self, now: Instant) {
-        self.cluster.purge();
-        if self.cluster.take_hole() {
+        if self.cluster.purge() {
             self.producer = None;
         }
         self.resumptions.clear();
@@ -216,17 +208,7 @@ impl Sender {
         let throttle = match asked {
             Asked::Metadata => self.hear_metadata(reader, now),
             Asked::Produce(sent) => self.hear_produce(reader, sent, now),
-            Asked::ProducerId => response::init_producer_id(reader).map(|(error, id, epoch)| {
-                self.is_asking_producer = false;
-                if error == 0 {
-                    self.producer = Some((id, epoch));
-                } else {
-                    self.ask_producer_at = now + PAUSE;
-                    let name = super::dial::name_of(error);
-                    self.counts.no_broker(format!("no producer's number: {name}"));
-                }
-                0
-            }),
+            Asked::ProducerId => self.hear_producer(reader, now),
         };
         match throttle {
             Ok(milliseconds) => {
@@ -240,27 +222,52 @@ impl Sender {
         }
     }
 
+    fn hear_producer(
+        &mut self,
+        reader: &mut Reader<'_>,
+        now: Instant,
+    ) -> Result<i32, response::Malformed> {
+        // Also by an answer that cannot be read: nobody else is going to answer.
+        self.is_asking_producer = false;
+        let (error, id, epoch) = response::init_producer_id(reader)?;
+        if error == 0 {
+            self.producer = Some((id, epoch));
+        } else {
+            self.ask_producer_at = now + PAUSE;
+            let name = super::dial::name_of(error);
+            self.counts.no_broker(format!("no producer's number: {name}"));
+        }
+        Ok(0)
+    }
+
     fn hear_metadata(
         &mut self,
         reader: &mut Reader<'_>,
         now: Instant,
     ) -> Result<i32, response::Malformed> {
-        let mut brokers = Vec::new();
+        let mut brokers = BTreeMap::new();
         let Self { cluster, .. } = self;
         let throttle = response::metadata(
             reader,
-            |id, host, port| brokers.push((id, host_port(host, port))),
+            |id, host, port| drop(brokers.insert(id, host_port(host, port))),
             |told| cluster.told(&told, now),
         )?;
-        self.counts.broker_answers();
-        if let Some(words) = self.cluster.missing() {
-            self.counts.complain(words.clone());
-            self.counts.no_broker(words);
+        match self.cluster.missing() {
+            Some(words) => {
+                self.counts.complain(words.clone());
+                self.counts.no_broker(words);
+            }
+            None => self.counts.broker_answers(),
         }
-        if self.cluster.take_hole() {
-            self.producer = None;
-        }
-        for (id, address) in brokers {
+        self.note_brokers(brokers, now);
+        Ok(throttle)
+    }
+
+    /// Where the brokers are; those that are not named any more, and not connected, are forgotten.
+    fn note_brokers(&mut self, brokers: BTreeMap<i32, String>, now: Instant) {
+        self.links.retain(|id, link| *id < 0 || brokers.contains_key(id) || !link.is_down());
+        // Negative numbers are the seeds', which no broker moves.
+        for (id, address) in brokers.into_iter().filter(|(id, _)| *id >= 0) {
             match self.links.get(&id) {
                 Some(link) if link.address == address => {}
                 Some(_) => {
@@ -270,7 +277,6 @@ impl Sender {
                 None => drop(self.links.insert(id, Link::new(address, now))),
             }
         }
-        Ok(throttle)
     }
 
     fn hear_produce(
@@ -286,8 +292,12 @@ impl Sender {
         for (place, mut bytes) in sent {
             // An answer that leaves it out, or cannot be read, is none.
             let told = told.get(&place).filter(|_| throttle.is_ok());
-            if let Some((0, offset)) = told {
-                self.cluster.note_offset(place, *offset);
+            if let Some((code, offset)) = told {
+                match verdict::refusal(*code) {
+                    Some(why) => self.cluster.note_refusal(place, why),
+                    None if *code == 0 => self.cluster.note_offset(place, *offset),
+                    None => {}
+                }
             }
             self.settle(place, &told.map_or(Verdict::Refresh, |told| verdict::of(told.0)), now);
             if bytes.is_unique() {
@@ -304,7 +314,7 @@ impl Sender {
         if partition.state != State::Sent {
             return;
         }
-        let (pause, has_hole) = partition.settle(verdict, self.settings.retry, &self.counts);
+        let (pause, has_hole) = partition.settle(verdict, self.settings.retry);
         if has_hole {
             self.producer = None;
         }
@@ -359,10 +369,9 @@ impl Sender {
         result: Result<Box<super::Dialed>, String>,
         now: Instant,
     ) {
-        // The broker may have moved meanwhile.
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.address == address) else {
-            return;
-        };
+        // The broker may have moved meanwhile, there and back even: nobody waits for the second of two.
+        let is_wanted = |link: &&mut Link| link.address == address && link.dialing().is_some();
+        let Some(link) = self.links.get_mut(&id).filter(is_wanted) else { return };
         let registry = self.poll.registry();
         let up = result.and_then(|dialed| {
             Connection::new(*dialed, registry, token(id))
@@ -381,6 +390,7 @@ impl Sender {
     fn tick(&mut self, now: Instant) {
         self.ticked = now;
         self.leave_stuck(now);
+        self.leave_undialed(now);
         let is_asking = self.cluster.is_due(now) || self.lacks_producer(now);
         if is_asking {
             self.ask(now);
@@ -431,3 +441,6 @@ impl Sender {
 fn host_port(host: &str, port: i32) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,9 @@ pub(super) fn of(code: i16) -> Verdict {
         | E::InconsistentTopicId
         | E::KafkaStorageError
         | E::NetworkException => Verdict::Refresh,
+        // Whoever took our right to write may give it back: were its flows dropped, a minute of this
+        // would empty the spool. The pool and the spool bound what waits.
+        _ if refusal(code).is_some() => Verdict::Refresh,
         E::MessageTooLarge | E::RecordListTooLarge => Verdict::Split,
         E::OutOfOrderSequenceNumber
         | E::UnknownProducerId
@@ -50,13 +53,15 @@ pub(super) fn of(code: i16) -> Verdict {
     }
 }
 
-/// Judges `code` of what is told of a topic: its name, if nobody will ever take its flows as things
-/// stand; those that are not there may still come.
-pub(super) fn of_topic(code: i16) -> Option<String> {
+/// The name of `code` if it says that brokers take nothing for a topic until somebody changes their
+/// mind, which is worth a word.
+pub(super) fn refusal(code: i16) -> Option<String> {
     use ResponseError as E;
-    let error = code.err()?;
-    let is_final = matches!(error, E::TopicAuthorizationFailed | E::InvalidTopicException);
-    is_final.then(|| name_of(code))
+    let is_refusal = matches!(
+        code.err()?,
+        E::TopicAuthorizationFailed | E::ClusterAuthorizationFailed | E::InvalidTopicException
+    );
+    is_refusal.then(|| name_of(code))
 }
 
 #[cfg(test)]
@@ -71,11 +76,12 @@ mod tests {
             let expected = match code {
                 0 | 46 => Verdict::Delivered,
                 3 | 5 | 6 | 8 | 9 | 13 | 56 | 74 | 75 | 100 | 103 => Verdict::Refresh,
+                17 | 29 | 31 => Verdict::Refresh,
                 10 | 18 => Verdict::Split,
                 45 | 47 | 49 | 59 | 90 => Verdict::Renumber,
                 // Kafka's own list of what is worth another try.
                 2 | 7 | 14 | 15 | 16 | 19 | 20 => Verdict::Retry,
-                17 | 29 | 31 | 35 | 42 | 43 | 44 | 76 | 87 => Verdict::Drop(name_of(code)),
+                35 | 42 | 43 | 44 | 76 | 87 => Verdict::Drop(name_of(code)),
                 // Of other requests: whatever they mean to us, no flow may hang on them for ever.
                 _ => match verdict {
                     Verdict::Drop(_) | Verdict::Retry => continue,
@@ -84,7 +90,9 @@ mod tests {
             };
             assert_eq!(verdict, expected, "{code}");
         }
-        assert_eq!(of(29), Verdict::Drop("TopicAuthorizationFailed".into()));
+        assert_eq!(of(44), Verdict::Drop("PolicyViolation".into()));
+        assert_eq!(refusal(29).as_deref(), Some("TopicAuthorizationFailed"));
+        assert_eq!(refusal(3), None, "it may be made");
         assert_eq!(of(199), Verdict::Drop("Unknown199".into()));
     }
 }

@@ -19,6 +19,9 @@ pub(crate) enum Fault {
     Silence(usize),
     /// After so many bytes came back, others come that nobody sent.
     Garbage(usize),
+    /// So many answers come whole, and then half of one that says it is no longer than that: well framed,
+    /// and wrong.
+    Half(usize),
     /// Everything comes late and in small pieces, until it is cut when so many bytes came back.
     Slow(usize),
 }
@@ -55,11 +58,12 @@ impl State {
         }
         self.faults.fetch_add(1, Ordering::Relaxed);
         let bytes = self.random() as usize;
-        match self.random() % 5 {
+        match self.random() % 6 {
             0 => Fault::CutThere(bytes % 400_000),
             1 => Fault::CutBack(bytes % 900),
             2 => Fault::Silence(bytes % 900),
             3 => Fault::Garbage(bytes % 900),
+            4 => Fault::Half(bytes % 6),
             _ => Fault::Slow(bytes % 900),
         }
     }
@@ -138,6 +142,7 @@ fn lead(client: &TcpStream, state: &State) {
             | Fault::Silence(bytes)
             | Fault::Garbage(bytes)
             | Fault::Slow(bytes) => bytes,
+            Fault::Half(_) => 0,
             _ => usize::MAX,
         };
         pump(&broker, client, is_slow, limit, is_silent);
@@ -145,6 +150,7 @@ fn lead(client: &TcpStream, state: &State) {
             // The client has to notice by itself; the broker's answers go nowhere.
             Fault::Silence(_) => drop(io::copy(&mut &broker, &mut io::sink())),
             Fault::Garbage(_) => drop((&*client).write_all(&garbage)),
+            Fault::Half(whole) => drop(halve(&broker, client, whole)),
             _ => {}
         }
         end(client, &broker);
@@ -172,6 +178,24 @@ fn pump(
             std::thread::sleep(Duration::from_micros(200));
         }
     }
+}
+
+/// So many answers as they are, and half of the next.
+fn halve(mut from: &TcpStream, mut to: &TcpStream, whole: usize) -> io::Result<()> {
+    for turn in 0..=whole {
+        let mut len = [0; 4];
+        from.read_exact(&mut len)?;
+        let mut answer = vec![0; u32::from_be_bytes(len) as usize];
+        from.read_exact(&mut answer)?;
+        if turn == whole {
+            // The number of what was asked stays.
+            answer.truncate(4 + (answer.len() - 4) / 2);
+        }
+        to.write_all(&(answer.len() as u32).to_be_bytes())?;
+        to.write_all(&answer)?;
+    }
+    // The client hangs up: it cannot read that.
+    io::copy(&mut from, &mut io::sink()).map(drop)
 }
 
 fn end(one: &TcpStream, other: &TcpStream) {

@@ -48,3 +48,20 @@ pub fn java_consumer(brokers: &str, topic: &str, count: usize) -> io::Result<Vec
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().map(str::to_owned).collect())
 }
+
+/// Allows a client of this id so many bytes a second of producing.
+///
+/// # Errors
+/// The broker's answer.
+pub fn set_quota(brokers: &str, client_id: &str, bytes: u32) -> io::Result<()> {
+    let bytes = format!("producer_byte_rate={bytes}");
+    let args = [
+        ["--bootstrap-server", brokers],
+        ["--entity-type", "clients"],
+        ["--entity-name", client_id],
+        ["--add-config", &bytes],
+    ]
+    .concat();
+    let args = [&args[..], &["--alter"]].concat();
+    java(&jars()?, "kafka.admin.ConfigCommand", &args).map(drop)
+}

@@ -161,6 +161,27 @@ fn a_count_is_not_believed() {
     assert_eq!(metadata(&mut Reader(&bytes), |_, _, _| {}, |_| {}), Err(Malformed));
 }
 
+/// Each partition and each broker is remembered as long as we run.
+#[test]
+fn more_than_any_cluster_has_is_not_believed() {
+    let read = |brokers: usize, partitions: usize| {
+        let brokers = vec![MetadataResponseBroker::default(); brokers];
+        let partitions = (0..partitions as i32).map(|index| partition(index, 1, 0)).collect();
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(TopicName(text("flows"))))
+            .with_partitions(partitions);
+        let response = MetadataResponse::default().with_brokers(brokers).with_topics(vec![topic]);
+        let bytes = encoded(METADATA, &response);
+        let mut seen = 0;
+        let throttle =
+            metadata(&mut Reader(&bytes), |_, _, _| {}, |told| seen = told.partitions.len());
+        (throttle, seen)
+    };
+    assert_eq!(read(BROKERS_MAX, PARTITIONS_MAX), (Ok(0), PARTITIONS_MAX));
+    assert_eq!(read(BROKERS_MAX + 1, 1), (Err(Malformed), 0));
+    assert_eq!(read(1, PARTITIONS_MAX + 1), (Err(Malformed), 0));
+}
+
 #[test]
 fn the_corpus_holds() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/kafka");

@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::Sender;
 use crate::native::Message;
+use crate::native::dial::DIAL;
 use crate::native::link::{Asked, FIRST_SEED, Link, LinkState};
 use crate::native::request::Head;
 
 /// How long a question about topics may take before it is asked once more.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A seed that is not there after so long is not the only one tried.
+const TURN: Duration = Duration::from_secs(1);
 
 impl Sender {
     /// Asks for what is to be known, or connects to somebody who may know.
@@ -39,10 +42,11 @@ impl Sender {
         }
     }
 
-    /// Nobody is there: all whom we know take turns, those of the configuration first.
+    /// Nobody is there: all whom we know take turns, those of the configuration first. One that takes
+    /// long holds nobody else up.
     fn dial_seed(&mut self, now: Instant) {
-        let dialing = |link: &Link| matches!(link.state, LinkState::Dialing);
-        if self.links.values().any(dialing) || self.links.is_empty() {
+        let has_turn = |since: Instant| now.duration_since(since) < TURN;
+        if self.links.values().any(|link| link.dialing().is_some_and(has_turn)) {
             return;
         }
         let ids: Vec<i32> = self.links.keys().copied().collect();
@@ -62,15 +66,25 @@ impl Sender {
 
     pub(super) fn dial(&mut self, id: i32, now: Instant) {
         let Some(link) = self.links.get_mut(&id).filter(|link| link.may_dial(now)) else { return };
-        link.state = LinkState::Dialing;
+        link.state = LinkState::Dialing(now);
         let (dialer, inbox, address) =
             (Arc::clone(&self.dialer), self.inbox.clone(), link.address.clone());
         let dial = move || {
-            let result = dialer.dial(&address).map(Box::new);
+            let result = dialer.dial(&address, now + DIAL).map(Box::new);
             inbox.send(Message::Dialed(id, address, result));
         };
         if let Err(error) = std::thread::Builder::new().name("kafka-dial".into()).spawn(dial) {
             self.lose(id, &error.to_string(), now);
+        }
+    }
+
+    /// Leaves brokers whose dialling does not end, in a name server's hands or by its thread's death.
+    pub(super) fn leave_undialed(&mut self, now: Instant) {
+        let is_late = |since: Instant| now.duration_since(since) > DIAL;
+        let late = self.links.iter().filter(|(_, link)| link.dialing().is_some_and(is_late));
+        let late: Vec<i32> = late.map(|(id, _)| *id).collect();
+        for id in late {
+            self.lose(id, &format!("no connection within {DIAL:?}"), now);
         }
     }
 }
