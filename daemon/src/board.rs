@@ -98,6 +98,8 @@ pub struct Totals {
     pub shed: u64,
     /// Lost before they reached us, by sequence numbers.
     pub missed: u64,
+    /// Missed for a while, and came late after all.
+    pub recovered: u64,
 }
 
 impl Board {
@@ -159,6 +161,7 @@ impl Snapshot {
             totals.encoded += stage.encoded;
             totals.shed += stage.shed;
             totals.missed += decode.missed;
+            totals.recovered += decode.recovered;
         }
         totals
     }
