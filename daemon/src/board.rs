@@ -96,8 +96,18 @@ pub struct Totals {
     pub encoded: u64,
     /// Flows shed for want of a free batch.
     pub shed: u64,
-    /// Lost before they reached us, by sequence numbers.
+    /// Jumped over by sequence numbers.
     pub missed: u64,
+    /// Missed for a while, and came late after all.
+    pub recovered: u64,
+}
+
+impl Totals {
+    /// Lost before they reached us. Only over all workers: who gets a late one may not be who missed it.
+    #[must_use]
+    pub fn lost_before(&self) -> u64 {
+        self.missed.saturating_sub(self.recovered)
+    }
 }
 
 impl Board {
@@ -150,7 +160,6 @@ impl Snapshot {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        let mut recovered = 0;
         for WorkerCounts { receive, kernel_drops, decode, stage, .. } in &self.workers {
             totals.datagrams += receive.datagrams;
             totals.kernel_drops += kernel_drops;
@@ -160,10 +169,8 @@ impl Snapshot {
             totals.encoded += stage.encoded;
             totals.shed += stage.shed;
             totals.missed += decode.missed;
-            recovered += decode.recovered;
+            totals.recovered += decode.recovered;
         }
-        // Over all workers: who gets a late one may not be who missed it.
-        totals.missed = totals.missed.saturating_sub(recovered);
         totals
     }
 
@@ -182,7 +189,7 @@ impl Snapshot {
             "uptime_s": self.uptime.as_secs(),
             "datagrams": totals.datagrams, "kernel_drops": totals.kernel_drops,
             "records": totals.records, "flows": totals.flows, "dropped": dropped,
-            "encoded": totals.encoded, "shed": totals.shed, "missed": totals.missed,
+            "encoded": totals.encoded, "shed": totals.shed, "missed": totals.lost_before(),
             "output": {
                 "submitted": self.output.submitted, "delivered": self.output.delivered,
                 "failed": self.output.failed, "in_flight": self.output.in_flight,

@@ -17,6 +17,7 @@ pub mod config;
 pub mod cores;
 pub mod demo;
 pub mod effort;
+mod exporter_rules;
 pub mod handover;
 pub mod http;
 #[allow(unsafe_code, reason = "sockets and io_uring: the kernel writes into our memory")]

@@ -57,7 +57,7 @@ pub fn render(board: &Board) -> String {
 
 /// Bytes of a page, about: what is always there, and an exporter's series.
 const BYTES: usize = 64 << 10;
-const EXPORTER_BYTES: usize = 4 << 10;
+const EXPORTER_BYTES: usize = 6 << 10;
 
 fn write(view: &View<'_>) -> Page {
     let mut page = Page::with_capacity(BYTES + view.exporters.shown.len() * EXPORTER_BYTES);

@@ -297,13 +297,14 @@ impl Pipeline {
             splitter.stop();
         }
         self.board.output.finish(until);
-        // Everything is counted by now.
-        Pusher::stop_all(self.pushers, until);
+        // What has to be on disk first: somebody else's server may take its time.
         self.keeper.stop();
         if let Some(poller) = self.poller {
             poller.stop();
         }
         self.table_keeper.stop();
+        // Everything is counted by now.
+        Pusher::stop_all(self.pushers, until);
         if let Some(http) = self.http {
             http.stop();
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol, customers_csv};
 use support::datagrams::{self, ipfix, set, sflow, v5, v9};
+use support::elsewhere::moved_elsewhere;
 use support::process::Neckard;
 use support::{SharedBroker, fresh_topic, scratch, wait_until};
 
@@ -110,99 +111,6 @@ fn every_label_is_bounded_and_every_name_is_as_custom_wants_it() {
     }
 }
 
-/// Metrics that nothing here moves, and what does: a test, or a fault that no test can make.
-const MOVED_ELSEWHERE: &[(&str, &str)] = &[
-    ("neckar_host_interface_dropped_total", "a fault of the host"),
-    ("neckar_host_interface_missed_total", "a fault of the host"),
-    ("neckar_host_interface_errors_total", "a fault of the host"),
-    ("neckar_host_softnet_dropped_total", "a fault of the host"),
-    ("neckar_host_softnet_squeezed_total", "a fault of the host"),
-    ("neckar_receive_truncated_total", "no datagram is longer than a buffer, which is the point"),
-    ("neckar_receive_coalesced_total", "ingest::tests::coalesced_datagrams_are_told_apart"),
-    ("neckar_receive_segments_total", "ingest::tests::coalesced_datagrams_are_told_apart"),
-    ("neckar_receive_starved_total", "ingest::tests::more_datagrams_than_buffers_at_once"),
-    ("neckar_receive_rearmed_total", "ingest::tests::more_datagrams_than_buffers_at_once"),
-    ("neckar_receive_overflows_total", "the queue has room for more than there are buffers"),
-    ("neckar_label_already_normalized_total", "daemon/tests/labels.rs"),
-    ("neckar_label_normalized_total", "daemon/tests/labels.rs"),
-    ("neckar_label_rate_unknown_total", "daemon/tests/labels.rs"),
-    ("neckar_label_interface_unknown_total", "daemon/tests/labels.rs"),
-    ("neckar_batches_backlog", "daemon/tests/torture.rs"),
-    ("neckar_flows_shed_total", "daemon/tests/torture.rs"),
-    ("neckar_stalls_total", "daemon/tests/torture.rs"),
-    ("neckar_stalled_nanoseconds_total", "daemon/tests/torture.rs"),
-    ("neckar_traffic_missed_total", "stage::tests, as of a thread that is slower for long"),
-    ("neckar_traffic_queue", "a moment of every batch"),
-    ("neckar_traffic_unreadable_total", "a defect of ours, which is the point"),
-    ("neckar_splitter_missed_total", "a splitter that is slower than its worker for long"),
-    ("neckar_splitter_queue", "the same"),
-    ("neckar_splitter_unserved_total", "splitter::tests"),
-    ("neckar_splitter_refused_total", "daemon/tests/split.rs"),
-    ("neckar_splitter_failed_total", "daemon/tests/split.rs"),
-    ("neckar_splitter_bytes_in_flight", "a moment of every flow"),
-    ("neckar_tenant_refused_total", "daemon/tests/split.rs"),
-    ("neckar_tenant_failed_total", "daemon/tests/split.rs"),
-    ("neckar_tenant_in_flight", "a moment of every flow"),
-    ("neckar_output_failed_total", "daemon/tests/torture.rs"),
-    ("neckar_output_errors_total", "daemon/tests/torture.rs"),
-    ("neckar_output_queue_full_total", "daemon/tests/torture.rs"),
-    ("neckar_topics_refused_total", "daemon/tests/access.rs, where the broker says no"),
-    ("neckar_kafka_retries_total", "daemon/tests/torture.rs"),
-    ("neckar_kafka_throttled_seconds_total", "a broker with quotas"),
-    ("neckar_spool_out_flows", "a moment of what comes from disk"),
-    ("neckar_spool_shed_total", "daemon/tests/spool.rs"),
-    ("neckar_spool_refused_total", "daemon/tests/spool.rs"),
-    ("neckar_spool_damaged_total", "spool::tests"),
-    ("neckar_spool_io_errors_total", "spool::tests"),
-    ("neckar_spool_splitter_missed_total", "a splitter that is slower than the disk for long"),
-    ("neckar_files_finished_total", "daemon/tests/files.rs"),
-    ("neckar_files_deleted_total", "daemon/tests/files.rs"),
-    ("neckar_files_bytes", "daemon/tests/files.rs"),
-    ("neckar_tables_failures_total", "daemon/tests/labels.rs"),
-    ("neckar_tables_interfaces", "daemon/tests/snmp.rs"),
-    ("neckar_tables_retired", "a moment of each swap"),
-    ("neckar_snmp_walks_total", "daemon/tests/snmp.rs"),
-    ("neckar_snmp_failed_total", "daemon/tests/snmp.rs"),
-    ("neckar_snmp_cut_total", "daemon/tests/snmp.rs"),
-    ("neckar_snmp_devices", "daemon/tests/snmp.rs"),
-    ("neckar_snmp_devices_backing_off", "daemon/tests/snmp.rs"),
-    ("neckar_snmp_devices_walking", "a moment of each walk"),
-    ("neckar_snmp_interfaces", "daemon/tests/snmp.rs"),
-    ("neckar_http_connections_refused_total", "daemon/tests/http.rs"),
-    ("neckar_http_denied_total", "daemon/tests/http.rs"),
-    ("neckar_http_busy_total", "a visitor who asks what takes longer than its turn"),
-    ("neckar_names_asked_total", "daemon/tests/names.rs"),
-    ("neckar_names_answered_total", "daemon/tests/names.rs"),
-    ("neckar_names_nameless_total", "daemon/tests/names.rs"),
-    ("neckar_names_failed_total", "daemon/tests/names.rs"),
-    ("neckar_names_evicted_total", "reverse_names::table::tests"),
-    ("neckar_names_queue_full_total", "reverse_names::tests"),
-    ("neckar_names_entries", "daemon/tests/names.rs"),
-    ("neckar_influx_points_total", "daemon/tests/push.rs"),
-    ("neckar_influx_failed_total", "daemon/tests/push.rs"),
-    ("neckar_influx_dropped_total", "daemon/tests/push.rs"),
-    ("neckar_influx_pushes_total", "daemon/tests/push.rs"),
-    ("neckar_influx_errors_total", "daemon/tests/push.rs"),
-    ("neckar_influx_skipped_total", "daemon/tests/push.rs"),
-    ("neckar_influx_buffer_bytes", "daemon/tests/push.rs"),
-    ("neckar_influx_buffer_points", "daemon/tests/push.rs"),
-    ("neckar_influx_series", "daemon/tests/push.rs"),
-    ("neckar_influx_last_success_timestamp_seconds", "daemon/tests/push.rs"),
-    ("neckar_influx_databases", "daemon/tests/push.rs"),
-    ("neckar_influx_databases_refused", "daemon/tests/push.rs"),
-    ("neckar_influx_creates_total", "daemon/tests/push.rs"),
-    ("neckar_remote_write_points_total", "daemon/tests/push.rs"),
-    ("neckar_remote_write_failed_total", "daemon/tests/push.rs"),
-    ("neckar_remote_write_dropped_total", "daemon/tests/push.rs"),
-    ("neckar_remote_write_pushes_total", "daemon/tests/push.rs"),
-    ("neckar_remote_write_errors_total", "daemon/tests/push.rs"),
-    ("neckar_remote_write_skipped_total", "daemon/tests/push.rs"),
-    ("neckar_remote_write_buffer_bytes", "daemon/tests/push.rs"),
-    ("neckar_remote_write_buffer_points", "daemon/tests/push.rs"),
-    ("neckar_remote_write_series", "daemon/tests/push.rs"),
-    ("neckar_remote_write_last_success_timestamp_seconds", "daemon/tests/push.rs"),
-];
-
 /// Routers of all protocols, each with an address of its own.
 struct Routers {
     fleet: Fleet,
@@ -284,6 +192,7 @@ fn receives_everything() -> BTreeSet<String> {
         "decode.hold_s=1",
         "http.exporters_shown_max=10",
         "exporter=[{prefix = \"127.0.3.1\", name = \"north\"}]",
+        "enrich.normalize=true",
     ];
     let neckard = Neckard::start(&settings);
     let mut routers = Routers::new(8);
@@ -341,6 +250,26 @@ fn loses_and_spools(spool: &str) -> BTreeSet<String> {
     moved
 }
 
+/// A daemon without a broker and without a disk: every batch waits, and then there is none left.
+fn sheds() -> BTreeSet<String> {
+    let neckard = Neckard::start(&[
+        "output.kind=kafka",
+        "kafka.brokers=[\"127.0.0.1:1\"]",
+        "batch.memory_bytes=4194304",
+        "batch.linger_ms=10",
+        "batch.stall_ms=10",
+        "stop.deadline_s=1",
+    ]);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    wait_until("flows are shed", PATIENCE, || {
+        sender.send_to(&v5(0, 0), neckard.udp()).unwrap();
+        neckard.metric("neckar_flows_shed_total") > 0
+    });
+    let moved = check(&neckard.fetch("/metrics").1);
+    assert!(neckard.stop().0.success());
+    moved
+}
+
 /// A daemon with a broker, customers, and what the one before has left on disk.
 fn delivers(spool: &str) -> BTreeSet<String> {
     let broker = SharedBroker::find();
@@ -384,21 +313,30 @@ fn every_metric_moves() {
     let spool = format!("spool.directory={}", scratch("metrics-spool").display());
     let mut moved = receives_everything();
     moved.extend(loses_and_spools(&spool));
+    moved.extend(sheds());
     moved.extend(delivers(&spool));
-    let elsewhere: BTreeMap<&str, &str> = MOVED_ELSEWHERE.iter().copied().collect();
-    assert_eq!(elsewhere.len(), MOVED_ELSEWHERE.len(), "each has one reason");
+    let elsewhere = moved_elsewhere();
+    let by_name: BTreeMap<&str, &str> = elsewhere.iter().copied().collect();
+    assert_eq!(by_name.len(), elsewhere.len(), "each has one reason");
     let documented = documented();
     let still = documented.keys().map(String::as_str);
     let still: Vec<&str> =
-        still.filter(|name| !moved.contains(*name) && !elsewhere.contains_key(name)).collect();
+        still.filter(|name| !moved.contains(*name) && !by_name.contains_key(name)).collect();
     assert!(still.is_empty(), "nothing moves {still:?}");
-    for (name, by) in elsewhere {
+    for (name, by) in by_name {
         assert!(documented.contains_key(name), "{name} is no metric any more; {by}");
-        let source = by.split([',', ' ']).next().unwrap();
-        if source.ends_with(".rs") {
-            let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-            assert!(root.join(source).exists(), "{name}: there is no {source}");
-        }
+    }
+}
+
+/// A reason that names a test names one that there is.
+#[test]
+fn what_moves_elsewhere_is_moved_by_a_test_that_there_is() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (name, by) in moved_elsewhere().into_iter().filter(|(_, by)| by.contains(".rs")) {
+        let (file, function) = by.split_once("::").unwrap_or_else(|| panic!("{by}: which test?"));
+        let source = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+        let is_there = source.contains(&format!("fn {function}("));
+        assert!(is_there, "{name}: there is no test {function} in {file}");
     }
 }
 

@@ -221,3 +221,31 @@ fn a_push_to_nowhere() {
          letters, digits and underscores",
     );
 }
+
+#[test]
+fn a_push_out_of_its_pace() {
+    check(
+        "influx-pace",
+        "[influx]\ninterval_s = 0\n",
+        "neckard.toml:2: influx.interval_s = 0: out of bounds; choose 1 to 3600",
+    );
+    check(
+        "remote-write-pace",
+        "[remote_write]\nbuffer_bytes = 5\n",
+        "neckard.toml:2: remote_write.buffer_bytes = 5: out of bounds; \
+         choose 65536 to 1099511627776",
+    );
+    check(
+        "influx-seldom",
+        "[influx]\nurl = \"http://127.0.0.1:8086\"\ndatabase = \"flows\"\ninterval_s = 1801\n",
+        "neckard.toml:4: influx.interval_s = 1801: series may be forgotten in between; \
+         choose at most half of traffic.series_idle_s",
+    );
+    check(
+        "remote-write-seldom",
+        "[traffic]\nseries_idle_s = 60\n[remote_write]\nurl = \"http://127.0.0.1:9090\"\n\
+         interval_s = 31\n",
+        "neckard.toml:5: remote_write.interval_s = 31: series may be forgotten in between; \
+         choose at most half of traffic.series_idle_s",
+    );
+}

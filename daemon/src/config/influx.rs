@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::validate::{http_url, quoted, within};
+use super::{Pace, Problem};
 
 /// Counters pushed to InfluxDB, as the suite's dashboard did: what each series has counted since the
 /// last push, in the field `count`.
@@ -93,6 +93,18 @@ impl Influx {
         !self.url.is_empty()
     }
 
+    /// How often, how patiently, and how much may wait.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace {
+            interval_s: self.interval_s,
+            timeout_ms: self.timeout_ms,
+            backoff_max_s: self.backoff_max_s,
+            buffer_bytes: self.buffer_bytes,
+            give_up_s: self.give_up_s,
+        }
+    }
+
     /// What belongs together is there together, and within bounds.
     ///
     /// # Errors
@@ -101,13 +113,9 @@ impl Influx {
         within(&[
             ("influx.tenants_max", self.tenants_max as u64, 1, 1 << 20),
             ("influx.retention_s", self.retention_s, 0, 100 * 365 * 24 * 3600),
-            ("influx.interval_s", self.interval_s, 1, 3600),
             ("influx.points_max", self.points_max as u64, 1, 1 << 20),
-            ("influx.timeout_ms", self.timeout_ms, 1, 600_000),
-            ("influx.backoff_max_s", self.backoff_max_s, 1, 3600),
-            ("influx.buffer_bytes", self.buffer_bytes as u64, 64 << 10, 1 << 40),
-            ("influx.give_up_s", self.give_up_s, 1, 365 * 24 * 3600),
         ])?;
+        self.pace().validate("influx")?;
         if !self.is_on() {
             return Ok(());
         }

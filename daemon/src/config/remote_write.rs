@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::validate::{http_url, quoted, within};
+use super::{Pace, Problem};
 
 /// Counters pushed by Prometheus' remote write (version 1), to Prometheus itself or whoever else
 /// takes it: for hosts that cannot be scraped.
@@ -77,19 +77,25 @@ impl RemoteWrite {
         !self.url.is_empty()
     }
 
+    /// How often, how patiently, and how much may wait.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace {
+            interval_s: self.interval_s,
+            timeout_ms: self.timeout_ms,
+            backoff_max_s: self.backoff_max_s,
+            buffer_bytes: self.buffer_bytes,
+            give_up_s: self.give_up_s,
+        }
+    }
+
     /// What belongs together is there together, and within bounds.
     ///
     /// # Errors
     /// The key that is out of bounds or no label.
     pub(super) fn validate(&self) -> Result<(), Problem> {
-        within(&[
-            ("remote_write.interval_s", self.interval_s, 1, 3600),
-            ("remote_write.series_max", self.series_max as u64, 1, 1 << 20),
-            ("remote_write.timeout_ms", self.timeout_ms, 1, 600_000),
-            ("remote_write.backoff_max_s", self.backoff_max_s, 1, 3600),
-            ("remote_write.buffer_bytes", self.buffer_bytes as u64, 64 << 10, 1 << 40),
-            ("remote_write.give_up_s", self.give_up_s, 1, 365 * 24 * 3600),
-        ])?;
+        within(&[("remote_write.series_max", self.series_max as u64, 1, 1 << 20)])?;
+        self.pace().validate("remote_write")?;
         if self.is_on() {
             let example = "http://prometheus.example.net:9090/api/v1/write";
             http_url("remote_write.url", &self.url, example)?;

@@ -39,11 +39,18 @@ impl Config {
 
     /// What is pushed has to be counted.
     fn validate_pushed(&self) -> Result<(), Problem> {
-        let (influx, traffic) = (&self.influx, &self.traffic);
-        if influx.is_on() && influx.interval_s > traffic.series_idle_s / 2 {
-            let (key, why) = ("influx.interval_s", "series may be forgotten in between");
-            let fix = "choose at most half of traffic.series_idle_s";
-            return Err(Problem::new(key, influx.interval_s, why, fix));
+        let (influx, remote_write) = (&self.influx, &self.remote_write);
+        let traffic = &self.traffic;
+        let pushes = [
+            ("influx.interval_s", influx.is_on(), influx.interval_s),
+            ("remote_write.interval_s", remote_write.is_on(), remote_write.interval_s),
+        ];
+        for (key, _, interval_s) in pushes.into_iter().filter(|(_, is_on, _)| *is_on) {
+            if interval_s > traffic.series_idle_s / 2 {
+                let why = "series may be forgotten in between";
+                let fix = "choose at most half of traffic.series_idle_s";
+                return Err(Problem::new(key, interval_s, why, fix));
+            }
         }
         if influx.is_on() && influx.per_tenant && !traffic.labels.contains(&Label::Cid) {
             let (key, why) = ("influx.per_tenant", "no series has a customer's number");

@@ -5,12 +5,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use neckar_decode::{DomainView, ExporterView};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{Config, parse_prefix};
+use crate::config::Config;
+use crate::exporter_rules::ExporterRules;
 
 /// Rows at most.
 pub(super) const ROWS_MAX: usize = 1000;
@@ -34,24 +34,15 @@ pub(super) enum Order {
 
 /// Names of exporters by the rules of the configuration.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    /// The most specific first.
-    rules: Vec<(IpNet, String)>,
-}
+pub(super) struct Names(ExporterRules);
 
 impl Names {
     pub(super) fn new(config: &Config) -> Self {
-        let rules = config.exporter.iter();
-        let named =
-            rules.filter_map(|rule| Some((parse_prefix(&rule.prefix)?, rule.name.clone()?)));
-        let mut rules: Vec<(IpNet, String)> = named.collect();
-        rules.sort_by_key(|(prefix, _)| Reverse(prefix.prefix_len()));
-        Self { rules }
+        Self(ExporterRules::new(config))
     }
 
     fn of(&self, address: IpAddr) -> &str {
-        let rule = self.rules.iter().find(|(prefix, _)| prefix.contains(&address));
-        rule.map_or("", |(_, name)| name)
+        self.0.name(address)
     }
 }
 

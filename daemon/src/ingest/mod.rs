@@ -85,7 +85,9 @@ pub struct Receiver {
     way: Way,
     probe: Probe,
     stats: ReceiveStats,
+    /// What was seen of the queues at the most.
     queued_peak: u64,
+    fullest_peak_ppm: u64,
 }
 
 enum Way {
@@ -118,7 +120,8 @@ impl Receiver {
                 Way::Mmsg(Mmsg::new(&sockets, config))
             }
         };
-        Ok(Self { sockets, way, probe, stats: ReceiveStats::default(), queued_peak: 0 })
+        let stats = ReceiveStats::default();
+        Ok(Self { sockets, way, probe, stats, queued_peak: 0, fullest_peak_ppm: 0 })
     }
 
     /// Which way is taken, and why.
@@ -199,13 +202,17 @@ impl Receiver {
     pub fn queue(&mut self) -> Queue {
         let mut sum = Queue::default();
         for socket in &self.sockets {
-            let Queue { queued, size, drops, .. } = socket.queue();
+            let Queue { queued, size, drops, fullest_ppm, .. } = socket.queue();
             sum.queued += queued;
             sum.size += size;
             sum.drops += drops;
+            // Not the share of the sum: one socket overflows while the others are empty.
+            sum.fullest_ppm = sum.fullest_ppm.max(fullest_ppm);
         }
         self.queued_peak = self.queued_peak.max(sum.queued);
-        Queue { queued_peak: self.queued_peak, ..sum }
+        self.fullest_peak_ppm = self.fullest_peak_ppm.max(sum.fullest_ppm);
+        let (queued_peak, fullest_peak_ppm) = (self.queued_peak, self.fullest_peak_ppm);
+        Queue { queued_peak, fullest_peak_ppm, ..sum }
     }
 
     /// What was counted so far.

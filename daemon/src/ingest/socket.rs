@@ -35,6 +35,10 @@ pub struct Queue {
     pub size: u64,
     /// Datagrams for which there was none.
     pub drops: u64,
+    /// How full the fullest socket is, in millionths.
+    pub fullest_ppm: u64,
+    /// The most that was seen of that.
+    pub fullest_peak_ppm: u64,
 }
 
 /// A receive buffer: asked and granted.
@@ -152,7 +156,8 @@ impl Socket {
         let [queued, size, drops] = [MEMINFO_RMEM_ALLOC, MEMINFO_RCVBUF, MEMINFO_DROPS]
             .map(|place| u64::from(words[place]));
         let drops = drops.saturating_sub(self.drops_before);
-        Queue { queued, queued_peak: queued, size, drops }
+        let ppm = (queued * 1_000_000).checked_div(size).unwrap_or(0).min(1_000_000);
+        Queue { queued, queued_peak: queued, size, drops, fullest_ppm: ppm, fullest_peak_ppm: ppm }
     }
 
     /// Refuses every further datagram, so that what is queued can be taken in to the last one.

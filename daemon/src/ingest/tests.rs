@@ -268,3 +268,24 @@ fn the_buffer_granted_is_told() {
     assert_eq!(asked, 4 << 20);
     assert!(got > 100 << 10 && got <= asked, "{got}");
 }
+
+/// One socket that overflows is not made up for by nine that are empty.
+#[test]
+fn the_fullest_socket_shows() {
+    let small = SocketConfig { receive_buffer_bytes: 64 << 10, gro: false };
+    let bind = || Socket::bind("127.0.0.1:0".parse().expect("an address"), &small).expect("binds");
+    let sockets: Vec<Socket> = (0..10).map(|_| bind()).collect();
+    let address = sockets[4].local_address().expect("is bound");
+    let mut receiver = Receiver::new(sockets, &config(Path::Recvmmsg)).expect("the old way");
+    assert_eq!(receiver.queue().fullest_ppm, 0);
+    let sender = UdpSocket::bind("127.0.0.1:0").expect("binds");
+    for _ in 0..1000 {
+        sender.send_to(&[0; 1000], address).expect("sends");
+    }
+    let queue = receiver.queue();
+    assert!(queue.drops > 0 && queue.queued * 5 < queue.size, "{queue:?}");
+    assert!(queue.fullest_ppm > 900_000, "{queue:?}");
+    receive(&mut receiver, 1000 - queue.drops as usize);
+    let after = receiver.queue();
+    assert_eq!((after.fullest_ppm, after.fullest_peak_ppm), (0, queue.fullest_ppm));
+}

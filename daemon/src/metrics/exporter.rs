@@ -82,12 +82,6 @@ const COUNTS: &[Metric<Shown>] = &[
         value: |one| one.totals.resets,
     },
     Metric {
-        name: "neckar_exporter_last_seen_timestamp_seconds",
-        kind: Gauge,
-        help: "When its last datagram came, Unix time.",
-        value: |one| one.totals.last_seen_ns / 1_000_000_000,
-    },
-    Metric {
         name: "neckar_exporter_templates",
         kind: Gauge,
         help: "Templates of it that are known, options templates included.",
@@ -124,9 +118,19 @@ impl Exporters {
         }
         let rows: Vec<_> = self.shown.iter().map(|one| ([one.address.as_str()], one)).collect();
         page.table(COUNTS, &[EXPORTER], &rows);
+        self.write_last_seen(page);
         self.write_rates(page);
         self.write_drops(page);
         self.write_ages(page);
+    }
+
+    fn write_last_seen(&self, page: &mut Page) {
+        let name = ("neckar_exporter_last_seen_timestamp_seconds", Gauge);
+        let help = "When its last datagram came, Unix time; none for those whose templates outlived a restart (`state.directory`) and that have sent nothing since.";
+        let mut samples = page.family(name, &[EXPORTER], help);
+        for one in self.shown.iter().filter(|one| one.totals.last_seen_ns > 0) {
+            samples.add([&one.address], one.totals.last_seen_ns / 1_000_000_000);
+        }
     }
 
     fn write_rates(&self, page: &mut Page) {
@@ -143,20 +147,19 @@ impl Exporters {
 
     fn write_drops(&self, page: &mut Page) {
         let name = ("neckar_exporter_dropped_total", Counter);
-        let help = "What came of it and did not become a flow, of `neckar_dropped_total`; none of the causes that have not occurred.";
+        let help = "What came of it and did not become a flow, of `neckar_dropped_total`.";
         let mut samples = page.family(name, &[EXPORTER, CAUSE], help);
         for one in &self.shown {
             for (cause, count) in Cause::ALL.iter().zip(one.account.dropped) {
-                if count > 0 {
-                    samples.add([&one.address, cause.name()], count);
-                }
+                // 0 as well: what begins with its first drop has not grown by it.
+                samples.add([&one.address, cause.name()], count);
             }
         }
     }
 
     fn write_ages(&self, page: &mut Page) {
         let name = ("neckar_exporter_flow_age_seconds", Summary);
-        let help = "From the last packet of a flow to its receipt, of a flow of each sixteenth datagram since the start; none for sFlow, which has no clock. More than the router's timeouts means that its clock is wrong.";
+        let help = "From the last packet of a flow to its receipt, of a flow of each sixteenth datagram since the start; none for sFlow, which has no clock. More than the router's timeouts means that its clock is wrong. Quantiles end at an hour; sum and count do not.";
         let mut samples = page.family(name, &[EXPORTER], help);
         for one in &self.shown {
             let ages = &one.totals.ages;
@@ -180,8 +183,50 @@ impl Shown {
         };
         let totals = account.totals();
         // "Sampling rate, first that applies": the rule's beats the options'.
-        let ruled = settings.rate(account.exporter).map(|rate| (rate, rate));
+        let ruled = settings.rules.rate(account.exporter).map(|rate| (rate, rate));
         let rates = ruled.or(account.rates);
-        Self { address, name: settings.name(account.exporter).into(), account, totals, rates }
+        Self { address, name: settings.rules.name(account.exporter).into(), account, totals, rates }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page of two exporters: one that was heard, and one that is remembered.
+    fn page() -> String {
+        let shown = [(1, 5_000_000_000), (2, 0)].map(|(last, last_seen_ns)| {
+            let totals = Totals { last_seen_ns, ..Totals::default() };
+            let account = ExporterAccount {
+                exporter: [192, 0, 2, last].into(),
+                port: 0,
+                dropped: [0; Cause::ALL.len()],
+                templates: 1,
+                protocols: [Some(totals), None, None, None],
+                rates: None,
+            };
+            Shown::new(account, &Settings::default())
+        });
+        let exporters = Exporters { shown: shown.into(), ..Exporters::default() };
+        let mut page = Page::with_capacity(0);
+        exporters.write(&mut page);
+        page.into_text()
+    }
+
+    #[test]
+    fn who_was_never_heard_is_not_silent_since_1970() {
+        let page = page();
+        let name = "neckar_exporter_last_seen_timestamp_seconds{";
+        let seen: Vec<&str> = page.lines().filter(|line| line.starts_with(name)).collect();
+        let expected = "neckar_exporter_last_seen_timestamp_seconds{exporter=\"192.0.2.1\"} 5";
+        assert_eq!(seen, [expected]);
+    }
+
+    #[test]
+    fn drops_begin_at_nothing() {
+        let page = page();
+        let name = "neckar_exporter_dropped_total{";
+        let drops = page.lines().filter(|line| line.starts_with(name));
+        assert_eq!(drops.filter(|line| line.ends_with(" 0")).count(), 2 * Cause::ALL.len());
     }
 }

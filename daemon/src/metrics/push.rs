@@ -22,6 +22,12 @@ macro_rules! rows {
                 value: |snapshot| snapshot.remote_write.$field,
             },)*
             Metric {
+                name: "neckar_influx_absent_total",
+                kind: Counter,
+                help: "Points for customers whose database or bucket is not there, or takes nothing.",
+                value: |snapshot| snapshot.influx.absent,
+            },
+            Metric {
                 name: "neckar_influx_databases",
                 kind: Gauge,
                 help: "Databases or buckets that points go to.",
@@ -30,7 +36,7 @@ macro_rules! rows {
             Metric {
                 name: "neckar_influx_databases_refused",
                 kind: Gauge,
-                help: "Customers' databases or buckets that take nothing now; their points count as failed.",
+                help: "Customers' databases or buckets that take nothing now; their points are `neckar_influx_absent_total`.",
                 value: |snapshot| snapshot.influx.databases_refused,
             },
             Metric {

@@ -1,11 +1,8 @@
 //! What metrics need to know of the configuration, taken when the daemon starts.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
 use crate::budget::{self, Term};
-use crate::config::{Config, OutputKind, parse_prefix};
+use crate::config::{Config, OutputKind};
+use crate::exporter_rules::ExporterRules;
 use crate::settings;
 
 /// What of the configuration shows in metrics.
@@ -27,19 +24,16 @@ pub struct Settings {
     pub(super) spool_bytes_max: u64,
     /// The main topic, if flows go to Kafka.
     pub(super) topic: Option<String>,
-    /// What rules say of exporters: the most specific first.
-    rules: Vec<(IpNet, Option<String>, Option<u64>)>,
+    /// Label sets of a metric of `/flowdata` at most; 0 if the traffic is not counted.
+    pub(super) series_max: usize,
+    /// What rules say of exporters.
+    pub(super) rules: ExporterRules,
 }
 
 impl Settings {
     /// Reads a valid configuration for this many workers.
     #[must_use]
     pub fn new(config: &Config, workers: usize) -> Self {
-        let rules = config.exporter.iter().filter_map(|rule| {
-            Some((parse_prefix(&rule.prefix)?, rule.name.clone(), rule.sampling_rate))
-        });
-        let mut rules: Vec<_> = rules.collect();
-        rules.sort_by_key(|(prefix, ..)| std::cmp::Reverse(prefix.prefix_len()));
         let batch = &config.batch;
         let to_kafka = config.output.kind == OutputKind::Kafka;
         let batches = budget::batches_per_worker(config, workers);
@@ -53,52 +47,13 @@ impl Settings {
             splitter_queue_max: if config.split.is_on() { splitter_queue } else { 0 },
             spool_bytes_max: if config.spool.is_on() { config.spool.bytes_max } else { 0 },
             topic: to_kafka.then(|| config.kafka.topic.clone()),
-            rules,
+            series_max: if config.counts_traffic() { config.traffic.series_max } else { 0 },
+            rules: ExporterRules::new(config),
         }
     }
 
     /// What the document shows: everything.
     pub(super) fn whole() -> Self {
         Self { goflow_names: true, ..Self::default() }
-    }
-
-    /// How rules name an exporter; empty if none does.
-    pub(super) fn name(&self, exporter: IpAddr) -> &str {
-        let of_it = self.rules.iter().filter(|(prefix, ..)| prefix.contains(&exporter));
-        of_it.filter_map(|(_, name, _)| name.as_deref()).next().unwrap_or_default()
-    }
-
-    /// The sampling rate that rules give an exporter.
-    pub(super) fn rate(&self, exporter: IpAddr) -> Option<u64> {
-        let of_it = self.rules.iter().filter(|(prefix, ..)| prefix.contains(&exporter));
-        of_it.filter_map(|(.., rate)| *rate).next()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ExporterRule;
-
-    #[test]
-    fn the_most_specific_rule_that_says_something_counts() {
-        let rule = |prefix: &str, name: Option<&str>, sampling_rate| ExporterRule {
-            prefix: prefix.into(),
-            name: name.map(Into::into),
-            sampling_rate,
-            ..ExporterRule::default()
-        };
-        let exporter = vec![
-            rule("192.0.2.0/24", Some("campus"), Some(100)),
-            rule("192.0.2.1", Some("core"), None),
-        ];
-        let settings = Settings::new(&Config { exporter, ..Config::default() }, 1);
-        let told = |address: &str| {
-            let address = address.parse().expect("an address");
-            (settings.name(address), settings.rate(address))
-        };
-        assert_eq!(told("192.0.2.1"), ("core", Some(100)));
-        assert_eq!(told("192.0.2.2"), ("campus", Some(100)));
-        assert_eq!(told("2001:db8::1"), ("", None));
     }
 }

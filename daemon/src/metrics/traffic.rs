@@ -70,6 +70,9 @@ const TRAFFIC: &[Metric<Snapshot>] = &[
 
 pub(super) fn write(page: &mut Page, view: &View<'_>) {
     page.table(TRAFFIC, &[], &[([], &view.snapshot)]);
+    let help = "Label sets of a metric at most (`traffic.series_max`), beyond which every label says `other`; 0 if the traffic is not counted.";
+    let mut samples = page.family(("neckar_traffic_series_max", Gauge), &[], help);
+    samples.add([], view.settings.series_max);
     let lag = &view.snapshot.traffic.lag;
     let name = "neckar_flow_age_seconds";
     let help = "From the end of a flow, as its exporter has it, to its receipt; whole seconds.";

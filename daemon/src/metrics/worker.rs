@@ -89,6 +89,22 @@ const RECEIVE: &[Metric<WorkerCounts>] = &[
     },
 ];
 
+/// How full the fullest socket is.
+const FULLEST: &[Metric<WorkerCounts, f64>] = &[
+    Metric {
+        name: "neckar_receive_queue_fullest_ratio",
+        kind: Gauge,
+        help: "How full the fullest of the worker's sockets' buffers is, 0 to 1, after a turn of work: at 1 the next datagram for it finds no room, however much there is in the others.",
+        value: |counts| counts.queue.fullest_ppm as f64 / 1e6,
+    },
+    Metric {
+        name: "neckar_receive_queue_fullest_peak_ratio",
+        kind: Gauge,
+        help: "The most that was ever seen of that.",
+        value: |counts| counts.queue.fullest_peak_ppm as f64 / 1e6,
+    },
+];
+
 /// What datagrams become.
 const DECODE: &[Metric<WorkerCounts>] = &[
     Metric {
@@ -332,6 +348,7 @@ pub(super) fn write(page: &mut Page, view: &View<'_>) {
     let names: Vec<String> = (0..workers.len()).map(|worker| worker.to_string()).collect();
     let rows: Rows<'_> = names.iter().map(|name| [name.as_str()]).zip(workers).collect();
     page.table(RECEIVE, &[WORKER], &rows);
+    page.table(FULLEST, &[WORKER], &rows);
     write_effort(page, &rows);
     write_datagrams(page, &rows);
     page.table(DECODE, &[WORKER], &rows);

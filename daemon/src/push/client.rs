@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +21,10 @@ const WHY_BYTES_MAX: usize = 200;
 pub(super) struct Client {
     agent: ureq::Agent,
     authorization: Option<String>,
+    /// Of one request.
+    timeout: Duration,
+    /// No request outlasts that.
+    until: Option<Instant>,
 }
 
 /// What a server said.
@@ -105,7 +109,6 @@ impl Client {
             .build();
         let agent = ureq::Agent::config_builder()
             .tls_config(tls)
-            .timeout_global(Some(timeout))
             .http_status_as_error(false)
             // Where to is the operator's to say: a secret goes nowhere else.
             .max_redirects(0)
@@ -114,7 +117,19 @@ impl Client {
             .user_agent(concat!("neckard/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Ok(Self { agent, authorization })
+        Ok(Self { agent, authorization, timeout, until: None })
+    }
+
+    /// From here on no request takes longer than `timeout`, nor outlasts `until`.
+    pub(super) fn hurry(&mut self, timeout: Duration, until: Instant) {
+        self.timeout = self.timeout.min(timeout);
+        self.until = Some(until);
+    }
+
+    /// How long the next request may take; what ends at once is an error, not no bound.
+    fn patience(&self) -> Duration {
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.unwrap_or(Duration::MAX).min(self.timeout).max(Duration::from_millis(1))
     }
 
     /// Posts `body`.
@@ -128,7 +143,8 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Answer, String> {
-        let mut request = self.agent.post(url).query_pairs(query.iter().copied());
+        let request = self.agent.post(url).config().timeout_global(Some(self.patience())).build();
+        let mut request = request.query_pairs(query.iter().copied());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -221,6 +237,22 @@ mod tests {
         let for_now: Vec<u16> =
             for_now.into_iter().filter(|status| answer(*status, "").is_for_now()).collect();
         assert_eq!(for_now, [301, 408, 429, 500, 503]);
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_does_not_hold_up_the_end() {
+        // It takes the connection, and that is all.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let patient = Duration::from_secs(100_000);
+        let mut client = Client::new("influx.ca_file", Path::new(""), None, patient).unwrap();
+        assert_eq!(client.patience(), patient);
+        client.hurry(Duration::from_secs(5), Instant::now() + patient);
+        assert_eq!(client.patience(), Duration::from_secs(5));
+        client.hurry(patient, Instant::now());
+        assert_eq!(client.patience(), Duration::from_millis(1));
+        let why = client.post(&url, &[], &[], b"").unwrap_err();
+        assert!(why.contains("timeout"), "{why}");
     }
 
     #[test]

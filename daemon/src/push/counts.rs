@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct PushCounts {
     pub(super) points: AtomicU64,
     pub(super) failed: AtomicU64,
+    pub(super) absent: AtomicU64,
     pub(super) dropped: AtomicU64,
     pub(super) pushes: AtomicU64,
     pub(super) errors: AtomicU64,
@@ -22,13 +23,16 @@ pub struct PushCounts {
     trouble: Mutex<Option<String>>,
 }
 
-/// The counts at one moment. Points made are `points + failed + dropped + buffer_points`.
+/// The counts at one moment. Points made are `points + failed + absent + dropped +
+/// buffer_points`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PushView {
     /// Points that the server took.
     pub points: u64,
     /// Points that it refused for good.
     pub failed: u64,
+    /// Points for customers' databases that are not there or take nothing.
+    pub absent: u64,
     /// Points given up: too old, or still waiting at the end.
     pub dropped: u64,
     /// Requests that it took.
@@ -63,6 +67,7 @@ impl PushCounts {
         PushView {
             points: read(&self.points),
             failed: read(&self.failed),
+            absent: read(&self.absent),
             dropped: read(&self.dropped),
             pushes: read(&self.pushes),
             errors: read(&self.errors),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -20,6 +20,8 @@ use crate::config::{self, Problem};
 
 /// A customer's database that takes nothing is left alone for so long.
 const HOLD_S: u64 = 600;
+/// So is one that fails so many times in a row while others take points.
+const FAILURES_MAX: u32 = 3;
 
 /// Which InfluxDB it is.
 enum Flavor {
@@ -35,8 +37,12 @@ struct Place {
     is_tenant: bool,
     /// It was asked to be made, whatever came of it.
     is_made: bool,
-    /// It takes nothing until then, in Unix seconds; 0 if it does.
-    held_until_s: u64,
+    /// It takes nothing until then, of a clock that never steps; 0 if it does.
+    held_until_ms: u64,
+    /// Failures in a row, those alone that come after other places have taken something.
+    failures: u32,
+    /// What all had taken at the last of these.
+    taken_then: u64,
 }
 
 /// Makes points and sends them.
@@ -52,6 +58,8 @@ pub(super) struct Influx {
     tags: BTreeMap<String, String>,
     points_max: usize,
     deltas: Deltas,
+    /// Requests taken so far, by whatever place.
+    taken: u64,
     counts: Arc<PushCounts>,
 }
 
@@ -93,6 +101,7 @@ impl Influx {
             tags: config.tags.clone(),
             points_max: config.points_max,
             deltas: Deltas::default(),
+            taken: 0,
             counts,
         })
     }
@@ -175,8 +184,10 @@ impl Influx {
         }
     }
 
-    fn judge(&mut self, parcel: &Parcel, answer: &Answer, now_s: u64) -> Verdict {
+    fn judge(&mut self, parcel: &Parcel, answer: &Answer, now_ms: u64) -> Verdict {
         if answer.is_success() {
+            self.taken += 1;
+            self.places.entry(Arc::clone(&parcel.place)).or_default().failures = 0;
             self.hold(&parcel.place, 0, "");
             return Verdict::Taken { refused: 0, why: None };
         }
@@ -192,7 +203,7 @@ impl Influx {
                 // The operator can mend it, and nothing is lost if he does so in time.
                 return Verdict::Later { why, after: None };
             }
-            self.hold(&parcel.place, now_s + HOLD_S, &why);
+            self.hold(&parcel.place, now_ms + HOLD_S * 1000, &why);
             return Verdict::Absent;
         }
         match dropped(&answer.text) {
@@ -201,17 +212,28 @@ impl Influx {
         }
     }
 
-    /// Leaves a customer's place alone until then, or takes it up again; one line for each change.
-    fn hold(&mut self, place: &Arc<str>, until_s: u64, why: &str) {
+    /// Has a customer's place failed again and again while others took points? A server that is away as a
+    /// whole takes none, and everything waits for it.
+    fn fails_alone(&mut self, place: &Arc<str>) -> bool {
         let state = self.places.entry(Arc::clone(place)).or_default();
-        match (state.held_until_s, until_s) {
+        if state.taken_then < self.taken {
+            state.taken_then = self.taken;
+            state.failures += 1;
+        }
+        state.is_tenant && state.failures >= FAILURES_MAX
+    }
+
+    /// Leaves a customer's place alone until then, or takes it up again; one line for each change.
+    fn hold(&mut self, place: &Arc<str>, until_ms: u64, why: &str) {
+        let state = self.places.entry(Arc::clone(place)).or_default();
+        match (state.held_until_ms, until_ms) {
             (0, 0) => return,
             (0, _) => log::warn!("InfluxDB: {why}; its points are dropped, tried every {HOLD_S} s"),
             (_, 0) => log::info!("InfluxDB: {place:?} takes points again"),
             _ => {}
         }
-        state.held_until_s = until_s;
-        let held = self.places.values().filter(|place| place.held_until_s > 0).count();
+        state.held_until_ms = until_ms;
+        let held = self.places.values().filter(|place| place.held_until_ms > 0).count();
         set(&self.counts.databases_refused, held as u64);
     }
 }
@@ -240,7 +262,7 @@ impl Format for Influx {
         let mut sheets: BTreeMap<Arc<str>, Sheet> = BTreeMap::new();
         let mut parcels = Vec::new();
         let mut series = Vec::new();
-        self.deltas.begin();
+        self.deltas.begin(still.taken_s);
         still.each(|sample| {
             series.clear();
             write_series(&mut series, &sample, &self.tags);
@@ -254,34 +276,46 @@ impl Format for Influx {
             write_count(&mut sheet.text, delta, at_s);
             sheet.points += 1;
             if sheet.points as usize >= self.points_max {
-                parcels.push(std::mem::take(sheet).parcel(place, at_s));
+                parcels.push(std::mem::take(sheet).parcel(place));
             }
         });
         self.deltas.end();
         let last = sheets.into_iter().filter(|(_, sheet)| sheet.points > 0);
-        parcels.extend(last.map(|(place, sheet)| sheet.parcel(place, at_s)));
+        parcels.extend(last.map(|(place, sheet)| sheet.parcel(place)));
         set(&self.counts.series, self.deltas.shown() as u64);
         set(&self.counts.databases, self.places.len() as u64);
         parcels
     }
 
-    fn send(&mut self, parcel: &Parcel, now_s: u64) -> Verdict {
-        if self.places[&parcel.place].held_until_s > now_s {
+    fn send(&mut self, parcel: &Parcel, now_ms: u64) -> Verdict {
+        if self.places[&parcel.place].held_until_ms > now_ms {
             return Verdict::Absent;
         }
-        match self.deliver(parcel) {
-            Ok(answer) => self.judge(parcel, &answer, now_s),
+        let verdict = match self.deliver(parcel) {
+            Ok(answer) => self.judge(parcel, &answer, now_ms),
             Err(verdict) => verdict,
+        };
+        match verdict {
+            Verdict::Later { why, .. } if self.fails_alone(&parcel.place) => {
+                let why = format!("{:?}: {why}", parcel.place);
+                self.hold(&parcel.place, now_ms + HOLD_S * 1000, &why);
+                Verdict::Absent
+            }
+            verdict => verdict,
         }
+    }
+
+    fn hurry(&mut self, timeout: Duration, until: Instant) {
+        self.client.hurry(timeout, until);
     }
 }
 
 impl Sheet {
-    fn parcel(self, place: Arc<str>, at_s: u64) -> Parcel {
+    fn parcel(self, place: Arc<str>) -> Parcel {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         let packed = packed.write_all(&self.text).and_then(|()| packed.finish());
         let body = packed.expect("a vector takes everything");
-        Parcel { place, body, points: self.points, at_s }
+        Parcel { place, body, points: self.points }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Counters pushed to those who keep them: InfluxDB by line protocol, Prometheus by remote write.
 //!
 //! One thread for each. Every interval it copies the counters, which is all that whoever counts is
-//! held up for, makes requests of them, and sends these in their order until they are taken. What
-//! cannot be sent waits within a bound; beyond it no new requests are made, and what is counted
+//! held up for, makes requests of them, and sends these until they are taken, those for one place in
+//! their order. What cannot be sent waits within a bound; beyond it no new requests are made, and what is counted
 //! meanwhile comes in a later one. Deliberately not here: waiting requests on disk, and workers.
 
 mod client;
@@ -16,6 +16,7 @@ mod remote_write;
 mod sample;
 mod sources;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -24,11 +25,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::clock;
-use crate::config::{self, Problem};
+use crate::config::{self, Pace, Problem};
 use counts::add;
 pub use counts::{PushCounts, PushView};
 use influx::Influx;
-use outbox::{Bounds, Outbox, Parcel, Verdict};
+use outbox::{Outbox, Parcel, Verdict};
 pub use remote_write::Page;
 use remote_write::RemoteWrite;
 use sample::Still;
@@ -39,14 +40,22 @@ pub use sources::{everything, traffic};
 trait Format: Send {
     /// Requests for what the counters say, at `at_s`, which no earlier call had.
     fn pack(&mut self, still: &Still, at_s: u64) -> Vec<Parcel>;
-    /// Sends one.
-    fn send(&mut self, parcel: &Parcel, now_s: u64) -> Verdict;
+    /// Sends one, at `now_ms` of a clock that never steps.
+    fn send(&mut self, parcel: &Parcel, now_ms: u64) -> Verdict;
+    /// From here on no request takes longer than `timeout`, nor outlasts `until`.
+    fn hurry(&mut self, timeout: Duration, until: Instant);
 }
+
+/// At the end no request takes longer, however patient the configuration is: systemd is not.
+const LAST: Duration = Duration::from_secs(5);
 
 /// A thread that pushes.
 #[derive(Debug)]
 pub struct Pusher {
+    whom: &'static str,
     stop: Sender<Instant>,
+    /// Says nothing; it is cut when the thread has ended.
+    ended: Receiver<()>,
     thread: JoinHandle<()>,
 }
 
@@ -64,15 +73,7 @@ impl Pusher {
             return Ok(None);
         }
         let format = Influx::new(config, Arc::clone(&counts))?;
-        let pace = Pace {
-            interval: Duration::from_secs(config.interval_s),
-            timeout: Duration::from_millis(config.timeout_ms),
-            bounds: Bounds {
-                buffer_bytes: config.buffer_bytes,
-                give_up_s: config.give_up_s,
-                backoff_max_s: config.backoff_max_s,
-            },
-        };
+        let pace = config.pace();
         let started = Room::new("InfluxDB", Box::new(format), source, counts, pace).spawn("influx");
         started.map(Some).map_err(|error| no_thread("influx.url", &config.url, &error))
     }
@@ -91,29 +92,29 @@ impl Pusher {
             return Ok(None);
         }
         let format = RemoteWrite::new(config, page, Arc::clone(&counts))?;
-        let pace = Pace {
-            interval: Duration::from_secs(config.interval_s),
-            timeout: Duration::from_millis(config.timeout_ms),
-            bounds: Bounds {
-                buffer_bytes: config.buffer_bytes,
-                give_up_s: config.give_up_s,
-                backoff_max_s: config.backoff_max_s,
-            },
-        };
+        let pace = config.pace();
         let room = Room::new("remote write", Box::new(format), source, counts, pace);
         let started = room.spawn("remote-write");
         started.map(Some).map_err(|error| no_thread("remote_write.url", &config.url, &error))
     }
 
-    /// Has each of `pushers` push what was counted up to now, and what waits, until `until` or for one
-    /// request's time, and end; all at once. What is left is given up and counted.
+    /// Has each of `pushers` push what was counted up to now, and what waits, until `until` or for five
+    /// seconds, and end; all at once. What is left is given up and counted. One that waits for the answer
+    /// to an earlier request all that time is left behind.
     pub fn stop_all(pushers: Vec<Self>, until: Instant) {
+        let until = until.max(Instant::now() + LAST);
         for pusher in &pushers {
             // An error means that the thread has ended by itself, and has told so.
             let _ = pusher.stop.send(until);
         }
-        for pusher in pushers {
-            let _ = pusher.thread.join();
+        // The last request ends then, and something has to be done about its answer.
+        let until = until + Duration::from_secs(1);
+        for Self { whom, ended, thread, .. } in pushers {
+            if ended.recv_deadline(until) == Err(RecvTimeoutError::Timeout) {
+                log::warn!("{whom}: no answer yet; what waits is lost, it is time to stop");
+            } else {
+                let _ = thread.join();
+            }
         }
     }
 }
@@ -134,15 +135,6 @@ pub fn check(config: &config::Config) -> Result<(), Problem> {
 
 fn no_thread(key: &str, url: &str, error: &io::Error) -> Problem {
     Problem::new(key, format!("{url:?}"), error, "free a thread, or switch it off")
-}
-
-/// How often, how patiently, and how much may wait.
-#[derive(Clone, Copy)]
-struct Pace {
-    interval: Duration,
-    /// Of one request.
-    timeout: Duration,
-    bounds: Bounds,
 }
 
 /// What the thread has.
@@ -166,20 +158,24 @@ impl Room {
         counts: Arc<PushCounts>,
         pace: Pace,
     ) -> Self {
-        let outbox = Outbox::new(whom, pace.bounds, Arc::clone(&counts));
+        let outbox = Outbox::new(whom, pace, Arc::clone(&counts));
         Self { whom, outbox, format, source, counts, pace, last_s: 0, started: Instant::now() }
     }
 
     fn spawn(self, name: &str) -> io::Result<Pusher> {
-        let (stop, stopped) = bounded(1);
-        let run = move || self.run(&stopped);
+        let (whom, (stop, stopped), (ending, ended)) = (self.whom, bounded(1), bounded(0));
+        let run = move || {
+            let _ending = ending;
+            self.run(&stopped);
+        };
         let thread = std::thread::Builder::new().name(name.into()).spawn(run)?;
-        Ok(Pusher { stop, thread })
+        Ok(Pusher { whom, stop, ended, thread })
     }
 
     /// Until it is told to stop.
     fn run(mut self, stopped: &Receiver<Instant>) {
-        let mut due = Instant::now() + self.pace.interval;
+        let interval = Duration::from_secs(self.pace.interval_s);
+        let mut due = Instant::now() + interval;
         loop {
             let send_at =
                 self.outbox.first().map(|(_, ms)| self.started + Duration::from_millis(ms));
@@ -190,14 +186,14 @@ impl Room {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if Instant::now() >= due {
-                self.outbox.give_up_old(now_s());
+                self.outbox.give_up_old(self.now_ms());
                 if self.outbox.has_room() {
                     self.collect();
                 } else {
                     add(&self.counts.skipped, 1);
                 }
                 // Intervals that have passed meanwhile are in this one.
-                due = (due + self.pace.interval).max(Instant::now());
+                due = (due + interval).max(Instant::now());
             }
             // One at least, however long the others of its thread's duties took.
             while self.send_first(false) && Instant::now() < due && stopped.is_empty() {}
@@ -206,11 +202,16 @@ impl Room {
 
     /// Makes requests of what the counters say now.
     fn collect(&mut self) {
-        // A point is known by its time: no two may have the same, even if the clock was set back.
-        self.last_s = now_s().max(self.last_s + 1);
-        let still = Still::take(&self.source);
-        let parcels = self.format.pack(&still, self.last_s);
-        self.outbox.put(parcels);
+        let now_s = now_s();
+        let at_s = stamp(now_s, self.last_s, self.pace.interval_s);
+        if at_s < self.last_s {
+            let ahead_s = self.last_s - at_s;
+            log::warn!("{}: the clock was {ahead_s} s ahead; points follow it back", self.whom);
+        }
+        self.last_s = at_s;
+        let still = Still::take(&self.source, now_s);
+        let parcels = self.format.pack(&still, at_s);
+        self.outbox.put(parcels, self.now_ms());
     }
 
     /// Sends the oldest request, unless it has to wait; tells whether there may be another to send.
@@ -218,18 +219,27 @@ impl Room {
         let now_ms = self.now_ms();
         let first = self.outbox.first().filter(|(_, at_ms)| is_last || *at_ms <= now_ms);
         let Some((parcel, _)) = first else { return false };
-        let verdict = self.format.send(parcel, now_s());
+        let verdict = self.format.send(parcel, now_ms);
         let goes_on = !matches!(verdict, Verdict::Later { .. });
         let now_ms = self.now_ms();
         self.outbox.settle(verdict, now_s(), now_ms);
         goes_on
     }
 
-    /// The last interval and what waits: one failure is the end of it.
+    /// The last interval and what waits: one failure is the end of it, for each place.
     fn finish(mut self, until: Instant) {
         self.collect();
-        let until = until.max(Instant::now() + self.pace.timeout);
-        while Instant::now() < until && self.send_first(true) {}
+        self.format.hurry(LAST, until);
+        let mut failed = BTreeSet::new();
+        while Instant::now() < until
+            && let Some((first, _)) = self.outbox.first()
+            && !failed.contains(&first.place)
+        {
+            let place = Arc::clone(&first.place);
+            if !self.send_first(true) {
+                failed.insert(place);
+            }
+        }
         let left = self.outbox.give_up_all();
         if left > 0 {
             log::warn!("{}: {left} points are given up, it is time to stop", self.whom);
@@ -241,6 +251,16 @@ impl Room {
     }
 }
 
+/// The time of the next points. A point is known by it: no two may have the same, even if the clock was
+/// set back a little. But one that was far ahead, and was mended, is followed: else points would be a
+/// second apart until it gets there.
+fn stamp(now_s: u64, last_s: u64, interval_s: u64) -> u64 {
+    if now_s.saturating_add(2 * interval_s) < last_s { now_s } else { now_s.max(last_s + 1) }
+}
+
 fn now_s() -> u64 {
     clock::unix_ns() / 1_000_000_000
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message as _;
 
-use super::client::{Client, SecretKeys, basic, token};
+use super::client::{Answer, Client, SecretKeys, basic, token};
 use super::counts::{PushCounts, set};
 use super::outbox::{Parcel, Verdict};
 use super::sample::Still;
@@ -103,14 +103,14 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn add(&mut self, series: TimeSeries, at_s: u64) {
+    fn add(&mut self, series: TimeSeries) {
         self.series.push(series);
         if self.series.len() >= self.series_max {
-            self.end(at_s);
+            self.end();
         }
     }
 
-    fn end(&mut self, at_s: u64) {
+    fn end(&mut self) {
         if self.series.is_empty() {
             return;
         }
@@ -118,7 +118,7 @@ impl Sheet {
         let request = WriteRequest { timeseries: std::mem::take(&mut self.series) };
         let packed = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec());
         let body = packed.expect("far below 4 GiB");
-        self.parcels.push(Parcel { place: Arc::from(""), body, points, at_s });
+        self.parcels.push(Parcel { place: Arc::from(""), body, points });
     }
 }
 
@@ -142,20 +142,20 @@ impl Format for RemoteWrite {
             Sheet { series: Vec::new(), series_max: self.series_max, parcels: Vec::new() };
         still.each(|sample| {
             let value = Value { value: sample.value as f64, timestamp_ms };
-            sheet.add(self.series(sample.metric, sample.labels, value), at_s);
+            sheet.add(self.series(sample.metric, sample.labels, value));
         });
         if let Some(page) = &self.page {
             exposition::each(&page(), |metric, labels, value| {
-                sheet.add(self.series(metric, labels, Value { value, timestamp_ms }), at_s);
+                sheet.add(self.series(metric, labels, Value { value, timestamp_ms }));
             });
         }
-        sheet.end(at_s);
+        sheet.end();
         let samples = sheet.parcels.iter().map(|parcel| parcel.points).sum();
         set(&self.counts.series, samples);
         sheet.parcels
     }
 
-    fn send(&mut self, parcel: &Parcel, _now_s: u64) -> Verdict {
+    fn send(&mut self, parcel: &Parcel, _now_ms: u64) -> Verdict {
         let headers = [
             ("content-encoding", "snappy"),
             ("content-type", "application/x-protobuf"),
@@ -163,12 +163,24 @@ impl Format for RemoteWrite {
         ];
         match self.client.post(&self.url, &[], &headers, &parcel.body) {
             Err(why) => Verdict::Later { why, after: None },
-            Ok(answer) if answer.is_success() => Verdict::Taken { refused: 0, why: None },
-            Ok(answer) if answer.is_for_now() => {
-                Verdict::Later { why: answer.why(), after: answer.retry_after }
-            }
-            Ok(answer) => Verdict::Refused(answer.why()),
+            Ok(answer) => judge(&answer),
         }
+    }
+
+    fn hurry(&mut self, timeout: Duration, until: Instant) {
+        self.client.hurry(timeout, until);
+    }
+}
+
+fn judge(answer: &Answer) -> Verdict {
+    // A wrong secret or address is the operator's to mend, and nothing is lost if he does so in time.
+    let is_for_him = matches!(answer.status, 401 | 403 | 404);
+    if answer.is_success() {
+        Verdict::Taken { refused: 0, why: None }
+    } else if answer.is_for_now() || is_for_him {
+        Verdict::Later { why: answer.why(), after: answer.retry_after }
+    } else {
+        Verdict::Refused(answer.why())
     }
 }
 

@@ -19,9 +19,11 @@ pub struct Sample<'a> {
 /// Shows every counter once.
 pub type Source = Box<dyn Fn(&mut dyn FnMut(Sample<'_>)) + Send>;
 
-/// The copy: texts in one piece, so that it is made without an allocation for each.
+/// The copy, and when it was made: texts in one piece, so that it is made without an allocation for each.
 #[derive(Debug, Default)]
 pub(super) struct Still {
+    /// In Unix seconds.
+    pub(super) taken_s: u64,
     text: String,
     labels: Vec<(Range<u32>, Range<u32>)>,
     counters: Vec<Counter>,
@@ -36,9 +38,9 @@ struct Counter {
 }
 
 impl Still {
-    /// Copies what `source` shows.
-    pub(super) fn take(source: &Source) -> Self {
-        let mut still = Self::default();
+    /// Copies what `source` shows, at `taken_s`.
+    pub(super) fn take(source: &Source, taken_s: u64) -> Self {
+        let mut still = Self { taken_s, ..Self::default() };
         source(&mut |sample| still.add(&sample));
         still
     }
@@ -96,7 +98,7 @@ mod tests {
             visit(Sample { metric: "b", labels: &[], value: 8, since_s: 4 });
         });
         let mut seen = Vec::new();
-        Still::take(&source).each(|sample| seen.push(format!("{sample:?}")));
+        Still::take(&source, 5).each(|sample| seen.push(format!("{sample:?}")));
         let mut expected = Vec::new();
         source(&mut |sample| expected.push(format!("{sample:?}")));
         assert_eq!(seen, expected);

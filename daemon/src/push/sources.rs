@@ -45,12 +45,72 @@ fn each_total(snapshot: &Snapshot, started_s: u64, visit: &mut dyn FnMut(Sample<
     show("records", "", totals.records);
     show("flows", "", totals.flows);
     show("delivered", "", snapshot.output.delivered);
+    // What comes late after all was missed for a while: a counter never falls, so that is another.
+    show("recovered", "", totals.recovered);
     show("lost", "kernel", totals.kernel_drops);
-    show("lost", "missed", totals.missed);
+    show("lost", "missed", totals.missed + totals.recovered);
     show("lost", "shed", totals.shed);
     show("lost", "output", snapshot.output.failed);
+    let spool = snapshot.output.spool.unwrap_or_default().state;
+    show("lost", "spool_shed", spool.shed_flows);
+    show("lost", "spool_refused", spool.refused_flows);
+    show("lost", "spool_damaged", spool.damaged_flows);
     for cause in Cause::ALL {
         let count = snapshot.workers.iter().map(|worker| worker.decode.dropped(*cause)).sum();
         show("lost", cause.name(), count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::OutputCounts;
+    use crate::spooler::SpoolerView;
+    use crate::worker::WorkerCounts;
+
+    /// What is shown of a snapshot, by counter and cause.
+    fn shown(snapshot: &Snapshot) -> Vec<(String, String, u64)> {
+        let mut shown = Vec::new();
+        each_total(snapshot, 1, &mut |Sample { labels, value, .. }| {
+            shown.push((labels[0].1.to_owned(), labels[1].1.to_owned(), value));
+        });
+        shown
+    }
+
+    fn value(snapshot: &Snapshot, counter: &str, cause: &str) -> u64 {
+        let shown = shown(snapshot);
+        let of: Vec<u64> = shown
+            .iter()
+            .filter(|(own, of, _)| own == counter && of == cause)
+            .map(|(.., value)| *value)
+            .collect();
+        assert_eq!(of.len(), 1, "{counter} {cause} is there once");
+        of[0]
+    }
+
+    #[test]
+    fn what_came_late_after_all_makes_no_counter_fall() {
+        let at = |missed, recovered| {
+            let mut worker = WorkerCounts::default();
+            (worker.decode.missed, worker.decode.recovered) = (missed, recovered);
+            Snapshot { workers: vec![worker], ..Snapshot::default() }
+        };
+        let (before, after) = (at(5, 0), at(3, 2));
+        let missed = |snapshot| value(snapshot, "lost", "missed");
+        let recovered = |snapshot| value(snapshot, "recovered", "");
+        assert_eq!((missed(&before), recovered(&before)), (5, 0));
+        assert_eq!((missed(&after), recovered(&after)), (5, 2), "of which 3 are lost");
+    }
+
+    #[test]
+    fn what_the_spool_loses_is_lost() {
+        let mut view = SpoolerView::default();
+        let state = &mut view.state;
+        (state.shed_flows, state.refused_flows, state.damaged_flows) = (1, 2, 3);
+        let output = OutputCounts { spool: Some(view), ..OutputCounts::default() };
+        let snapshot = Snapshot { output, ..Snapshot::default() };
+        let lost = ["spool_shed", "spool_refused", "spool_damaged"]
+            .map(|cause| value(&snapshot, "lost", cause));
+        assert_eq!(lost, [1, 2, 3]);
     }
 }

@@ -6,7 +6,9 @@
 pub mod agent;
 pub mod audit;
 pub mod capture;
+pub mod counters;
 pub mod datagrams;
+pub mod elsewhere;
 pub mod generator;
 pub mod influxd;
 pub mod process;

@@ -1,4 +1,5 @@
-//! Where flows can be lost, one line for each way: what is counted, of what whole, and the knob.
+//! Where flows can be lost, one line for each way: what is counted, of what whole, and the knob. Packets
+//! of any kind that the host loses are none of them: [`super::signs`] has these.
 
 use super::page::Page;
 use super::step::Step;
@@ -83,29 +84,6 @@ const MALFORMED: &[&str] = &[
 
 /// In the order of a flow's way.
 pub(super) const LOSSES: &[Loss] = &[
-    Loss {
-        step: Step::Interface,
-        name: "interface_missed",
-        what: "packets",
-        fate: "found no room in the interface's ring",
-        count: |page| page.sum("neckar_host_interface_missed_total"),
-        well: Some(|page| page.sum("neckar_host_interface_received_packets_total")),
-        blame: Some(|visit| {
-            let most = visit.most("neckar_host_interface_missed_total", "interface", ("", &[]));
-            most.map(|(who, _)| who)
-        }),
-        knob: "make the ring larger: ethtool -g IFACE tells its bound, ethtool -G IFACE rx N sets it; or spread the load: ethtool -L IFACE combined N",
-    },
-    Loss {
-        step: Step::Interface,
-        name: "softnet_dropped",
-        what: "packets",
-        fate: "found no room in the kernel's backlog",
-        count: |page| page.sum("neckar_host_softnet_dropped_total"),
-        well: Some(|page| page.sum("neckar_host_softnet_packets_total")),
-        blame: None,
-        knob: "sysctl -w net.core.netdev_max_backlog=10000; spread the interface's interrupts over more cores",
-    },
     Loss {
         step: Step::Network,
         name: "missed",

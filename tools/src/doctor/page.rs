@@ -49,8 +49,18 @@ impl Page {
 
     /// By one label, summed over the others.
     pub(super) fn by(&self, name: &str, label: &str) -> BTreeMap<&str, f64> {
+        self.by_of(name, label, |_| true)
+    }
+
+    /// The same, of those samples that are meant.
+    pub(super) fn by_of(
+        &self,
+        name: &str,
+        label: &str,
+        is_meant: impl Fn(&Sample) -> bool,
+    ) -> BTreeMap<&str, f64> {
         let mut sums = BTreeMap::new();
-        for sample in self.samples(name) {
+        for sample in self.samples(name).iter().filter(|sample| is_meant(sample)) {
             let value = sample.labels.get(label).map_or("", String::as_str);
             *sums.entry(value).or_insert(0.0) += sample.value;
         }

@@ -45,6 +45,33 @@ use Gravity::{Note, Warning};
 pub(super) const SIGNS: &[Sign] = &[
     Sign {
         step: Step::Interface,
+        name: "interface_missed",
+        gravity: Warning,
+        find: |visit| {
+            let most = visit.most("neckar_host_interface_missed_total", "interface", ("", &[]))?;
+            let (who, rate) = (most.0, number(most.1 / visit.seconds));
+            Some(format!(
+                "{rate} packets a second found no room in the ring of {who}, flows may be among them"
+            ))
+        },
+        knob: "make the ring larger: ethtool -g IFACE tells its bound, ethtool -G IFACE rx N sets it; or spread the load: ethtool -L IFACE combined N",
+    },
+    Sign {
+        step: Step::Interface,
+        name: "softnet_dropped",
+        gravity: Warning,
+        find: |visit| {
+            let rate = visit.rate("neckar_host_softnet_dropped_total");
+            let much = format!(
+                "{} packets a second found no room in the kernel's backlog, flows may be among them",
+                number(rate)
+            );
+            (rate > 0.0).then_some(much)
+        },
+        knob: "sysctl -w net.core.netdev_max_backlog=10000; spread the interface's interrupts over more cores",
+    },
+    Sign {
+        step: Step::Interface,
         name: "interface_errors",
         gravity: Warning,
         find: |visit| {
@@ -125,7 +152,7 @@ pub(super) const SIGNS: &[Sign] = &[
         gravity: Warning,
         find: |visit| {
             let fill = fill(visit);
-            (fill >= 50).then(|| format!("the sockets' buffers were {fill} % full at some time"))
+            (fill >= 50).then(|| format!("a socket's buffer was {fill} % full at some time"))
         },
         knob: "tuning/receive-buffers.sh apply and a larger receive.buffer_bytes, before it overflows",
     },
@@ -211,11 +238,12 @@ pub(super) const SIGNS: &[Sign] = &[
         name: "batches_short",
         gravity: Warning,
         find: |visit| {
-            let workers = visit.after.samples("neckar_batches_lent").len() as f64;
-            let all = visit.now("neckar_batches_max") * workers;
-            let share = visit.now("neckar_batches_lent") / all.max(1.0);
-            (share > 0.7)
-                .then(|| format!("{:.0} % of the batches wait for the output", share * 100.0))
+            // Each worker has its own, and sheds when these are out.
+            let lent = visit.after.by("neckar_batches_lent", "worker").into_iter();
+            let (worker, lent) = lent.max_by(|one, other| one.1.total_cmp(&other.1))?;
+            let percent = lent / visit.now("neckar_batches_max").max(1.0) * 100.0;
+            (percent > 70.0)
+                .then(|| format!("{percent:.0} % of worker {worker}'s batches wait for the output"))
         },
         knob: "Kafka is slower than the routers: see below; batch.memory_bytes and spool.directory are what is left",
     },

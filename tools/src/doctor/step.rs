@@ -64,7 +64,9 @@ impl Step {
             Self::Network => format!("{} exporters are known", now("neckar_exporters")),
             Self::Socket => {
                 let (came, fill) = (per_s("neckar_receive_datagrams_total"), fill(visit));
-                format!("{came} datagrams a second; the buffers were {fill} % full at the most")
+                format!(
+                    "{came} datagrams a second; the fullest buffer was {fill} % full at the most"
+                )
             }
             Self::Ring => {
                 let busiest = busiest(visit).map_or(0.0, |(_, share)| share);
@@ -79,28 +81,32 @@ impl Step {
                 format!("{} prefixes in the tables in force", now("neckar_tables_prefixes"))
             }
             Self::Batch => format!("{} batches a second", per_s("neckar_batches_total")),
-            Self::Output => {
-                let delivered = per_s("neckar_output_delivered_total");
-                let p99 = visit.quantile("neckar_output_latency_seconds", 0.99);
-                let latency = p99.map(|p99| format!("; 99 % within {p99:.3} s of their receipt"));
-                format!("{delivered} flows a second delivered{}", latency.unwrap_or_default())
-            }
+            Self::Output => delivered(visit),
             Self::Spool if visit.now("neckar_spool_max_bytes") == 0.0 => "there is none".into(),
             Self::Spool => format!("{} flows wait on disk", now("neckar_spool_flows")),
-            Self::Customers if visit.now("neckar_splitter_queue_max") == 0.0 => {
-                "flows are not split".into()
-            }
-            Self::Customers => {
-                let copies = per_s("neckar_splitter_delivered_total");
-                let topics = visit.after.samples("neckar_tenant_flows_total").len();
-                format!("{copies} copies a second delivered to {topics} topics")
-            }
+            Self::Customers => copied(visit),
             Self::Counting => {
                 let counted = per_s("neckar_traffic_counted_total");
                 format!("{counted} flows a second counted for /flowdata, talkers and the page")
             }
         }
     }
+}
+
+fn delivered(visit: &Visit) -> String {
+    let delivered = number(visit.rate("neckar_output_delivered_total"));
+    let p99 = visit.quantile("neckar_output_latency_seconds", 0.99);
+    let latency = p99.map(|p99| format!("; 99 % within {p99:.3} s of their receipt"));
+    format!("{delivered} flows a second delivered{}", latency.unwrap_or_default())
+}
+
+fn copied(visit: &Visit) -> String {
+    if visit.now("neckar_splitter_queue_max") == 0.0 {
+        return "flows are not split".into();
+    }
+    let copies = number(visit.rate("neckar_splitter_delivered_total"));
+    let topics = visit.after.samples("neckar_tenant_flows_total").len();
+    format!("{copies} copies a second delivered to {topics} topics")
 }
 
 /// A number for people.
@@ -112,10 +118,10 @@ pub(super) fn number(value: f64) -> String {
     HumanCount(value.max(0.0).round() as u64).to_string()
 }
 
-/// How full the sockets' buffers were at the most since the start, in percent.
+/// How full the fullest socket's buffer was at the most since the start, in percent.
 pub(super) fn fill(visit: &Visit) -> u64 {
-    let size = visit.now("neckar_receive_queue_size_bytes").max(1.0);
-    (visit.now("neckar_receive_queue_peak_bytes") / size * 100.0).min(100.0) as u64
+    let workers = visit.after.samples("neckar_receive_queue_fullest_peak_ratio").iter();
+    (workers.map(|worker| worker.value).fold(0.0, f64::max) * 100.0) as u64
 }
 
 /// The worker that is at work most, and for which part of the time.

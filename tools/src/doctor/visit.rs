@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::page::Page;
+use super::page::{Page, Sample};
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
@@ -42,17 +42,15 @@ impl Visit {
         label: &str,
         (other, words): (&str, &[&str]),
     ) -> Option<(String, f64)> {
-        let is_meant = |page: &Page, who: &str| -> f64 {
-            let samples = page.samples(name).iter().filter(|sample| {
-                let word = sample.labels.get(other).map_or("", String::as_str);
-                let is_his = sample.labels.get(label).is_some_and(|value| value == who);
-                is_his && (words.is_empty() || words.iter().any(|one| word.starts_with(one)))
-            });
-            samples.map(|sample| sample.value).sum()
+        let is_meant = |sample: &Sample| {
+            let word = sample.labels.get(other).map_or("", String::as_str);
+            words.is_empty() || words.iter().any(|one| word.starts_with(one))
         };
-        let all = self.after.by(name, label).into_keys();
-        let grown = all.map(|who| (who.to_owned(), self.grown(|page| is_meant(page, who))));
-        grown.filter(|(_, grown)| *grown > 0.0).max_by(|one, other| one.1.total_cmp(&other.1))
+        let before = self.before.by_of(name, label, is_meant);
+        let after = self.after.by_of(name, label, is_meant).into_iter();
+        let grown = after.map(|(who, count)| (who, count - before.get(who).unwrap_or(&0.0)));
+        let most = grown.max_by(|one, other| one.1.total_cmp(&other.1));
+        most.filter(|(_, grown)| *grown > 0.0).map(|(who, grown)| (who.to_owned(), grown))
     }
 
     /// Was the daemon started anew between the looks?
@@ -112,6 +110,20 @@ mod tests {
         assert_eq!(visit.most("a", "x", ("", &[])), Some(("1".into(), 4.0)));
         assert_eq!(visit.most("a", "x", ("c", &["q"])), Some(("3".into(), 2.0)));
         assert_eq!(visit.most("b", "x", ("", &[])), None);
+    }
+
+    /// A sum over all samples for each of so many would be half a thousand million looks.
+    #[test]
+    fn the_one_of_ten_thousand_is_found() {
+        let page = |extra: u32| {
+            let line = |at: u32| {
+                let count = if at == 7777 { extra } else { 0 };
+                format!("a{{x=\"{at}\",c=\"p\"}} {count}\na{{x=\"{at}\",c=\"q\"}} {at}\n")
+            };
+            (0..10_000).map(line).collect::<String>()
+        };
+        let visit = visit(&page(1), &page(6));
+        assert_eq!(visit.most("a", "x", ("c", &["p"])), Some(("7777".into(), 5.0)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn still(counters: &'static [(&str, &str, u64)]) -> Still {
             visit(Sample { metric, labels: &labels, value: *value, since_s: 1 });
         }
     });
-    Still::take(&source)
+    Still::take(&source, 10)
 }
 
 /// Place, points and text of each parcel.
@@ -130,10 +130,43 @@ fn answers_are_judged_by_whom_they_concern() {
     // His own is left alone, is tried again, and is well again.
     assert_eq!(influx.judge(tenant, &missing, 100), Verdict::Absent);
     assert_eq!(influx.counts.view().databases_refused, 1);
-    assert_eq!(influx.send(tenant, 100 + HOLD_S - 1), Verdict::Absent, "nobody is asked");
-    let Verdict::Later { why, .. } = influx.send(tenant, 100 + HOLD_S) else { panic!("asked") };
+    assert_eq!(influx.send(tenant, 100 + HOLD_S * 1000 - 1), Verdict::Absent, "nobody is asked");
+    let Verdict::Later { why, .. } = influx.send(tenant, 100 + HOLD_S * 1000) else {
+        panic!("asked")
+    };
     assert!(why.contains("onnect"), "nobody listens there: {why}");
     let taken = Verdict::Taken { refused: 0, why: None };
-    assert_eq!(influx.judge(tenant, &answer(204, ""), 1000), taken);
+    assert_eq!(influx.judge(tenant, &answer(204, ""), 1_000_000), taken);
     assert_eq!(influx.counts.view().databases_refused, 0);
+}
+
+#[test]
+fn a_customer_whose_database_fails_alone_is_left_alone() {
+    let mut influx = influx(|config| config.per_tenant = true);
+    let parcels = influx.pack(&still(&[("m", "", 1), ("m", "7", 1)]), 10);
+    let [main, tenant] = &parcels[..] else { panic!("{parcels:?}") };
+    let answer = Answer { status: 204, retry_after: None, text: String::new() };
+    let is_later = |verdict| matches!(verdict, Verdict::Later { .. });
+    // Nobody listens: as long as nobody takes anything it may be the whole server, and all wait.
+    for _ in 0..10 {
+        assert!(is_later(influx.send(tenant, 0)) && is_later(influx.send(main, 0)));
+    }
+    for _ in 1..FAILURES_MAX {
+        influx.judge(main, &answer, 0);
+        for _ in 0..10 {
+            assert!(is_later(influx.send(tenant, 0)), "not yet");
+        }
+    }
+    influx.judge(main, &answer, 0);
+    assert_eq!(influx.send(tenant, 0), Verdict::Absent);
+    assert_eq!(influx.counts.view().databases_refused, 1);
+    // The main place is never left alone.
+    for _ in 0..10 {
+        influx.taken += 1;
+        assert!(is_later(influx.send(main, 0)));
+    }
+    // He is well again.
+    influx.judge(tenant, &answer, HOLD_S * 1000);
+    assert_eq!(influx.counts.view().databases_refused, 0);
+    assert!(is_later(influx.send(tenant, HOLD_S * 1000)), "patience begins anew");
 }

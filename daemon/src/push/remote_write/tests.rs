@@ -13,7 +13,7 @@ fn still() -> Still {
         let labels = [("protoname", "TCP"), ("cid", "7"), ("peer", "")];
         visit(Sample { metric: "flow_bytes", labels: &labels, value: 12, since_s: 1 });
     });
-    Still::take(&source)
+    Still::take(&source, 1)
 }
 
 /// Series as Prometheus writes them, with value and time.
@@ -48,4 +48,16 @@ fn requests_are_bounded_and_the_page_may_stay_out() {
     assert_eq!(parcels.iter().map(|parcel| parcel.points).collect::<Vec<_>>(), [1, 1, 1]);
     let mut without = remote_write(|config| config.metrics = false, "a 1\n");
     assert_eq!(without.pack(&still(), 1)[0].points, 1);
+}
+
+#[test]
+fn what_the_operator_can_mend_waits_for_him() {
+    let judged = |status| judge(&Answer { status, retry_after: None, text: String::new() });
+    for status in [401, 403, 404, 429, 500, 503] {
+        assert!(matches!(judged(status), Verdict::Later { .. }), "{status}");
+    }
+    for status in [400, 409, 413, 422] {
+        assert_eq!(judged(status), Verdict::Refused(format!("HTTP status {status}")));
+    }
+    assert_eq!(judged(204), Verdict::Taken { refused: 0, why: None });
 }
