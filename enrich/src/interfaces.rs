@@ -139,8 +139,8 @@ impl InterfaceTable {
                     InterfaceLabels { speed_mbps: interface.speed_mbps, ..Default::default() };
                 for (span, [name, description]) in labels.texts.iter_mut().zip(FIELDS) {
                     let mut piece = Vec::new();
-                    encode_text(profile, name, interface.name.as_bytes(), &mut piece);
-                    encode_text(profile, description, interface.description.as_bytes(), &mut piece);
+                    encode_text(profile, name, &interface.name, &mut piece);
+                    encode_text(profile, description, &interface.description, &mut piece);
                     bytes_max = bytes_max.max(piece.len());
                     *span = arena.put(&piece)?;
                 }

@@ -180,7 +180,9 @@ async fn column(
 /// A text as labels want it: valid UTF-8 of bounded length without control characters.
 fn text(value: &Value) -> Option<String> {
     let bytes = value.as_bytes()?;
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES_MAX)]);
+    // A little more, so that the last character is whole; then cut between two of them.
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES_MAX + 4)]);
+    let text = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
     let shown: String = text.chars().filter(|one| !one.is_control()).collect();
     Some(shown.trim().to_string())
 }
@@ -222,6 +224,13 @@ mod tests {
     }
 
     #[test]
+        let long = format!("{}\u{fc}", "a".repeat(254));
+        assert_eq!(text(&Value::OctetString(long.into_bytes().into())).unwrap(), "a".repeat(254));
+        let full = "\u{1f409}".repeat(64);
+        assert_eq!(
+            text(&Value::OctetString(full.clone().into_bytes().into())).unwrap(),
+            full[..252]
+        );
     fn speeds_are_rounded_to_megabits() {
         for (bits, expected) in [
             (0, Some(0)),
