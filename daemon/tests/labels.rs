@@ -5,6 +5,7 @@
 mod support;
 
 use std::net::UdpSocket;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::Duration;
 
@@ -146,6 +147,40 @@ fn a_changed_file_is_taken_in_by_itself_and_a_broken_one_changes_nothing() {
     wait_until("the old tables are freed", Duration::from_secs(20), || {
         neckard.metric("neckar_tables_retired") == 0
     });
+    let _ = neckard.stop();
+}
+
+/// As a release is switched: the file stays what it is, and a link on the way points elsewhere.
+#[test]
+fn a_link_that_is_switched_is_noticed() {
+    let folder = scratch("links");
+    for (release, list) in [("one", "10.0.0.0/8,1\n"), ("two", "10.0.0.0/8,2\n10.1.0.0/16,3\n")] {
+        std::fs::create_dir_all(folder.join(release)).unwrap();
+        std::fs::write(folder.join(release).join("customers.csv"), list).unwrap();
+    }
+    let point_to = |release: &str| {
+        symlink(release, folder.join("new")).unwrap();
+        std::fs::rename(folder.join("new"), folder.join("current")).unwrap();
+    };
+    point_to("one");
+    let list = folder.join("current/customers.csv");
+    let neckard = Neckard::start(&[&format!("enrich.customers={}", list.display())]);
+    assert_eq!(neckard.metric("neckar_tables_prefixes"), 1);
+    point_to("two");
+    wait_until("the other list is in force", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_prefixes") == 2
+    });
+    let look_up = |address: &str| {
+        let (status, body) = neckard.fetch(&format!("/api/lookup?address={address}"));
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    };
+    let found = look_up("10.1.2.3");
+    assert_eq!(
+        (&found["labels"], &found["sources"][0]["prefix"]),
+        (&json!({"Cid": 3}), &json!("10.1.0.0/16"))
+    );
+    assert_eq!(look_up("::ffff:10.1.2.3"), found, "IPv4, however it is written");
     let _ = neckard.stop();
 }
 

@@ -24,6 +24,19 @@ pub struct Interface {
     pub speed_mbps: u32,
 }
 
+impl Interface {
+    /// What this says, and where it says nothing, what `other` says.
+    #[must_use]
+    pub fn over(self, other: &Self) -> Self {
+        let or = |said: String, other: &str| if said.is_empty() { other.to_owned() } else { said };
+        Self {
+            name: or(self.name, &other.name),
+            description: or(self.description, &other.description),
+            speed_mbps: if self.speed_mbps == 0 { other.speed_mbps } else { self.speed_mbps },
+        }
+    }
+}
+
 /// All known interfaces.
 #[derive(Clone, Debug, Default)]
 pub struct Interfaces {
