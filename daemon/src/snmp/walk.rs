@@ -1,5 +1,5 @@
 //! One walk of one device: ifName, ifAlias and ifHighSpeed of all its interfaces (IF-MIB, RFC 2863),
-//! and where a device lacks the names or speeds, ifDescr and ifSpeed (RFC 1213).
+//! and where a device lacks names or speeds, or has empty names, ifDescr and ifSpeed (RFC 1213).
 //!
 //! Column by column with GETBULK: for 1000 interfaces about 120 requests. What a device says is
 //! bounded in rows and bytes, whatever it says.
@@ -97,13 +97,13 @@ impl Manner {
             .walk_options(options);
         let client = builder.connect().await.map_err(|error| told(&error))?;
         let mut rows = Rows { rows: BTreeMap::new(), most: self.interfaces_max, cut: false };
-        column(&client, &IF_NAME, &mut rows, |row, value| row.name = text(value)).await?;
+        column(&client, &IF_NAME, &mut rows, |row, value| row.name = name(value)).await?;
         column(&client, &IF_ALIAS, &mut rows, |row, value| row.alias = text(value)).await?;
         column(&client, &IF_HIGH_SPEED, &mut rows, |row, value| row.speed_mbps = value.as_u32())
             .await?;
         if rows.lack(|row| row.name.is_none()) {
             column(&client, &IF_DESCR, &mut rows, |row, value| {
-                row.name = row.name.take().or_else(|| text(value));
+                row.name = row.name.take().or_else(|| name(value));
             })
             .await?;
         }
@@ -187,6 +187,11 @@ fn text(value: &Value) -> Option<String> {
     Some(shown.trim().to_string())
 }
 
+/// A name: an empty one is none, and another column may have one.
+fn name(value: &Value) -> Option<String> {
+    text(value).filter(|name| !name.is_empty())
+}
+
 /// ifSpeed in Mbit/s, rounded as RFC 2863 rounds ifHighSpeed. Its largest value means "more than I
 /// can say".
 fn mbps(value: &Value) -> Option<u32> {
@@ -219,11 +224,6 @@ mod tests {
         assert_eq!(text(&octets("Z\u{fc}rich".as_bytes())).unwrap(), "Z\u{fc}rich");
         assert_eq!(text(&octets(b"Z\xfcrich")).unwrap(), "Z\u{fffd}rich");
         assert_eq!(text(&octets(&[b'a'; 300])).unwrap().len(), TEXT_BYTES_MAX);
-        assert_eq!(text(&Value::Integer(1)), None);
-        assert_eq!(text(&Value::NoSuchInstance), None);
-    }
-
-    #[test]
         let long = format!("{}\u{fc}", "a".repeat(254));
         assert_eq!(text(&Value::OctetString(long.into_bytes().into())).unwrap(), "a".repeat(254));
         let full = "\u{1f409}".repeat(64);
@@ -231,6 +231,17 @@ mod tests {
             text(&Value::OctetString(full.clone().into_bytes().into())).unwrap(),
             full[..252]
         );
+        assert_eq!(text(&Value::Integer(1)), None);
+        assert_eq!(text(&Value::NoSuchInstance), None);
+    }
+
+    #[test]
+    fn an_empty_name_is_none() {
+        assert_eq!(name(&octets(b" \0")), None);
+        assert_eq!(name(&octets(b"lo0")).as_deref(), Some("lo0"));
+    }
+
+    #[test]
     fn speeds_are_rounded_to_megabits() {
         for (bits, expected) in [
             (0, Some(0)),
