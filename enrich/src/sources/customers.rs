@@ -55,7 +55,7 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Result<Source, LoadError> {
         }
         Ok(())
     })?;
-    builder.finish()
+    builder.finish_filled()
 }
 
 fn is_header(row: &Row) -> bool {
@@ -216,3 +216,11 @@ mod tests {
         assert!(error.to_string().starts_with("/nonexistent/list.csv: a readable file"), "{error}");
     }
 }
+    #[test]
+    fn an_empty_list_is_an_error() {
+        for text in ["", "prefix,cid\n", "# nobody yet\n\n"] {
+            let error = rows(text).unwrap_err().to_string();
+            assert_eq!(error, "list.csv: at least one prefix was expected in it", "{text:?}");
+        }
+    }
+

@@ -4,6 +4,7 @@
 //! path. All or nothing: one bad row and the file does not load ([`LoadError`] names it), so that
 //! the table in force stays. What a prefix that stands twice in a file means is the same
 //! everywhere: the same thing said twice counts as a duplicate, two different things are an error.
+//! Only a list may be empty.
 
 pub mod asn;
 pub mod customers;
@@ -126,6 +127,16 @@ impl Builder {
     }
 
     fn settle<A: Address>(
+    /// As [`finish`](Self::finish), but without any prefix it is an error: an empty file is one
+    /// that somebody has begun to write or has cut, and would take everybody's labels away.
+    pub(crate) fn finish_filled(self) -> Result<Source, LoadError> {
+        if self.source.prefixes() == (0, 0) {
+            let expected = "at least one prefix was expected in it";
+            return Err(LoadError::new(&self.source.file, expected));
+        }
+        self.finish()
+    }
+
         &mut self,
         prefixes: Vec<Prefix<A>>,
         lines: &[u32],

@@ -97,6 +97,11 @@ impl Table {
         header.to_owned() + &self.rows.iter().map(row).collect::<String>()
     }
 
+    /// Would a file of it load? Only a list may be empty.
+    fn loads(&self) -> bool {
+        self.kind == Kind::List || !self.rows.is_empty()
+    }
+
     fn said(&self, address: IpAddr) -> Said {
         let mut around: Vec<_> =
             self.rows.iter().filter(|(net, _)| net.contains(&address)).collect();
@@ -173,7 +178,7 @@ impl World {
             interfaces.insert(*exporter, *if_index, interface.clone());
         }
         Sources {
-            prefixes: self.tables.iter().map(parse).collect(),
+            prefixes: self.tables.iter().filter(|table| table.loads()).map(parse).collect(),
             as_names: self.as_names.clone().into_iter().collect(),
             exporters: self.exporters.clone(),
             interfaces,
