@@ -76,7 +76,7 @@ impl Source {
     /// As [`Sources::explain`], of one source.
     #[must_use]
     pub fn explain(&self, address: IpAddr) -> Vec<Explanation> {
-        let around: Vec<(IpNet, u32)> = match address {
+        let around: Vec<(IpNet, u32)> = match address.to_canonical() {
             IpAddr::V4(address) => {
                 around(&self.v4, address.into(), 32, |start: u32| IpAddr::V4(Ipv4Addr::from(start)))
             }

@@ -197,3 +197,12 @@ fn interfaces_of_an_unknown_exporter_are_missed_too() {
     Tables::build(&Sources::default()).unwrap().label(&mut rows, &mut labels);
     assert_eq!(labels.counts().interface_unknown, 0);
 }
+
+#[test]
+fn an_ipv4_address_inside_an_ipv6_one_is_labelled_as_ipv4() {
+    let rows = labelled("::ffff:192.0.2.9", "::ffff:8.8.8.8", &[EGRESS], 1);
+    assert_eq!((word(&rows, Field::Cid), word(&rows, Field::SrcCid)), (Some(100), Some(100)));
+    assert_eq!(text(&rows, Field::RemoteCountry), "US");
+    let mapped = "::ffff:192.0.2.9".parse().unwrap();
+    assert_eq!(tables().cid(mapped), 100);
+}

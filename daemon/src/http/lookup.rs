@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::tables::LabelSources;
 
 /// Looks `address` up as for a flow from there.
+    let address = address.to_canonical();
 pub(super) fn look_up(tables: &Tables, sources: &LabelSources, address: IpAddr) -> Value {
     let said = sources.explain(address);
     let said = said.iter().map(|Explanation { source, prefix, labels }| {

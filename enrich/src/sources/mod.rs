@@ -27,6 +27,7 @@ use crate::ranges::{Address, Prefix};
 use crate::values::{Texts, Value, Values};
 pub use kind::{Content, SourceKind};
 use open::read_file;
+pub use rows::network;
 
 /// Rows that a source may have: what bounds the memory of a load (about 100 bytes a prefix while it
 /// runs).

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::unmapped;
 use crate::error::LoadError;
 
 /// A row that is neither blank nor a comment.
@@ -109,11 +110,14 @@ fn take_quoted<'a>(mut rest: &'a str, cell: &mut String) -> Option<&'a str> {
 }
 
 /// A prefix (`192.0.2.0/24`, `2001:db8::/32`) or an address, which is a prefix of its full length.
-pub(crate) fn network(text: &str) -> Option<IpNet> {
-    match text.split_once('/') {
+/// Those of IPv4-mapped IPv6 addresses are IPv4.
+#[must_use]
+pub fn network(text: &str) -> Option<IpNet> {
+    let net = match text.split_once('/') {
         Some(_) => text.parse().ok(),
         None => text.parse::<IpAddr>().ok().map(IpNet::from),
-    }
+    };
+    net.map(unmapped)
 }
 
 /// What is expected where [`network`] finds nothing.
@@ -127,6 +131,19 @@ mod tests {
     fn cells(line: &str) -> Option<Vec<String>> {
         let mut cells = vec!["left over".to_owned(); 9];
         split_cells(line, &mut cells).then_some(cells)
+    }
+
+    #[test]
+    fn mapped_networks_are_ipv4() {
+        for (text, expected) in [
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("::ffff:0:0/95", "::ffff:0:0/95"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(network(text), expected.parse().ok(), "{text}");
+        }
+        assert_eq!(network("192.0.2.0/33"), None);
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl World {
         self.clear(&mut out);
         let said = |field: Field| match row.get(&field) {
             Some(address) => {
-                let address = address.parse().unwrap();
+                let address = canonical(address);
                 let all = self.tables.iter().map(|table| table.said(address));
                 all.fold(Said::default(), Said::or)
             }
@@ -251,7 +251,7 @@ impl World {
 
     /// For each attribute the rule of the longest prefix that has it.
     fn rule<T>(&self, row: &Row, attribute: impl Fn(&ExporterRule) -> Option<T>) -> Option<T> {
-        let exporter: IpAddr = row.get(&Field::SamplerAddress)?.parse().unwrap();
+        let exporter = canonical(row.get(&Field::SamplerAddress)?);
         let mut rules: Vec<_> =
             self.exporters.iter().filter(|rule| rule.prefix.contains(&exporter)).collect();
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.prefix.prefix_len()));
@@ -342,7 +342,7 @@ impl World {
             (Field::OutIf, Field::DstIfName, Field::DstIfDesc, Field::DstIfSpeed),
         ] {
             let interface = self.interfaces.iter().find(|(exporter, if_index, _)| {
-                row.get(&Field::SamplerAddress) == Some(&exporter.to_string())
+                row.get(&Field::SamplerAddress).is_some_and(|one| canonical(one) == *exporter)
                     && row.get(&index) == Some(&if_index.to_string())
             });
             if let Some((_, _, interface)) = interface {
@@ -369,6 +369,11 @@ impl World {
         out.insert(Field::SamplingRate, rate.to_string());
         out.insert(Field::Normalized, "1".to_owned());
     }
+}
+
+/// An address; IPv4 as IPv4.
+fn canonical(address: &str) -> IpAddr {
+    address.parse::<IpAddr>().unwrap().to_canonical()
 }
 
 fn number(row: &Row, field: Field) -> Option<u64> {
