@@ -85,15 +85,13 @@ impl Source {
             }),
         };
         let taken = if self.inherits { around.len() } else { 1 };
-        around
-            .into_iter()
-            .take(taken)
-            .map(|(prefix, number)| Explanation {
-                source: self.file.clone(),
-                prefix,
-                labels: self.labels(&self.values.as_slice()[number as usize]),
-            })
-            .collect()
+        let around = around.into_iter().take(taken).map(|(prefix, number)| Explanation {
+            source: self.file.clone(),
+            prefix,
+            labels: self.labels(&self.values.as_slice()[number as usize]),
+        });
+        // Where labels are inherited, a prefix that says nothing undoes nothing.
+        around.filter(|one| !self.inherits || !one.labels.is_empty()).collect()
     }
 
     /// Counts what is there.
@@ -181,7 +179,7 @@ mod tests {
     fn sources() -> Sources {
         let customers =
             b"10.0.0.0/8,1\n10.1.0.0/16,2\n10.1.1.0/24,0\n2001:db8::/32,three\n10.1.0.0/16,2\n";
-        let networks = b"prefix,site,role\n10.0.0.0/8,,core\n10.1.0.0/16,Ulm,\n";
+        let networks = b"prefix,site,role\n10.0.0.0/8,,core\n10.1.0.0/16,Ulm,\n10.1.2.0/24,,\n";
         Sources {
             prefixes: vec![
                 Arc::new(customers::parse(Path::new("c.csv"), customers).unwrap()),
