@@ -29,7 +29,7 @@ pub use kind::{Content, SourceKind};
 use open::read_file;
 pub use rows::network;
 
-/// Rows that a source may have: what bounds the memory of a load (about 100 bytes a prefix while it
+/// Rows that a file may have: what bounds the memory of a load (about 100 bytes a prefix while it
 /// runs).
 pub const PREFIXES_MAX: usize = 20_000_000;
 
@@ -127,7 +127,6 @@ impl Builder {
         Ok(self.source)
     }
 
-    fn settle<A: Address>(
     /// As [`finish`](Self::finish), but without any prefix it is an error: an empty file is one
     /// that somebody has begun to write or has cut, and would take everybody's labels away.
     pub(crate) fn finish_filled(self) -> Result<Source, LoadError> {
@@ -138,6 +137,7 @@ impl Builder {
         self.finish()
     }
 
+    fn settle<A: Address>(
         &mut self,
         prefixes: Vec<Prefix<A>>,
         lines: &[u32],
