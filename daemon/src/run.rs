@@ -106,7 +106,9 @@ fn forward_signals() -> std::io::Result<Receiver<Happening>> {
 }
 
 /// Validates the file anew and has the labels' tables read again, which the table keeper does and
-/// tells; whatever is wrong, the old stays in force.
+/// tells; whatever is wrong, the old stays in force. The keeper gets what is in force with what a
+/// reload may change: with the rest of the new file it would encode labels by the numbers of an
+/// output that is not running.
 fn reload(args: &RunArgs, config: &mut Config, pipeline: &Pipeline) {
     let loaded = match config::load(args.config.as_deref(), &args.overrides) {
         Ok(loaded) => loaded.config,
@@ -116,8 +118,8 @@ fn reload(args: &RunArgs, config: &mut Config, pipeline: &Pipeline) {
     if !restart.is_empty() {
         log::warn!("reload: changes in [{}] need a restart", restart.join("], ["));
     }
-    config.enrich = loaded.enrich.clone();
-    pipeline.table_updates().reload(loaded);
+    config.enrich = loaded.enrich;
+    pipeline.table_updates().reload(config.clone());
 }
 
 /// Sections that differ and are not taken over by a reload.

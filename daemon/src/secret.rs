@@ -1,6 +1,7 @@
 //! Secrets: read from a file or an environment variable, never from the configuration itself, so
 //! that it can be shown and shared. What is read appears in no message.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::config::Problem;
@@ -24,7 +25,7 @@ pub fn read(key: &str, file: &Path, variable: &str) -> Result<Option<Vec<u8>>, P
         }
         (false, true) => {
             let shown = quoted(&file.display().to_string());
-            let secret = std::fs::read(file).map_err(|error| {
+            let secret = read_file(file).map_err(|error| {
                 let fix = "name a file that neckard can read";
                 Problem::new(&file_key, &shown, error, fix)
             })?;
@@ -46,6 +47,14 @@ pub fn read(key: &str, file: &Path, variable: &str) -> Result<Option<Vec<u8>>, P
         return Err(Problem::new(&key, shown, why, "put the secret there, and nothing else"));
     }
     Ok(Some(secret.to_vec()))
+}
+
+/// Reads so much that a longer file shows as one, and no more: a wrong one may have no end.
+fn read_file(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut secret = Vec::new();
+    let with_line_end = BYTES_MAX as u64 + 2;
+    std::fs::File::open(file)?.take(with_line_end + 1).read_to_end(&mut secret)?;
+    Ok(secret)
 }
 
 fn quoted(text: &str) -> String {
@@ -70,7 +79,13 @@ mod tests {
         std::fs::write(&file, "\n").unwrap();
         let problem = read("snmp.community", &file, "").unwrap_err();
         assert_eq!(problem.key, "snmp.community_file");
+        for (len, is_taken) in [(BYTES_MAX, true), (BYTES_MAX + 1, false)] {
+            std::fs::write(&file, format!("{}\r\n", "x".repeat(len))).unwrap();
+            assert_eq!(read("snmp.community", &file, "").is_ok(), is_taken, "{len}");
+        }
         std::fs::remove_dir_all(&folder).unwrap();
+        let endless = read("snmp.community", Path::new("/dev/zero"), "").unwrap_err();
+        assert_eq!(endless.why, "holds no secret of 1 to 4096 bytes");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 mod support;
 
 use std::net::UdpSocket;
+use std::os::unix::fs::symlink;
+use std::process::Command;
 use std::time::Duration;
 
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
@@ -145,6 +147,70 @@ fn a_changed_file_is_taken_in_by_itself_and_a_broken_one_changes_nothing() {
     wait_until("the old tables are freed", Duration::from_secs(20), || {
         neckard.metric("neckar_tables_retired") == 0
     });
+    let _ = neckard.stop();
+}
+
+/// As a release is switched: the file stays what it is, and a link on the way points elsewhere.
+#[test]
+fn a_link_that_is_switched_is_noticed() {
+    let folder = scratch("links");
+    for (release, list) in [("one", "10.0.0.0/8,1\n"), ("two", "10.0.0.0/8,2\n10.1.0.0/16,3\n")] {
+        std::fs::create_dir_all(folder.join(release)).unwrap();
+        std::fs::write(folder.join(release).join("customers.csv"), list).unwrap();
+    }
+    let point_to = |release: &str| {
+        symlink(release, folder.join("new")).unwrap();
+        std::fs::rename(folder.join("new"), folder.join("current")).unwrap();
+    };
+    point_to("one");
+    let list = folder.join("current/customers.csv");
+    let neckard = Neckard::start(&[&format!("enrich.customers={}", list.display())]);
+    assert_eq!(neckard.metric("neckar_tables_prefixes"), 1);
+    point_to("two");
+    wait_until("the other list is in force", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_prefixes") == 2
+    });
+    let look_up = |address: &str| {
+        let (status, body) = neckard.fetch(&format!("/api/lookup?address={address}"));
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    };
+    let found = look_up("10.1.2.3");
+    assert_eq!(
+        (&found["labels"], &found["sources"][0]["prefix"]),
+        (&json!({"Cid": 3}), &json!("10.1.0.0/16"))
+    );
+    assert_eq!(look_up("::ffff:10.1.2.3"), found, "IPv4, however it is written");
+    let _ = neckard.stop();
+}
+
+/// What a reload does not take over, it does not take over by half: the exporter is called as
+/// before while the customers are the new ones.
+#[test]
+fn a_reload_leaves_alone_what_needs_a_restart() {
+    let folder = scratch("restart");
+    let (list, file) = (folder.join("customers.csv"), folder.join("neckard.toml"));
+    let write = |cid: u32, name: &str| {
+        std::fs::write(&list, format!("10.0.0.0/8,{cid}\n")).unwrap();
+        let rule = format!("[[exporter]]\nprefix = \"127.0.0.0/8\"\nname = \"{name}\"\n");
+        std::fs::write(&file, format!("[enrich]\ncustomers = {list:?}\nwatch = false\n{rule}"))
+            .unwrap();
+    };
+    write(1, "before");
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" --config \"$CONFIG\"", env!("CARGO_BIN_EXE_neckard")]);
+    command.env("CONFIG", &file);
+    let neckard = Neckard::launch(command, &["output.format=json", "batch.linger_ms=10"]);
+    write(2, "after");
+    neckard.signal("HUP");
+    wait_until("it is loaded", Duration::from_secs(20), || {
+        neckard.log().iter().any(|line| line.contains("reload: labels loaded"))
+    });
+    let warned = |line: &String| line.contains("reload: changes in [exporter] need a restart");
+    assert!(neckard.log().iter().any(warned), "{:?}", neckard.log());
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&netflow5(), neckard.udp()).unwrap();
+    let flow: serde_json::Value = serde_json::from_str(&neckard.first_line()).unwrap();
+    assert_eq!((&flow["SrcCid"], &flow["SamplerHostName"]), (&json!(2), &json!("before")));
     let _ = neckard.stop();
 }
 

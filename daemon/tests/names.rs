@@ -42,13 +42,19 @@ fn answer(query: &[u8]) -> Vec<u8> {
 }
 
 fn start(server: SocketAddr) -> Neckard {
-    Neckard::start(&[
+    start_with(server, &[])
+}
+
+fn start_with(server: SocketAddr, settings: &[&str]) -> Neckard {
+    let server = format!("reverse_names.servers=[\"{server}\"]");
+    let all = [
         "output.format=json",
         "batch.linger_ms=10",
         "reverse_names.enabled=true",
         "reverse_names.timeout_ms=500",
-        &format!("reverse_names.servers=[\"{server}\"]"),
-    ])
+        &server,
+    ];
+    Neckard::start(&[&all[..], settings].concat())
 }
 
 /// One record of NetFlow v5: 10.1.2.3 to 198.51.100.7.
@@ -97,6 +103,46 @@ fn a_name_server_that_is_silent_holds_no_flow_up() {
     wait_until("both flows are out", Duration::from_secs(20), || flows(&neckard).len() == 2);
     assert!(flows(&neckard).iter().all(|flow| flow["DstHostName"].is_null()));
     assert_eq!(neckard.metric("neckar_names_asked_total"), 2, "left alone for a while");
+    let (status, _) = neckard.stop();
+    assert!(status.success());
+}
+
+/// It says once what it knows, and then no more.
+fn name_server_that_falls_silent() -> (SocketAddr, UdpSocket) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (address, kept) = (socket.local_addr().unwrap(), socket.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let mut query = [0; 512];
+        for _ in 0..2 {
+            let (len, from) = socket.recv_from(&mut query).unwrap();
+            socket.send_to(&answer(&query[..len]), from).unwrap();
+        }
+    });
+    (address, kept)
+}
+
+#[test]
+fn a_name_server_that_falls_silent_takes_no_names_away() {
+    let (server, _kept) = name_server_that_falls_silent();
+    let neckard = start_with(server, &["reverse_names.ttl_s=1"]);
+    send(&neckard);
+    wait_until("both are asked for", Duration::from_secs(20), || {
+        neckard.metric("neckar_names_answered_total") == 1
+            && neckard.metric("neckar_names_nameless_total") == 1
+    });
+    // Its time is over, and while it is asked for again and when that has failed it is still there.
+    let mut sent = 1;
+    wait_until("asking again has failed", Duration::from_secs(20), || {
+        std::thread::sleep(Duration::from_millis(200));
+        send(&neckard);
+        sent += 1;
+        neckard.metric("neckar_names_failed_total") == 1
+    });
+    send(&neckard);
+    sent += 1;
+    wait_until("all flows are out", Duration::from_secs(20), || flows(&neckard).len() == sent);
+    let flows = flows(&neckard);
+    assert!(flows[1..].iter().all(|flow| flow["DstHostName"] == "www.example"), "{flows:?}");
     let (status, _) = neckard.stop();
     assert!(status.success());
 }

@@ -160,7 +160,8 @@ fn router(count: u32) -> Vec<Answer> {
     interfaces.collect()
 }
 
-/// A device from before IF-MIB: one interface of 10 Mbit/s, one whose speed it cannot say.
+/// A device from before IF-MIB, or nearly: one interface of 10 Mbit/s, which has an empty name, and
+/// one whose speed it cannot say.
 fn old_device() -> Vec<Answer> {
     let rows = [(3, "Ethernet0", 10_000_000), (7, "Backplane", u32::MAX)];
     let rows = rows.into_iter().flat_map(|(if_index, name, speed)| {
@@ -169,7 +170,8 @@ fn old_device() -> Vec<Answer> {
             ([&IF_SPEED[..], &[if_index]].concat(), 66, speed.to_string()),
         ]
     });
-    rows.collect()
+    let empty = [(([&IF_X_ENTRY[..], &[1, 3]].concat()), 4, String::new())];
+    rows.chain(empty).collect()
 }
 
 #[test]

@@ -8,7 +8,9 @@
 //!
 //! Runs on rows, after labelling, which needs the real addresses. Texts in the row that spell an
 //! address or name its host go; MAC addresses, user names and the operator's own names of exporters
-//! and networks are not addresses and stay.
+//! and networks are not addresses and stay. One of them goes from a tenant's copy all the same: the
+//! name that a rule gives an exporter (`SamplerHostName`) stands beside the row in the output, which
+//! is the operator's, but in the row when a copy is made, which is somebody else's.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -163,34 +165,44 @@ impl Anonymizer {
     }
 
     /// Replaces the flow's addresses, says so where the message has fields for it, and takes out
-    /// the texts that would give them away.
+    /// the texts that would give them away. What was done to the flow before, by an output's method
+    /// or an earlier stage's, is still said.
     pub fn anonymize(&self, flow: &mut Flow) {
         for target in &self.targets {
             target.texts.iter().for_each(|text| flow.remove(*text));
             let Some(address) = flow.ip(target.field) else { continue };
             flow.set_ip(target.field, self.address(address));
-            if let Some((kind, preserved)) = target.flags {
-                flow.set(kind, self.kind());
-                match self.kept {
-                    Some(kept) => {
-                        let bits = if address.is_ipv4() { kept.v4 } else { kept.v6 };
-                        flow.set(preserved, bits.into());
-                    }
-                    None => flow.remove(preserved),
-                }
+            if let Some(flags) = target.flags {
+                self.tell(flow, flags, address.is_ipv4());
             }
+        }
+    }
+
+    fn tell(&self, flow: &mut Flow, (kind, preserved): (Field, Field), is_v4: bool) {
+        let before = flow.word_or_zero(kind);
+        // A length that nobody has truncated to says nothing.
+        let kept_before = flow.word(preserved).filter(|_| before & TRUNCATED != 0);
+        let kept = self.kept.map(|kept| if is_v4 { kept.v4.into() } else { kept.v6.into() });
+        flow.set(kind, before | self.kind());
+        match kept_before.into_iter().chain(kept).min() {
+            Some(bits) => flow.set(preserved, bits),
+            None => flow.remove(preserved),
         }
     }
 
     /// The value of `AnonymizedType`.
     const fn kind(&self) -> u64 {
         match (&self.pan, &self.kept) {
-            (Some(_), None) => 1,
-            (None, _) => 2,
-            (Some(_), Some(_)) => 3,
+            (Some(_), None) => CRYPTO_PAN,
+            (None, _) => TRUNCATED,
+            (Some(_), Some(_)) => CRYPTO_PAN | TRUNCATED,
         }
     }
 }
+
+/// The values of `AnonymizedType` are bits: 3 is both.
+const CRYPTO_PAN: u64 = 1;
+const TRUNCATED: u64 = 2;
 
 fn truncated(address: IpAddr, kept: Kept) -> IpAddr {
     match address {

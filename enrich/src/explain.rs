@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use neckar_proto::{Field, Rows};
+use neckar_proto::{Field, Rows, json};
 
 use crate::labels::Labels;
 use crate::ranges::{Address, Prefix};
@@ -60,9 +60,18 @@ impl Sources {
 }
 
 impl Tables {
-    /// One row: a flow from `address` with every label that its source gets.
+    /// Every label that a flow from `address` gets for it: a JSON object, by the names of
+    /// `flow.proto` without their `Src`.
     #[must_use]
-    pub fn labelled(&self, address: IpAddr) -> Rows {
+    pub fn labels_json(&self, address: IpAddr) -> Vec<u8> {
+        let rows = self.labelled(address);
+        let named = |name: &'static str| name.strip_prefix("Src").filter(|label| *label != "Addr");
+        let mut object = Vec::new();
+        json::write_named(&mut object, &rows, &rows.as_slice()[0], named);
+        object
+    }
+
+    fn labelled(&self, address: IpAddr) -> Rows {
         let mut rows = Rows::default();
         rows.push().set_ip(Field::SrcAddr, address);
         let mut labels = Labels::default();
@@ -76,7 +85,7 @@ impl Source {
     /// As [`Sources::explain`], of one source.
     #[must_use]
     pub fn explain(&self, address: IpAddr) -> Vec<Explanation> {
-        let around: Vec<(IpNet, u32)> = match address {
+        let around: Vec<(IpNet, u32)> = match address.to_canonical() {
             IpAddr::V4(address) => {
                 around(&self.v4, address.into(), 32, |start: u32| IpAddr::V4(Ipv4Addr::from(start)))
             }
@@ -85,15 +94,13 @@ impl Source {
             }),
         };
         let taken = if self.inherits { around.len() } else { 1 };
-        around
-            .into_iter()
-            .take(taken)
-            .map(|(prefix, number)| Explanation {
-                source: self.file.clone(),
-                prefix,
-                labels: self.labels(&self.values.as_slice()[number as usize]),
-            })
-            .collect()
+        let around = around.into_iter().take(taken).map(|(prefix, number)| Explanation {
+            source: self.file.clone(),
+            prefix,
+            labels: self.labels(&self.values.as_slice()[number as usize]),
+        });
+        // Where labels are inherited, a prefix that says nothing undoes nothing.
+        around.filter(|one| !self.inherits || !one.labels.is_empty()).collect()
     }
 
     /// Counts what is there.
@@ -181,7 +188,7 @@ mod tests {
     fn sources() -> Sources {
         let customers =
             b"10.0.0.0/8,1\n10.1.0.0/16,2\n10.1.1.0/24,0\n2001:db8::/32,three\n10.1.0.0/16,2\n";
-        let networks = b"prefix,site,role\n10.0.0.0/8,,core\n10.1.0.0/16,Ulm,\n";
+        let networks = b"prefix,site,role\n10.0.0.0/8,,core\n10.1.0.0/16,Ulm,\n10.1.2.0/24,,\n";
         Sources {
             prefixes: vec![
                 Arc::new(customers::parse(Path::new("c.csv"), customers).unwrap()),
@@ -219,6 +226,18 @@ mod tests {
             ["c.csv 2001:db8::/32 customer=three", "bogons (built in) 2001:db8::/32 list=bogons"]
         );
         assert!(explained("8.8.8.8").is_empty());
+    }
+
+    #[test]
+    fn labels_are_named_without_their_side() {
+        let json = |address: &str| {
+            let tables = Tables::build(&sources()).unwrap();
+            String::from_utf8(tables.labels_json(address.parse().unwrap())).unwrap()
+        };
+        let expected = "{\"Cid\":2,\"NetRole\":\"core\",\"NetSite\":\"Ulm\",\"List\":\"bogons\"}\n";
+        assert_eq!(json("10.1.2.3"), expected);
+        assert_eq!(json("::ffff:10.1.2.3"), expected);
+        assert_eq!(json("8.8.8.8"), "{}\n");
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub struct ExporterRule {
     pub prefix: IpNet,
     /// Written to `SamplerHostName`.
     pub name: Option<String>,
-    /// Packets per sampled packet, for flows that do not say it themselves; not 0.
+    /// Packets per sampled packet, whatever the exporter says; not 0. The decoder, which knows it
+    /// too, has put it into the flow by then; here it stands in where a flow comes without a rate.
     pub sampling_rate: Option<u64>,
     /// How to tell the far end.
     pub remote: Option<RemotePolicy>,

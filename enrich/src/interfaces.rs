@@ -24,6 +24,19 @@ pub struct Interface {
     pub speed_mbps: u32,
 }
 
+impl Interface {
+    /// What this says, and where it says nothing, what `other` says.
+    #[must_use]
+    pub fn over(self, other: &Self) -> Self {
+        let or = |said: String, other: &str| if said.is_empty() { other.to_owned() } else { said };
+        Self {
+            name: or(self.name, &other.name),
+            description: or(self.description, &other.description),
+            speed_mbps: if self.speed_mbps == 0 { other.speed_mbps } else { self.speed_mbps },
+        }
+    }
+}
+
 /// All known interfaces.
 #[derive(Clone, Debug, Default)]
 pub struct Interfaces {
@@ -118,6 +131,8 @@ impl ExporterInterfaces {
 #[derive(Debug)]
 pub(crate) struct InterfaceTable {
     exporters: HashMap<IpAddr, ExporterInterfaces>,
+    /// Of exporters that the table does not know: none.
+    nothing: ExporterInterfaces,
     pub(crate) arena: Arena,
     /// The longest text of an interface in one direction.
     pub(crate) bytes_max: usize,
@@ -139,8 +154,8 @@ impl InterfaceTable {
                     InterfaceLabels { speed_mbps: interface.speed_mbps, ..Default::default() };
                 for (span, [name, description]) in labels.texts.iter_mut().zip(FIELDS) {
                     let mut piece = Vec::new();
-                    encode_text(profile, name, interface.name.as_bytes(), &mut piece);
-                    encode_text(profile, description, interface.description.as_bytes(), &mut piece);
+                    encode_text(profile, name, &interface.name, &mut piece);
+                    encode_text(profile, description, &interface.description, &mut piece);
                     bytes_max = bytes_max.max(piece.len());
                     *span = arena.put(&piece)?;
                 }
@@ -148,7 +163,8 @@ impl InterfaceTable {
             }
             exporters.insert(*exporter, encoded);
         }
-        Some(Self { exporters, arena: arena.finish(), bytes_max })
+        let nothing = ExporterInterfaces::default();
+        Some(Self { exporters, nothing, arena: arena.finish(), bytes_max })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -159,8 +175,10 @@ impl InterfaceTable {
         self.exporters.is_empty()
     }
 
+    /// Those of an exporter, so that what is missing is missed; `None` if nobody names interfaces
+    /// at all.
     pub(crate) fn of(&self, exporter: IpAddr) -> Option<&ExporterInterfaces> {
-        self.exporters.get(&exporter)
+        (!self.is_empty()).then(|| self.exporters.get(&exporter).unwrap_or(&self.nothing))
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -192,6 +210,8 @@ mod tests {
         for if_index in [0, 2, 1046, 1_000_000, u32::MAX - 1] {
             assert!(of_exporter.find(if_index).is_none(), "{if_index}");
         }
-        assert!(table.of([192, 0, 2, 2].into()).is_none());
+        assert!(table.of([192, 0, 2, 2].into()).expect("others have some").find(1).is_none());
+        let empty = InterfaceTable::new(&Interfaces::default(), &BWNETFLOW).expect("small");
+        assert!(empty.of(exporter).is_none());
     }
 }

@@ -217,7 +217,13 @@ impl PrefixTables {
                 if let Ok(address) = <[u8; 4]>::try_from(address) {
                     v4.push(u32::from_be_bytes(address), end);
                 } else if let Ok(address) = <[u8; 16]>::try_from(address) {
-                    v6.push(u128::from_be_bytes(address), end);
+                    let address = u128::from_be_bytes(address);
+                    // IPv4-mapped, as some exporters write IPv4 (RFC 4291, 2.5.5.2): the tables
+                    // have it as IPv4.
+                    match address >> 32 {
+                        0xffff => v4.push(address as u32, end),
+                        _ => v6.push(address, end),
+                    }
                 } else {
                     sets[end] = LabelSet::default();
                 }

@@ -25,7 +25,7 @@ pub struct LabelCounts {
     pub already_normalized: u64,
     /// Rows that were to be normalised but have no sampling rate.
     pub rate_unknown: u64,
-    /// Interfaces named by a row that the table does not know, of exporters that it knows.
+    /// Interfaces named by a row that the table does not know, if it knows any at all.
     pub interface_unknown: u64,
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct Encoder<'a> {
 impl Encoder<'_> {
     /// The set for `value`. `None` if the arena is full.
     pub(crate) fn encode(&mut self, value: &Value) -> Option<LabelSet> {
-        let text = |text: Text| self.texts.text(value.texts[text as usize]).as_bytes();
+        let text = |text: Text| self.texts.text(value.texts[text as usize]);
         let mut cid_string = Vec::new();
         encode_text(self.profile, Field::CidString, text(Text::CidString), &mut cid_string);
         let mut set = LabelSet {
@@ -90,7 +90,7 @@ impl Encoder<'_> {
                 encode_text(self.profile, kind.fields()[side], text(kind), &mut piece);
             }
             let core_end = piece.len();
-            encode_text(self.profile, as_name_field, as_name.as_bytes(), &mut piece);
+            encode_text(self.profile, as_name_field, as_name, &mut piece);
             set.remote_len = u16::try_from(remote_len).ok()?;
             set.core_len = u16::try_from(core_end - remote_len).ok()?;
             set.as_name_len = u16::try_from(piece.len() - core_end).ok()?;
@@ -131,7 +131,7 @@ impl Encoder<'_> {
     fn put(&mut self, fields: &[(Field, Option<&str>)]) -> Option<Span> {
         let mut piece = Vec::new();
         for (field, text) in fields {
-            encode_text(self.profile, *field, text.unwrap_or_default().as_bytes(), &mut piece);
+            encode_text(self.profile, *field, text.unwrap_or_default(), &mut piece);
         }
         self.arena.put(&piece)
     }

@@ -258,7 +258,7 @@ impl PrefixTables {
 
     /// What the tables say of `address`.
     pub(crate) fn set(&self, address: IpAddr) -> &LabelSet {
-        let set = match address {
+        let set = match address.to_canonical() {
             IpAddr::V4(address) => self.v4.look_up(address.into()),
             IpAddr::V6(address) => self.v6.look_up(address.into()),
         };

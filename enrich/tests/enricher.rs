@@ -181,3 +181,28 @@ fn an_unknown_interface_is_an_empty_label_and_a_counter() {
     assert_eq!(text(&rows, Field::SrcIfName), "");
     assert_eq!(labels.counts().interface_unknown, 1);
 }
+
+#[test]
+fn interfaces_of_an_unknown_exporter_are_missed_too() {
+    let mut rows = Rows::default();
+    let flow = rows.push();
+    flow.set_v4(Field::SamplerAddress, [203, 0, 113, 77]);
+    flow.set(Field::InIf, 7);
+    flow.set(Field::OutIf, 8);
+    let mut labels = Labels::default();
+    tables().label(&mut rows, &mut labels);
+    assert_eq!(labels.counts().interface_unknown, 2);
+    // Where nobody names interfaces, none is missing.
+    let mut labels = Labels::default();
+    Tables::build(&Sources::default()).unwrap().label(&mut rows, &mut labels);
+    assert_eq!(labels.counts().interface_unknown, 0);
+}
+
+#[test]
+fn an_ipv4_address_inside_an_ipv6_one_is_labelled_as_ipv4() {
+    let rows = labelled("::ffff:192.0.2.9", "::ffff:8.8.8.8", &[EGRESS], 1);
+    assert_eq!((word(&rows, Field::Cid), word(&rows, Field::SrcCid)), (Some(100), Some(100)));
+    assert_eq!(text(&rows, Field::RemoteCountry), "US");
+    let mapped = "::ffff:192.0.2.9".parse().unwrap();
+    assert_eq!(tables().cid(mapped), 100);
+}

@@ -166,8 +166,8 @@ mod tests {
         rows.set_text(0, Field::SrcIfName, b"old");
         rows.set_text(0, Field::Note, b"note");
         let mut labels = Vec::new();
-        encode_text(&BWNETFLOW, Field::SrcIfDesc, &[b'x'; 200], &mut labels);
-        encode_text(&BWNETFLOW, Field::SrcIfName, b"new", &mut labels);
+        encode_text(&BWNETFLOW, Field::SrcIfDesc, &"x".repeat(200), &mut labels);
+        encode_text(&BWNETFLOW, Field::SrcIfName, "new", &mut labels);
         let (flow, texts) = (&rows.as_slice()[0], Labelled { rows: &rows, labels: &labels });
         assert_eq!(texts.text(flow, Field::SrcIfName), Some(&b"new"[..]));
         assert_eq!(texts.text(flow, Field::SrcIfDesc), Some(&[b'x'; 200][..]));

@@ -180,12 +180,12 @@ fn put_pieces<const LEN: usize>(out: &mut [u8], label: &[u8]) {
 }
 
 /// Appends one text field to `out`, encoded as [`encode()`] would: nothing if the profile has no
-/// number for it or the text is empty, at most [`TEXT_BYTES_MAX`] bytes of it. What labels are made
-/// of.
-pub fn encode_text(profile: &Profile, field: Field, text: &[u8], out: &mut Vec<u8>) {
+/// number for it or the text is empty, at most [`TEXT_BYTES_MAX`] bytes of it, cut between
+/// characters: readers refuse a whole message over half of one. What labels are made of.
+pub fn encode_text(profile: &Profile, field: Field, text: &str, out: &mut Vec<u8>) {
     debug_assert!(!field.is_word() && !field.is_address());
     let tag = profile.texts[field.slot()];
-    let text = &text[..text.len().min(TEXT_BYTES_MAX)];
+    let text = &text.as_bytes()[..text.floor_char_boundary(TEXT_BYTES_MAX)];
     if tag.len == 0 || text.is_empty() {
         return;
     }

@@ -22,12 +22,20 @@ const V1_NUMBERS: [RangeInclusive<u32>; 2] = [1..=62, 1000..=1295];
 /// exporter said are not. Numbers are numbers, addresses text, MACs `aa:bb:cc:dd:ee:ff`, enums
 /// names, bytes hexadecimal; times stand both in whole seconds and in nanoseconds.
 pub fn write(out: &mut Vec<u8>, rows: &Rows, flow: &Flow) {
+    write_named(out, rows, flow, Some);
+}
+
+/// As [`write()`], but only the fields that `named` gives a name, by that name.
+pub fn write_named(
+    out: &mut Vec<u8>,
+    rows: &Rows,
+    flow: &Flow,
+    named: impl Fn(&'static str) -> Option<&'static str>,
+) {
     let columns = Column::all().iter();
-    write_object(
-        out,
-        columns.filter_map(|column| Some((column, column.value(rows, flow)?))),
-        plain,
-    );
+    let members =
+        columns.filter_map(|column| Some((named(column.name)?, column.value(rows, flow)?)));
+    write_object(out, members, plain);
 }
 
 /// Appends `flow`, one of `rows`, to `out`, with a newline, as protojson of flowpipeline's version
@@ -39,19 +47,19 @@ pub fn write_protojson(out: &mut Vec<u8>, rows: &Rows, flow: &Flow) {
     let columns = Column::all()
         .iter()
         .filter(|column| V1_NUMBERS.iter().any(|range| range.contains(&column.number)));
-    let values = columns.filter_map(|column| Some((column, column.value(rows, flow)?)));
+    let values = columns.filter_map(|column| Some((column.name, column.value(rows, flow)?)));
     write_object(out, values.filter(|(_, value)| !is_zero(value)), protojson);
 }
 
 fn write_object<'a>(
     out: &mut Vec<u8>,
-    members: impl Iterator<Item = (&'static Column, Value<'a>)>,
+    members: impl Iterator<Item = (&'static str, Value<'a>)>,
     write_value: impl Fn(&mut Vec<u8>, Value<'a>),
 ) {
     let mut separator: &[u8] = b"{\"";
-    for (column, value) in members {
+    for (name, value) in members {
         out.extend_from_slice(separator);
-        out.extend_from_slice(column.name.as_bytes());
+        out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\":");
         write_value(out, value);
         separator = b",\"";

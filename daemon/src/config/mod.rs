@@ -31,6 +31,8 @@ pub use decode::{Decode, ExporterRule};
 pub use influx::Influx;
 pub use kafka::{Acks, Compression, Create, Framing, Kafka, Key, Mechanism, Sasl, Tls, Transport};
 pub use load::{DEFAULT_FILE, Loaded, load};
+/// A prefix, or an address as the prefix of its full length.
+pub(crate) use neckar_enrich::sources::network as parse_prefix;
 pub use output::{Batches, FileOutput, FlowFormat, Output, OutputKind, ProfileName};
 pub use pace::Pace;
 pub use problem::Problem;
@@ -43,7 +45,6 @@ pub use snmp::{Snmp, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpVersion};
 pub use split::{Split, SplitBy, Tenant};
 pub use spool::{ShedPolicy, SpoolConfig};
 pub use traffic::Traffic;
-pub(crate) use validate::parse_prefix;
 
 /// Everything that `neckard.toml` can say.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -18,9 +18,9 @@ pub struct ReverseNames {
     pub servers: Vec<String>,
     /// Addresses remembered at most, those without a name included.
     pub names_max: usize,
-    /// Seconds that a name is kept at most, whatever the DNS says.
+    /// Seconds after which a name is asked for again at the latest, whatever the DNS says.
     pub ttl_s: u64,
-    /// Seconds that an address without a name is left alone.
+    /// Seconds that an address is left alone of which the DNS says that it has no name.
     pub negative_ttl_s: u64,
     /// Questions under way at a time.
     pub concurrency: usize,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use neckar_enrich::config::AnonymizeMethod;
+use neckar_enrich::sources::network as parse_prefix;
 use neckar_traffic::Label;
 
 use super::{Config, FlowFormat, OutputKind, Problem, ProfileName};
@@ -260,12 +261,6 @@ pub(super) fn within<T: PartialOrd + Copy + std::fmt::Display>(
 const YEAR_S: u64 = 365 * 24 * 3600;
 /// Each is a socket for each worker, and a poll looks at so many.
 const LISTEN_MAX: usize = 64;
-
-/// A prefix, or a single address as the prefix of its full length.
-#[must_use]
-pub(crate) fn parse_prefix(text: &str) -> Option<ipnet::IpNet> {
-    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
-}
 
 fn address(key: &str, text: &str) -> Result<(), Problem> {
     let fix = "write it like [::]:2055 or 192.0.2.1:2055";

@@ -3,7 +3,7 @@
 //! Workers look into a table and never wait: an address that nobody has asked for goes to a bounded
 //! queue, and its flows go out without a name until the answer is there. One thread with a
 //! current-thread runtime asks, a bounded number at a time, and remembers answers, those that say
-//! "none" too. Deliberately not here: names of exporters (`[[exporter]] name`), a cache on disk,
+//! "none" too. A name whose time is over stays until there is another answer. Deliberately not here: names of exporters (`[[exporter]] name`), a cache on disk,
 //! DNSSEC. Costs a hash and a lock that is only tried for each address of a flow while it is on.
 
 mod counts;
@@ -41,6 +41,8 @@ const NAMED: [(Field, Field); 3] = [
 const LOOK: Duration = Duration::from_millis(100);
 /// An address that was asked for is not asked for again by the same worker for so long.
 const AGAIN_S: u64 = 5;
+/// An address whose question got no answer is asked for again after so long.
+const RETRY_S: u64 = 30;
 /// Addresses that a worker remembers to have asked for.
 const ASKED: usize = 4096;
 
@@ -222,7 +224,7 @@ impl Asking {
             return;
         }
         // Nobody asks for it again while it is under way.
-        self.note(address, "", now_s, now_s + 1 + self.config.timeout_ms / 500);
+        self.put_off(address, now_s, now_s + 1 + self.config.timeout_ms / 500);
         self.counts.asked.fetch_add(1, Ordering::Relaxed);
         let asking = self.clone();
         under_way.spawn(async move { asking.ask(address).await });
@@ -231,7 +233,6 @@ impl Asking {
     async fn ask(self, address: IpAddr) {
         let answer = self.resolver.reverse_lookup(Name::from(address)).await;
         let now_s = now_s();
-        let nameless_until_s = now_s + self.config.negative_ttl_s;
         match answer {
             Ok(lookup) => {
                 let name = lookup.answers().iter().find_map(|record| match &record.data {
@@ -247,17 +248,23 @@ impl Asking {
             }
             Err(error) if error.is_no_records_found() => {
                 self.counts.nameless.fetch_add(1, Ordering::Relaxed);
-                self.note(address, "", now_s, nameless_until_s);
+                self.note(address, "", now_s, now_s + self.config.negative_ttl_s);
             }
+            // It may well have one.
             Err(_) => {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                self.note(address, "", now_s, nameless_until_s);
+                self.put_off(address, now_s, now_s + RETRY_S);
             }
         }
     }
 
     fn note(&self, address: IpAddr, name: &str, now_s: u64, until_s: u64) {
         let evicted = self.table.note(address, name, now_s, until_s);
+        self.counts.evicted.fetch_add(evicted, Ordering::Relaxed);
+    }
+
+    fn put_off(&self, address: IpAddr, now_s: u64, until_s: u64) {
+        let evicted = self.table.put_off(address, now_s, until_s);
         self.counts.evicted.fetch_add(evicted, Ordering::Relaxed);
     }
 }

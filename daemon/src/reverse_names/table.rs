@@ -12,25 +12,31 @@ const SHARDS: usize = 64;
 pub(super) const NAME_BYTES_MAX: usize = 255;
 /// Entries looked at to find one that may go.
 const TRIED: usize = 8;
+/// A name that could not be asked for again is good for so long beyond its time (RFC 8767, section
+/// 5): a name server that is away takes no names away.
+const STALE_S: u64 = 24 * 3600;
 
 /// What a look says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// The name was handed to the caller.
     Named,
-    /// It has none, or is being asked for.
+    /// It has none, or is being asked for the first time.
     Nameless,
-    /// Nobody has asked, or it was long ago.
+    /// Nobody has asked, or it was long ago; the name from then was handed to the caller.
     Unknown,
     /// Somebody is writing: not now.
     Busy,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
     /// Empty if there is none.
     name: Box<str>,
+    /// Then it is to be asked for again.
     until_s: u64,
+    /// So long the name may be shown.
+    stale_s: u64,
 }
 
 /// The table. Entries at most: those it was made for, rounded up to a multiple of the shards.
@@ -53,26 +59,39 @@ impl Table {
     /// Looks without waiting; a name goes to `named`.
     pub(super) fn look(&self, address: IpAddr, now_s: u64, named: impl FnOnce(&str)) -> Look {
         let Ok(shard) = self.shard(address).try_read() else { return Look::Busy };
-        match shard.get(&address) {
-            Some(entry) if entry.until_s <= now_s => Look::Unknown,
-            Some(entry) if entry.name.is_empty() => Look::Nameless,
-            Some(entry) => {
-                named(&entry.name);
-                Look::Named
-            }
-            None => Look::Unknown,
+        let Some(entry) = shard.get(&address) else { return Look::Unknown };
+        let is_named = !entry.name.is_empty() && now_s < entry.stale_s;
+        if is_named {
+            named(&entry.name);
+        }
+        match (now_s < entry.until_s, is_named) {
+            (false, _) => Look::Unknown,
+            (true, true) => Look::Named,
+            (true, false) => Look::Nameless,
         }
     }
 
     /// Notes what an address is called, nothing if `name` is empty; answers how many others had to
     /// go for it.
     pub(super) fn note(&self, address: IpAddr, name: &str, now_s: u64, until_s: u64) -> u64 {
-        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
+        let name = name[..name.floor_char_boundary(NAME_BYTES_MAX)].into();
+        self.change(address, now_s, |entry| {
+            *entry = Entry { name, until_s, stale_s: until_s + STALE_S };
+        })
+    }
+
+    /// Leaves an address alone until then: it keeps the name that it has, if it has one. Answers as
+    /// [`note`](Self::note).
+    pub(super) fn put_off(&self, address: IpAddr, now_s: u64, until_s: u64) -> u64 {
+        self.change(address, now_s, |entry| entry.until_s = until_s)
+    }
+
+    fn change(&self, address: IpAddr, now_s: u64, change: impl FnOnce(&mut Entry)) -> u64 {
         let shard = self.shard(address);
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         let is_full = shard.len() >= self.shard_max && !shard.contains_key(&address);
         let evicted = if is_full { make_room(&mut shard, now_s) } else { 0 };
-        shard.insert(address, Entry { name: name.into(), until_s });
+        change(shard.entry(address).or_default());
         evicted
     }
 
@@ -117,12 +136,31 @@ mod tests {
         table.note(one, "host.example", 10, 20);
         table.note(other, "", 10, 15);
         assert_eq!(look(&table, one, 19), (Look::Named, "host.example".into()));
-        assert_eq!(look(&table, one, 20).0, Look::Unknown);
+        assert_eq!(look(&table, one, 20), (Look::Unknown, "host.example".into()), "stale");
         assert_eq!(look(&table, other, 14).0, Look::Nameless);
         assert_eq!(look(&table, third, 14).0, Look::Unknown);
         let long = "ü".repeat(200);
         table.note(one, &long, 10, 20);
         assert_eq!(look(&table, one, 11).1, "ü".repeat(127), "cut between characters");
+    }
+
+    #[test]
+    fn a_name_outlives_what_goes_wrong_for_a_day() {
+        let table = Table::new(100);
+        let [one, other] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
+        table.note(one, "host.example", 10, 20);
+        // Asked again, without an answer, and again later.
+        for now_s in (20..20 + STALE_S).step_by(30) {
+            table.put_off(one, now_s, now_s + 30);
+            assert_eq!(look(&table, one, now_s), (Look::Named, "host.example".into()));
+        }
+        assert_eq!(look(&table, one, 19 + STALE_S).1, "host.example");
+        assert_eq!(look(&table, one, 20 + STALE_S), (Look::Unknown, String::new()));
+        table.note(one, "", 30, 40);
+        assert_eq!(look(&table, one, 31), (Look::Nameless, String::new()), "it has none now");
+        table.put_off(other, 10, 12);
+        assert_eq!(look(&table, other, 11), (Look::Nameless, String::new()));
+        assert_eq!(look(&table, other, 12), (Look::Unknown, String::new()));
     }
 
     #[test]

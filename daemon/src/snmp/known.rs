@@ -29,6 +29,15 @@ struct Written<'a> {
     exporters: BTreeMap<IpAddr, Vec<(u32, &'a str, &'a str, u32)>>,
 }
 
+/// What became of what a walk brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Put {
+    /// All of it found room.
+    pub(super) all: bool,
+    /// Who is not known any more.
+    pub(super) forgotten: Vec<IpAddr>,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -42,25 +51,26 @@ impl Known {
         Self { exporters: HashMap::new(), interfaces: 0, interfaces_max }
     }
 
-    /// What an exporter's last walk brought, in place of what was known of it. Returns whether all
-    /// of it found room: `is_asked` says whose names are given up first when there is none.
+    /// What an exporter's last walk brought, in place of what was known of it. Where there is no
+    /// room, the names of those go that are asked no more, as `is_asked` says.
     pub(super) fn put(
         &mut self,
         exporter: IpAddr,
         mut interfaces: Vec<(u32, Interface)>,
         is_asked: impl Fn(IpAddr) -> bool,
-    ) -> bool {
+    ) -> Put {
         self.remove(exporter);
+        let mut forgotten = Vec::new();
         if self.room() < interfaces.len() {
-            let idle: Vec<IpAddr> =
-                self.exporters.keys().copied().filter(|exporter| !is_asked(*exporter)).collect();
-            idle.into_iter().for_each(|exporter| self.remove(exporter));
+            let idle = self.exporters.keys().copied().filter(|exporter| !is_asked(*exporter));
+            forgotten.extend(idle);
+            forgotten.iter().for_each(|exporter| self.remove(*exporter));
         }
         let all = interfaces.len() <= self.room();
         interfaces.truncate(self.room());
         self.interfaces += interfaces.len();
         self.exporters.insert(exporter, interfaces);
-        all
+        Put { all, forgotten }
     }
 
     fn remove(&mut self, exporter: IpAddr) {
@@ -147,15 +157,17 @@ mod tests {
 
     #[test]
     fn the_bound_holds_and_idle_exporters_go_first() {
+        let put = |all, forgotten: &[IpAddr]| Put { all, forgotten: forgotten.to_vec() };
         let mut known = Known::new(10);
-        assert!(known.put(exporter(1), interfaces(4), |_| true));
-        assert!(known.put(exporter(2), interfaces(5), |_| true));
+        assert_eq!(known.put(exporter(1), interfaces(4), |_| true), put(true, &[]));
+        assert_eq!(known.put(exporter(2), interfaces(5), |_| true), put(true, &[]));
         // Renewed: its own old ones make room.
-        assert!(known.put(exporter(2), interfaces(6), |_| true));
+        assert_eq!(known.put(exporter(2), interfaces(6), |_| true), put(true, &[]));
         assert_eq!(known.interfaces(), 10);
-        assert!(!known.put(exporter(3), interfaces(2), |_| true));
+        assert_eq!(known.put(exporter(3), interfaces(2), |_| true), put(false, &[]));
         assert_eq!(known.of(exporter(3)), []);
-        assert!(known.put(exporter(3), interfaces(2), |one| one != exporter(1)));
+        let third = known.put(exporter(3), interfaces(2), |one| one != exporter(1));
+        assert_eq!(third, put(true, &[exporter(1)]), "who has to go is told");
         assert_eq!(known.of(exporter(1)), []);
         assert_eq!(known.of(exporter(3)), interfaces(2));
         assert_eq!(known.interfaces(), 8);

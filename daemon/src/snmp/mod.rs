@@ -44,7 +44,7 @@ const FILE: &str = "interfaces.json";
 /// Lines about devices in a minute at most: when a network falls silent, so do we.
 const LINES_MAX: u32 = 20;
 
-/// Takes all interfaces of an exporter that are known by now.
+/// Takes all interfaces of an exporter that are known by now; none if it is forgotten.
 type Learnt = Box<dyn FnMut(IpAddr, Vec<(u32, Interface)>) + Send>;
 type Result<T> = std::result::Result<T, (Failure, String)>;
 
@@ -71,21 +71,7 @@ impl Poller {
         if rules.is_empty() {
             return Ok(None);
         }
-        let mut polling = Polling {
-            rules,
-            manner: Arc::new(Manner::new(&config.snmp)),
-            concurrency: config.snmp.concurrency,
-            schedule: Schedule::new(Pace::new(&config.snmp)),
-            known: Known::new(config.snmp.interfaces_max),
-            file: file(config),
-            unwritten_since_ms: None,
-            shared,
-            counts,
-            learnt: Box::new(learnt),
-            started: Instant::now(),
-            lines: Lines::default(),
-            walking: HashMap::new(),
-        };
+        let mut polling = Polling::new(config, rules, shared, counts, Box::new(learnt));
         polling.restore();
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -129,6 +115,30 @@ struct Polling {
 }
 
 impl Polling {
+    fn new(
+        config: &Config,
+        rules: AccessRules,
+        shared: Arc<Shared>,
+        counts: Arc<SnmpCounts>,
+        learnt: Learnt,
+    ) -> Self {
+        Self {
+            rules,
+            manner: Arc::new(Manner::new(&config.snmp)),
+            concurrency: config.snmp.concurrency,
+            schedule: Schedule::new(Pace::new(&config.snmp)),
+            known: Known::new(config.snmp.interfaces_max),
+            file: file(config),
+            unwritten_since_ms: None,
+            shared,
+            counts,
+            learnt,
+            started: Instant::now(),
+            lines: Lines::default(),
+            walking: HashMap::new(),
+        }
+    }
+
     async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         let mut walks: JoinSet<Result<Said>> = JoinSet::new();
         let mut tick = tokio::time::interval(TICK);
@@ -205,7 +215,10 @@ impl Polling {
         let mut cut = said.cut;
         if news {
             let schedule = &self.schedule;
-            cut |= !self.known.put(exporter, said.interfaces, |one| schedule.has(one));
+            let put = self.known.put(exporter, said.interfaces, |one| schedule.has(one));
+            cut |= !put.all;
+            // Whoever keeps the names forgets them too: the bound is theirs as well.
+            put.forgotten.into_iter().for_each(|one| (self.learnt)(one, Vec::new()));
             (self.learnt)(exporter, self.known.of(exporter).to_vec());
             self.unwritten_since_ms.get_or_insert(now_ms);
         }
@@ -278,7 +291,36 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
     use super::*;
+
+    #[test]
+    fn who_is_forgotten_is_told() {
+        let interfaces = |count: u32| (0..count).map(|one| (one, Interface::default())).collect();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        let mut config = Config::default();
+        config.snmp.interfaces_max = 3;
+        let mut polling = Polling::new(
+            &config,
+            AccessRules::new(&config).expect("no secrets"),
+            Arc::new(Shared::new(neckar_decode::Config::default())),
+            Arc::default(),
+            Box::new(move |exporter, interfaces: Vec<_>| {
+                let mut told = tell.lock().unwrap_or_else(PoisonError::into_inner);
+                told.push((exporter, interfaces.len()));
+            }),
+        );
+        let [one, other] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
+        for exporter in [one, other] {
+            let said = Said { interfaces: interfaces(2), cut: false };
+            polling.take(exporter, said, 0);
+        }
+        // Neither is on the schedule, so the first one had to make room.
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(*told, [(one, 2), (one, 0), (other, 2)]);
+    }
 
     #[test]
     fn lines_are_bounded_by_the_minute() {

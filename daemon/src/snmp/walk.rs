@@ -1,5 +1,5 @@
 //! One walk of one device: ifName, ifAlias and ifHighSpeed of all its interfaces (IF-MIB, RFC 2863),
-//! and where a device lacks the names or speeds, ifDescr and ifSpeed (RFC 1213).
+//! and where a device lacks names or speeds, or has empty names, ifDescr and ifSpeed (RFC 1213).
 //!
 //! Column by column with GETBULK: for 1000 interfaces about 120 requests. What a device says is
 //! bounded in rows and bytes, whatever it says.
@@ -97,13 +97,13 @@ impl Manner {
             .walk_options(options);
         let client = builder.connect().await.map_err(|error| told(&error))?;
         let mut rows = Rows { rows: BTreeMap::new(), most: self.interfaces_max, cut: false };
-        column(&client, &IF_NAME, &mut rows, |row, value| row.name = text(value)).await?;
+        column(&client, &IF_NAME, &mut rows, |row, value| row.name = name(value)).await?;
         column(&client, &IF_ALIAS, &mut rows, |row, value| row.alias = text(value)).await?;
         column(&client, &IF_HIGH_SPEED, &mut rows, |row, value| row.speed_mbps = value.as_u32())
             .await?;
         if rows.lack(|row| row.name.is_none()) {
             column(&client, &IF_DESCR, &mut rows, |row, value| {
-                row.name = row.name.take().or_else(|| text(value));
+                row.name = row.name.take().or_else(|| name(value));
             })
             .await?;
         }
@@ -180,9 +180,16 @@ async fn column(
 /// A text as labels want it: valid UTF-8 of bounded length without control characters.
 fn text(value: &Value) -> Option<String> {
     let bytes = value.as_bytes()?;
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES_MAX)]);
+    // A little more, so that the last character is whole; then cut between two of them.
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES_MAX + 4)]);
+    let text = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
     let shown: String = text.chars().filter(|one| !one.is_control()).collect();
     Some(shown.trim().to_string())
+}
+
+/// A name: an empty one is none, and another column may have one.
+fn name(value: &Value) -> Option<String> {
+    text(value).filter(|name| !name.is_empty())
 }
 
 /// ifSpeed in Mbit/s, rounded as RFC 2863 rounds ifHighSpeed. Its largest value means "more than I
@@ -217,8 +224,21 @@ mod tests {
         assert_eq!(text(&octets("Z\u{fc}rich".as_bytes())).unwrap(), "Z\u{fc}rich");
         assert_eq!(text(&octets(b"Z\xfcrich")).unwrap(), "Z\u{fffd}rich");
         assert_eq!(text(&octets(&[b'a'; 300])).unwrap().len(), TEXT_BYTES_MAX);
+        let long = format!("{}\u{fc}", "a".repeat(254));
+        assert_eq!(text(&Value::OctetString(long.into_bytes().into())).unwrap(), "a".repeat(254));
+        let full = "\u{1f409}".repeat(64);
+        assert_eq!(
+            text(&Value::OctetString(full.clone().into_bytes().into())).unwrap(),
+            full[..252]
+        );
         assert_eq!(text(&Value::Integer(1)), None);
         assert_eq!(text(&Value::NoSuchInstance), None);
+    }
+
+    #[test]
+    fn an_empty_name_is_none() {
+        assert_eq!(name(&octets(b" \0")), None);
+        assert_eq!(name(&octets(b"lo0")).as_deref(), Some("lo0"));
     }
 
     #[test]

@@ -8,25 +8,21 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use hashbrown::HashMap;
-use neckar_decode::{InterfaceName, Shared};
+use neckar_decode::Shared;
 use neckar_enrich::config::Loader;
-use neckar_enrich::{Interface, Interfaces, Sources, Tables};
+use neckar_enrich::{Interface, Sources, Tables};
 
+use super::due::Due;
+use super::names::InterfaceNames;
 use super::watch::Watch;
 use super::{LabelSources, TableCounts, build, load};
 use crate::config::{Config, Problem};
-
-/// How long files must have been quiet before they are read: whoever writes several, or one in
-/// pieces, is done by then.
-const QUIET: Duration = Duration::from_millis(500);
-/// Interface names come by exporter; this many milliseconds' worth become one swap.
-const GATHER: Duration = Duration::from_secs(1);
 
 /// What the keeper is told.
 enum Told {
@@ -50,23 +46,40 @@ pub struct TableKeeper {
 
 /// A way to tell the keeper what was learnt. Cheap to clone.
 #[derive(Clone)]
-pub struct TableUpdates(Sender<Told>);
+pub struct TableUpdates {
+    told: Sender<Told>,
+    /// That files have changed waits to be heard: once is enough, however often they do while the
+    /// keeper reads.
+    files_told: Arc<AtomicBool>,
+}
 
 impl TableUpdates {
-    /// Replaces what was told before of the interfaces of `exporter`. They win over those of the
-    /// configured file.
+    fn new() -> (Self, Receiver<Told>) {
+        let (told, hears) = unbounded();
+        (Self { told, files_told: Arc::default() }, hears)
+    }
+
+    /// Replaces what was told before of the interfaces of `exporter`; none lets it go. What they
+    /// say wins over what the configured file says.
     pub fn interfaces(&self, exporter: IpAddr, interfaces: Vec<(u32, Interface)>) {
         // A keeper that is gone needs no names.
-        let _ = self.0.send(Told::Interfaces(exporter, interfaces));
+        let _ = self.told.send(Told::Interfaces(exporter, interfaces));
     }
 
     /// Asks for everything to be read again, as `config` says.
     pub fn reload(&self, config: Config) {
-        let _ = self.0.send(Told::Reload(Box::new(config)));
+        let _ = self.told.send(Told::Reload(Box::new(config)));
     }
 
     pub(super) fn files_changed(&self) {
-        let _ = self.0.send(Told::FilesChanged);
+        if !self.files_told.swap(true, Ordering::AcqRel) {
+            let _ = self.told.send(Told::FilesChanged);
+        }
+    }
+
+    /// The keeper has heard it; what changes now has to be told again.
+    fn files_heard(&self) {
+        self.files_told.store(false, Ordering::Release);
     }
 }
 
@@ -78,29 +91,24 @@ impl TableKeeper {
     /// The [`Problem`] of a source; a lack of threads is one too.
     pub fn start(config: &Config, shared: Arc<Shared>) -> Result<Self, Problem> {
         let started = Instant::now();
-        let mut loader = Loader::default();
-        let sources = load(config, &mut loader)?;
-        let first = build(&sources)?;
+        let mut reading = Reading::new(config.clone());
+        let names = InterfaceNames::new(shared);
+        let (sources, first) = reading.read(&names)?;
         let counts = Arc::new(TableCounts::default());
         let shown = Arc::new(LabelSources::new(&sources));
         counts.loaded(&sources, started.elapsed());
         counts.swapped(&first);
         let tables = Arc::new(ArcSwap::from_pointee(first));
-        let (sender, told) = unbounded();
-        let updates = TableUpdates(sender);
-        let watch = Watch::start(config, &updates);
+        let (updates, told) = TableUpdates::new();
+        reading.watch.start(&updates);
         let keeping = Keeping {
-            config: config.clone(),
-            loader,
+            reading,
             sources,
-            learnt: HashMap::new(),
-            shared,
-            names_revision: 0,
+            names,
             tables: Arc::clone(&tables),
             retired: Vec::new(),
             counts: Arc::clone(&counts),
             shown: Arc::clone(&shown),
-            watch,
             updates: updates.clone(),
         };
         let thread = spawn(keeping, told)
@@ -134,7 +142,7 @@ impl TableKeeper {
 
     /// Ends the thread.
     pub fn stop(self) {
-        let _ = self.updates.0.send(Told::Stop);
+        let _ = self.updates.told.send(Told::Stop);
         // A keeper that panicked has told so already.
         let _ = self.thread.join();
     }
@@ -144,121 +152,125 @@ fn spawn(mut keeping: Keeping, told: Receiver<Told>) -> io::Result<JoinHandle<()
     std::thread::Builder::new().name("tables".into()).spawn(move || keeping.run(&told))
 }
 
-/// The thread, from inside.
-struct Keeping {
+/// What is read, what is kept of it, and what is watched: one belongs to the other, so a reload
+/// replaces all of it or, if it fails, nothing.
+struct Reading {
     config: Config,
     loader: Loader,
+    watch: Watch,
+}
+
+impl Reading {
+    /// Nothing is read or watched yet.
+    fn new(config: Config) -> Self {
+        Self { watch: Watch::new(&config), loader: Loader::default(), config }
+    }
+
+    /// Reads what has changed since the last time.
+    fn read(&mut self, names: &InterfaceNames) -> Result<(Sources, Tables), Problem> {
+        // Before the files: what changes while they are read is another change.
+        self.watch.look();
+        let sources = load(&self.config, &mut self.loader)?;
+        let interfaces = names.over(&sources.interfaces);
+        let tables = build(&Sources { interfaces, ..sources.clone() })?;
+        Ok((sources, tables))
+    }
+}
+
+/// The thread, from inside.
+struct Keeping {
+    reading: Reading,
     sources: Sources,
-    /// By exporter, what was learnt of its interfaces.
-    learnt: HashMap<IpAddr, Vec<(u32, Interface)>>,
-    /// Who knows what exporters say of their interfaces themselves.
-    shared: Arc<Shared>,
-    /// The edition of that which is in force.
-    names_revision: u64,
+    names: InterfaceNames,
     tables: Arc<ArcSwap<Tables>>,
     /// Held until no worker reads them, so that freeing them is never a worker's work.
     retired: Vec<Arc<Tables>>,
     counts: Arc<TableCounts>,
     /// The sources, for who asks why.
     shown: Arc<LabelSources>,
-    watch: Watch,
     updates: TableUpdates,
 }
 
 impl Keeping {
     fn run(&mut self, told: &Receiver<Told>) {
-        let (mut files_due, mut names_due): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut due = Due::default();
         loop {
             let now = Instant::now();
-            if files_due.is_some_and(|due| due <= now) {
-                files_due = None;
-                self.reload("files changed");
+            if due.take_files(now) {
+                self.read_changed();
             }
-            if names_due.is_some_and(|due| due <= now) {
-                names_due = None;
+            if due.take_names(now) {
                 self.swap_interfaces();
             }
             self.free();
-            if self.names_revision != self.shared.interface_revision() {
-                self.swap_interfaces();
+            let now = Instant::now();
+            if self.names.have_changed() {
+                due.names_changed(now);
             }
-            let next = [files_due, names_due].into_iter().flatten().min();
-            let wait = next.map_or(GATHER, |due| due.saturating_duration_since(now).min(GATHER));
-            match told.recv_timeout(wait) {
-                Ok(Told::FilesChanged) => files_due = Some(Instant::now() + QUIET),
+            if self.reading.watch.sees_change(now) {
+                due.files_changed(now);
+            }
+            match told.recv_timeout(due.wait(now)) {
+                Ok(Told::FilesChanged) => {
+                    self.updates.files_heard();
+                    due.files_changed(Instant::now());
+                }
                 Ok(Told::Interfaces(exporter, interfaces)) => {
-                    self.learnt.insert(exporter, interfaces);
-                    names_due.get_or_insert(Instant::now() + GATHER);
+                    self.names.learn(exporter, interfaces);
+                    due.names_changed(Instant::now());
                 }
-                Ok(Told::Reload(config)) => {
-                    self.config = *config;
-                    // By hand means: whatever the time stamps say.
-                    self.loader = Loader::default();
-                    self.watch = Watch::start(&self.config, &self.updates);
-                    self.reload("reload");
-                }
+                Ok(Told::Reload(config)) => self.reload(*config),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Told::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// Reads what has changed and swaps; whatever is wrong, the old stays in force.
-    fn reload(&mut self, why: &str) {
+    fn read_changed(&mut self) {
         let started = Instant::now();
-        let built = load(&self.config, &mut self.loader).and_then(|sources| {
-            let tables = build(&self.with_learnt(&sources))?;
-            Ok((sources, tables))
-        });
-        match built {
+        let read = self.reading.read(&self.names);
+        self.take("files changed", started, read);
+    }
+
+    /// By hand means: everything is read, whatever the time stamps say. Only a configuration that
+    /// is good is read and watched from then on.
+    fn reload(&mut self, config: Config) {
+        let started = Instant::now();
+        let mut reading = Reading::new(config);
+        let read = reading.read(&self.names);
+        if self.take("reload", started, read) {
+            reading.watch.start(&self.updates);
+            self.reading = reading;
+        }
+    }
+
+    /// Swaps what was read; whatever is wrong, the old stays in force.
+    fn take(
+        &mut self,
+        why: &str,
+        started: Instant,
+        read: Result<(Sources, Tables), Problem>,
+    ) -> bool {
+        match read {
             Ok((sources, tables)) => {
                 self.counts.loaded(&sources, started.elapsed());
                 self.shown.replace(&sources);
                 self.sources = sources;
                 self.swap(tables);
                 log::info!("{why}: labels loaded in {} ms", started.elapsed().as_millis());
+                true
             }
             Err(problem) => {
                 log::error!("{why} refused, the old stays in force: {problem}");
                 self.counts.failed(problem.to_string());
+                false
             }
         }
-    }
-
-    /// The sources with what was learnt of interfaces.
-    fn with_learnt(&self, sources: &Sources) -> Sources {
-        Sources { interfaces: self.interfaces(&sources.interfaces), ..sources.clone() }
-    }
-
-    /// Those of the file, over them what exporters say in options data, and over that what they
-    /// answered when they were asked.
-    fn interfaces(&self, of_file: &Interfaces) -> Interfaces {
-        let mut all = of_file.clone();
-        for (exporter, interfaces) in self.shared.interface_names() {
-            for (if_index, InterfaceName { name, description }) in interfaces {
-                let known = all.interface(exporter, if_index).cloned().unwrap_or_default();
-                // "Not said" leaves what the file says.
-                let or = |said: String, known: String| if said.is_empty() { known } else { said };
-                let interface = Interface {
-                    name: or(name, known.name),
-                    description: or(description, known.description),
-                    speed_mbps: known.speed_mbps,
-                };
-                all.insert(exporter, if_index, interface);
-            }
-        }
-        for (exporter, interfaces) in &self.learnt {
-            for (if_index, interface) in interfaces {
-                all.insert(*exporter, *if_index, interface.clone());
-            }
-        }
-        all
     }
 
     fn swap_interfaces(&mut self) {
-        // The edition first: what changes meanwhile is taken in the next time.
-        self.names_revision = self.shared.interface_revision();
-        let interfaces = self.interfaces(&self.sources.interfaces);
+        self.names.settle();
+        let interfaces = self.names.over(&self.sources.interfaces);
         match self.tables.load().with_interfaces(&interfaces) {
             Ok(tables) => self.swap(tables),
             Err(error) => {
@@ -276,5 +288,56 @@ impl Keeping {
     fn free(&mut self) {
         self.retired.retain(|tables| Arc::strong_count(tables) > 1);
         self.counts.change(|view| view.retired = self.retired.len() as u64);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[track_caller]
+    fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !is_so() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn a_refused_reload_leaves_what_is_read_and_watched() {
+        let folder = std::env::temp_dir().join(format!("neckar-keeper-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (good, bad) = (folder.join("good.csv"), folder.join("bad.csv"));
+        fs::write(&good, "10.0.0.0/8,1\n").unwrap();
+        fs::write(&bad, "nonsense,1\n").unwrap();
+        let mut config = Config::default();
+        config.enrich.customers = good.clone();
+        let shared = Arc::new(Shared::new(neckar_decode::Config::default()));
+        let keeper = TableKeeper::start(&config, shared).unwrap();
+        config.enrich.customers = bad;
+        keeper.updates().reload(config);
+        let view = || keeper.counts().view();
+        wait_until("the reload is refused", || view().failures == 1);
+        fs::write(&good, "10.0.0.0/8,2\n10.1.0.0/16,3\n").unwrap();
+        wait_until("the file in force is taken in", || view().prefixes == 2);
+        assert_eq!(view().trouble, None);
+        assert_eq!(keeper.tables().load().cid([10, 1, 0, 1].into()), 3);
+        keeper.stop();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_busy_file_waits_to_be_heard_once() {
+        let (updates, told) = TableUpdates::new();
+        (0..1000).for_each(|_| updates.files_changed());
+        assert_eq!(told.len(), 1);
+        updates.files_heard();
+        updates.files_changed();
+        assert_eq!(told.len(), 2);
     }
 }

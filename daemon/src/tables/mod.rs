@@ -10,8 +10,10 @@ use crate::config::{Config, Problem, parse_prefix};
 use crate::settings;
 
 mod counts;
+mod due;
 mod keeper;
 mod label_sources;
+mod names;
 mod watch;
 
 pub use counts::{TableCounts, TablesView};

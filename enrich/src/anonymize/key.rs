@@ -1,5 +1,6 @@
 //! The secret that Crypto-PAn works with.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::{env, fmt, fs};
 
@@ -12,6 +13,9 @@ impl fmt::Debug for Key {
         out.write_str("Key(secret)")
     }
 }
+
+/// The longest text that a key is taken from: more is the wrong file, or one without end.
+const BYTES_MAX: usize = 4096;
 
 /// Why there is no key: where it was looked for, and what is wrong. Never the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +40,17 @@ impl Key {
     /// Takes the key from a file.
     ///
     /// # Errors
-    /// It cannot be read, or is too short.
+    /// It cannot be read, or is too short or too long.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let place = path.display().to_string();
-        match fs::read(path) {
-            Ok(bytes) => Self::parse(&place, &bytes),
+        let mut bytes = Vec::new();
+        let read = fs::File::open(path)
+            .and_then(|file| file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(len) if len > BYTES_MAX => {
+                Err(KeyError { place, what: format!("has more than {BYTES_MAX} bytes") })
+            }
+            Ok(_) => Self::parse(&place, &bytes),
             Err(error) => Err(KeyError { place, what: format!("cannot be read: {error}") }),
         }
     }
@@ -115,6 +125,9 @@ mod tests {
         assert!(error.contains("NECKAR_TEST_NO_SUCH_VARIABLE: is not set"), "{error}");
         let error = Key::from_file(Path::new("/nonexistent/key")).unwrap_err().to_string();
         assert!(error.starts_with("/nonexistent/key: cannot be read"), "{error}");
+        // It has no end.
+        let error = Key::from_file(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(error.starts_with("/dev/zero: has more than 4096 bytes"), "{error}");
         assert_eq!(format!("{:?}", Key([7; 32])), "Key(secret)");
     }
 }

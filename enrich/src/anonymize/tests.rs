@@ -150,6 +150,31 @@ fn flags_lengths_and_texts() {
     }
 }
 
+/// The output's method and then a tenant's, as the splitter has it.
+#[test]
+fn whoever_comes_second_says_what_the_first_has_done() {
+    let truncate = |v4, v6| Method::Truncate(Kept { v4, v6 });
+    let pan = || Method::CryptoPan(Key(KEY));
+    for (first, second, kind, lens) in [
+        (truncate(16, 48), pan(), 3, Some((16, 48))),
+        (pan(), truncate(16, 48), 3, Some((16, 48))),
+        (truncate(16, 64), truncate(24, 48), 2, Some((16, 48))),
+        (truncate(0, 0), Method::Both(Key(KEY), Kept { v4: 24, v6: 48 }), 3, Some((0, 0))),
+        (pan(), pan(), 1, None),
+    ] {
+        let mut rows = full_row();
+        let flow = &mut rows.as_mut_slice()[0];
+        for method in [first, second] {
+            Anonymizer::new(method).unwrap().anonymize(flow);
+        }
+        for flag in [Field::SrcAddrAnon, Field::DstAddrAnon, Field::SamplerAddrAnon] {
+            assert_eq!(flow.word(flag), Some(kind), "{flag:?}");
+        }
+        assert_eq!(flow.word(Field::SrcAddrPreservedLen), lens.map(|(v4, _)| v4));
+        assert_eq!(flow.word(Field::DstAddrPreservedLen), lens.map(|(_, v6)| v6));
+    }
+}
+
 #[test]
 fn truncation_value_by_value() {
     let cases = [

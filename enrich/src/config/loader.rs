@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use hashbrown::HashMap;
 use neckar_proto::encode::Profile;
@@ -31,8 +32,34 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
-/// What tells a file from its next edition: its length and when it was written.
-type Stamp = (u64, SystemTime);
+/// What tells a file from its next edition. Its length and time alone do not: `rsync -t`, `cp -p`
+/// and archives carry times along, and two editions may be written in one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    len: u64,
+    /// Device and inode: another file in its place.
+    place: (u64, u64),
+    /// When its content was written: seconds, nanoseconds.
+    modified: (i64, i64),
+    /// When anything of it was changed, which nobody can set.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// Of the file that `path` leads to, over links too.
+    ///
+    /// # Errors
+    /// It is not there, or not for us.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let of = fs::metadata(path)?;
+        Ok(Self {
+            len: of.len(),
+            place: (of.dev(), of.ino()),
+            modified: (of.mtime(), of.mtime_nsec()),
+            changed: (of.ctime(), of.ctime_nsec()),
+        })
+    }
+}
 
 /// A file under its key: the same file may serve two keys.
 type Place = (String, PathBuf);
@@ -105,9 +132,8 @@ fn place(named: &Named<'_>) -> Place {
 }
 
 fn stamp(path: &Path) -> Result<Stamp, LoadError> {
-    let unreadable = |error| LoadError::new(path, format!("a file to read was expected: {error}"));
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    Ok((metadata.len(), metadata.modified().map_err(unreadable)?))
+    Stamp::of(path)
+        .map_err(|error| LoadError::new(path, format!("a file to read was expected: {error}")))
 }
 
 fn settings(enrich: &Enrich, profile: &'static Profile) -> Settings {
@@ -165,6 +191,22 @@ mod tests {
         fs::write(folder.join("c.csv"), "10.0.0.0/8,22\n").unwrap();
         let third = loader.load(&enrich, &BWNETFLOW).unwrap();
         assert!(Arc::ptr_eq(&first.prefixes[1], &third.prefixes[1]));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_edition_of_the_same_length_and_time_is_another() {
+        let files = [("c.csv", "10.0.0.0/8,1\n"), ("new", "10.0.0.0/8,2\n")];
+        let folder = folder("stamps", &files);
+        let enrich = Enrich { customers: folder.join("c.csv"), ..Enrich::default() };
+        let mut loader = Loader::default();
+        let first = loader.load(&enrich, &BWNETFLOW).unwrap();
+        let written = fs::metadata(folder.join("c.csv")).unwrap().modified().unwrap();
+        let new = fs::File::options().write(true).open(folder.join("new")).unwrap();
+        new.set_modified(written).unwrap();
+        fs::rename(folder.join("new"), folder.join("c.csv")).unwrap();
+        let second = loader.load(&enrich, &BWNETFLOW).unwrap();
+        assert!(!Arc::ptr_eq(&first.prefixes[0], &second.prefixes[0]));
         fs::remove_dir_all(folder).unwrap();
     }
 }

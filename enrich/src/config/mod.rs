@@ -19,7 +19,7 @@ mod anonymize;
 mod loader;
 
 pub use anonymize::{Anonymize, AnonymizeMethod};
-pub use loader::{Loader, SourceError};
+pub use loader::{Loader, SourceError, Stamp};
 
 /// Labels, and the files that they come from. Where several say the same kind of thing of an
 /// address, the first of them wins, in the order of the keys here; names of lists add up.

@@ -45,7 +45,7 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Result<Source, LoadError> {
         let name = builder.text(row.cell(2));
         builder.add(net, Value { asn, ..Value::default() }.with(Text::AsName, name), row.line)
     })?;
-    builder.finish()
+    builder.finish_filled()
 }
 
 /// Reads names of ASes.
@@ -117,6 +117,12 @@ mod tests {
         assert_eq!(value(source.v4[0].value), (553, "BelWue"));
         assert_eq!(value(source.v4[1].value), (0, ""));
         assert_eq!(value(source.v6[0].value), (64512, ""));
+    }
+
+    #[test]
+    fn no_prefixes_are_an_error() {
+        let error = parse(Path::new("as.csv"), b"prefix,asn\n").unwrap_err().to_string();
+        assert_eq!(error, "as.csv: at least one prefix was expected in it");
     }
 
     #[test]

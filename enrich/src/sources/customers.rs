@@ -2,8 +2,8 @@
 //!
 //! Three layouts, told apart row by row: `prefix,cid`, `cid,prefix`, and `cid,v4,v6` with either
 //! prefix left out. In the last two a cell may hold several prefixes, separated by blanks, `;` or
-//! `|`. Behind `prefix,cid` anything may follow. A first row without a prefix whose cells are known
-//! column names is a header.
+//! `|`. Remarks may follow, but no more prefixes: whoever writes one there means it. A first row
+//! without a prefix whose cells are known column names is a header.
 //!
 //! A cid that is a number fills the numeric fields, any other the string ones. The number 0 is no
 //! customer: a prefix with it undoes a shorter one.
@@ -55,7 +55,7 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Result<Source, LoadError> {
         }
         Ok(())
     })?;
-    builder.finish()
+    builder.finish_filled()
 }
 
 fn is_header(row: &Row) -> bool {
@@ -64,13 +64,15 @@ fn is_header(row: &Row) -> bool {
 
 fn add_row(file: &Path, row: &Row, builder: &mut Builder) -> Result<(), LoadError> {
     if let Some(net) = network(row.cell(0)) {
+        refuse_prefixes(file, row, 1)?;
         let value = customer(file, row, row.cell(1), builder)?;
         return builder.add(net, value, row.line);
     }
     // `cid,prefix` or `cid,v4,v6`.
+    refuse_prefixes(file, row, 3)?;
     let nets: Vec<IpNet> = row.cells[1..row.cells.len().min(3)]
         .iter()
-        .flat_map(|cell| cell.split([' ', ';', '|']).filter(|part| !part.is_empty()))
+        .flat_map(|cell| parts(cell))
         .map(|part| network(part).ok_or_else(|| row.error(file, expected(part))))
         .collect::<Result<_, _>>()?;
     if nets.is_empty() {
@@ -78,6 +80,27 @@ fn add_row(file: &Path, row: &Row, builder: &mut Builder) -> Result<(), LoadErro
     }
     let value = customer(file, row, row.cell(0), builder)?;
     nets.into_iter().try_for_each(|net| builder.add(net, value, row.line))
+}
+
+fn parts(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split([' ', ';', '|']).filter(|part| !part.is_empty())
+}
+
+/// No cell from `first` on may be made of prefixes: they would be dropped without a word.
+fn refuse_prefixes(file: &Path, row: &Row, first: usize) -> Result<(), LoadError> {
+    let is_prefixes = |cell: &&String| {
+        parts(cell).next().is_some() && parts(cell).all(|part| network(part).is_some())
+    };
+    match row.cells.iter().skip(first).find(is_prefixes) {
+        Some(cell) => {
+            let expected = format!(
+                "no prefix was expected where `{cell}` stands (rows are prefix,cid or cid,prefix \
+                 or cid,v4,v6; give each prefix a row)"
+            );
+            Err(row.error(file, expected))
+        }
+        None => Ok(()),
+    }
 }
 
 fn expected(found: &str) -> String {
@@ -142,7 +165,7 @@ mod tests {
     #[test]
     fn both_ways_round_with_all_that_files_contain() {
         assert_rows(
-            "\u{feff}# our customers\r\nprefix,cid\r\n\r\n 192.0.2.0/24 , 100 , Example Ltd\r\n101,198.51.100.0/24\r\n\
+            "\u{feff}# our customers\r\nprefix,cid\r\n\r\n 192.0.2.0/24 , 100 , Example Ltd,;\r\n101,198.51.100.0/24\r\n\
              \"2001:db8::/32\",\"100\"\r\n  # end\r\n,,\r\n203.0.113.7,4294967295",
             &[
                 ("192.0.2.0/24", "100"),
@@ -197,6 +220,14 @@ mod tests {
                 "2001:db8::/129",
             ),
             ("prefix,cid\nprefix,cid\n", 2, "prefix,cid", "a prefix such as"),
+            (
+                "192.0.2.0/24,1,2001:db8::/32\n",
+                1,
+                "192.0.2.0/24,1,2001:db8::/32",
+                "no prefix was expected where `2001:db8::/32` stands",
+            ),
+            ("192.0.2.0/24,192.0.3.0/24\n", 1, "192.0.2.0/24,192.0.3.0/24", "no prefix was"),
+            ("1,10.0.0.0/8,,10.1.0.1\n", 1, "1,10.0.0.0/8,,10.1.0.1", "where `10.1.0.1` stands"),
             ("192.0.2.0/24,1\n\n192.0.2.9/24,2\n", 3, "192.0.2.0/24", "line 1 says something else"),
         ];
         for (text, line, shown, expected) in cases {
@@ -207,6 +238,14 @@ mod tests {
                 error.to_string().starts_with(&format!("list.csv:{line}: `{shown}`: ")),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn an_empty_list_is_an_error() {
+        for text in ["", "prefix,cid\n", "# nobody yet\n\n"] {
+            let error = rows(text).unwrap_err().to_string();
+            assert_eq!(error, "list.csv: at least one prefix was expected in it", "{text:?}");
         }
     }
 

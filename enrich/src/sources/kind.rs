@@ -73,7 +73,9 @@ impl SourceKind {
     }
 
     /// What `path` looks like; gzip and bzip2 are opened. `prefix,number` is taken for a customer
-    /// list: such rows of AS numbers look the same, unless they are written `AS553` or named.
+    /// list: such rows of AS numbers look the same, unless they are written `AS553` or named. And
+    /// `prefix,number,text` is taken for AS numbers with names, though it may be customers with
+    /// remarks: whoever asks has to show what was found.
     ///
     /// # Errors
     /// The file cannot be read, or looks like nothing that we know.

@@ -95,6 +95,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_may_be_empty() {
+        let source = parse(Path::new("drop.txt"), "drop", b"; nobody is bad today\n").unwrap();
+        assert_eq!(source.prefixes(), (0, 0));
+    }
+
+    #[test]
     fn the_built_in_list_loads() {
         assert_eq!(bogons().prefixes(), (13, 10));
     }

@@ -4,6 +4,7 @@
 //! path. All or nothing: one bad row and the file does not load ([`LoadError`] names it), so that
 //! the table in force stays. What a prefix that stands twice in a file means is the same
 //! everywhere: the same thing said twice counts as a duplicate, two different things are an error.
+//! Only a list may be empty.
 
 pub mod asn;
 pub mod customers;
@@ -26,8 +27,9 @@ use crate::ranges::{Address, Prefix};
 use crate::values::{Texts, Value, Values};
 pub use kind::{Content, SourceKind};
 use open::read_file;
+pub use rows::network;
 
-/// Rows that a source may have: what bounds the memory of a load (about 100 bytes a prefix while it
+/// Rows that a file may have: what bounds the memory of a load (about 100 bytes a prefix while it
 /// runs).
 pub const PREFIXES_MAX: usize = 20_000_000;
 
@@ -123,6 +125,16 @@ impl Builder {
         self.source.v4 = self.settle(v4, &lines4, |start| IpAddr::V4(start.into()))?;
         self.source.v6 = self.settle(v6, &lines6, |start| IpAddr::V6(start.into()))?;
         Ok(self.source)
+    }
+
+    /// As [`finish`](Self::finish), but without any prefix it is an error: an empty file is one
+    /// that somebody has begun to write or has cut, and would take everybody's labels away.
+    pub(crate) fn finish_filled(self) -> Result<Source, LoadError> {
+        if self.source.prefixes() == (0, 0) {
+            let expected = "at least one prefix was expected in it";
+            return Err(LoadError::new(&self.source.file, expected));
+        }
+        self.finish()
     }
 
     fn settle<A: Address>(

@@ -2,8 +2,9 @@
 //! publish them.
 //!
 //! TABLE_DUMP_V2 only, read as a stream, gzip and bzip2 opened. Peers see a prefix with different
-//! origins now and then: the one most of them see is taken, of several equals the lowest. A default
-//! route says nothing of an origin and is skipped.
+//! origins now and then: the one most of them see is taken, of several equals the lowest. A prefix
+//! may stand in several records, plain and with add-path: what peers see in all of them counts. A
+//! default route says nothing of an origin and is skipped.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::path::Path;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::open::open;
-use super::{Builder, Source};
+use super::{Builder, PREFIXES_MAX, Source, unmapped};
 use crate::error::LoadError;
 use crate::values::Value;
 
@@ -40,7 +41,7 @@ pub fn read(path: &Path) -> Result<Source, LoadError> {
 /// # Errors
 /// As [`read`].
 pub fn parse(file: &Path, mut dump: impl Read) -> Result<Source, LoadError> {
-    let mut builder = Builder::new(file);
+    let mut origins = Vec::new();
     let mut peers = Vec::new();
     let mut body = Vec::new();
     for record in 1.. {
@@ -70,19 +71,45 @@ pub fn parse(file: &Path, mut dump: impl Read) -> Result<Source, LoadError> {
             | RIB_IPV6_UNICAST
             | RIB_IPV4_UNICAST_ADDPATH
             | RIB_IPV6_UNICAST_ADDPATH => {
-                let route =
-                    read_route(&mut rest, subtype, &peers).ok_or_else(|| broken("a route"))?;
-                if let (net, Some(asn)) = route
-                    && net.prefix_len() > 0
-                {
-                    builder.add(net, Value { asn, ..Value::default() }, record)?;
+                read_route(&mut rest, subtype, &peers, &mut origins)
+                    .ok_or_else(|| broken("a route"))?;
+                if origins.len() > PREFIXES_MAX {
+                    return Err(broken(&format!("at most {PREFIXES_MAX} prefixes and origins")));
                 }
             }
             // Multicast and other families.
             _ => {}
         }
     }
-    builder.finish()
+    settle(file, origins)
+}
+
+/// An origin of a prefix, and how many peers see it in one record.
+struct Origin {
+    net: IpNet,
+    asn: u32,
+    peers: u32,
+}
+
+/// Decides for each prefix between its origins.
+fn settle(file: &Path, mut origins: Vec<Origin>) -> Result<Source, LoadError> {
+    origins.sort_unstable_by_key(|origin| (origin.net, origin.asn));
+    origins.dedup_by(|next, origin| {
+        let is_same = (next.net, next.asn) == (origin.net, origin.asn);
+        if is_same {
+            origin.peers = origin.peers.saturating_add(next.peers);
+        }
+        is_same
+    });
+    let mut builder = Builder::new(file);
+    for of_net in origins.chunk_by(|one, other| one.net == other.net) {
+        let most = of_net.iter().max_by_key(|one| (one.peers, std::cmp::Reverse(one.asn)));
+        if let Some(Origin { net, asn, .. }) = most {
+            // A record's number would say nothing here: a prefix stands here once.
+            builder.add(*net, Value { asn: *asn, ..Value::default() }, 0)?;
+        }
+    }
+    builder.finish_filled()
 }
 
 /// `false` at the end of the file.
@@ -114,13 +141,18 @@ fn read_peers(rest: &mut Cursor<'_>) -> Option<Vec<u32>> {
     Some(peers)
 }
 
-/// RFC 6396, 4.3.2: a prefix and the origin that most peers see.
-fn read_route(rest: &mut Cursor<'_>, subtype: u16, peers: &[u32]) -> Option<(IpNet, Option<u32>)> {
+/// RFC 6396, 4.3.2: a prefix, and with what origin peers see it; adds to `origins`.
+fn read_route(
+    rest: &mut Cursor<'_>,
+    subtype: u16,
+    peers: &[u32],
+    origins: &mut Vec<Origin>,
+) -> Option<()> {
     rest.take(4)?;
     let net = read_net(rest, matches!(subtype, RIB_IPV6_UNICAST | RIB_IPV6_UNICAST_ADDPATH))?;
     let entries = rest.u16()?;
-    // Origins with how many peers see them; nearly always one or two.
-    let mut origins: Vec<(u32, u32)> = Vec::new();
+    // Those of this record; nearly always one or two.
+    let first = origins.len();
     for _ in 0..entries {
         let peer = rest.u16()?;
         rest.take(4)?;
@@ -129,22 +161,22 @@ fn read_route(rest: &mut Cursor<'_>, subtype: u16, peers: &[u32]) -> Option<(IpN
         }
         let attributes_len = rest.u16()?;
         let attributes = Cursor(rest.take(attributes_len.into())?);
-        let origin = match read_origin(attributes)? {
-            Origin::As(asn) => asn,
+        let asn = match read_origin(attributes)? {
+            PathOrigin::As(asn) => asn,
             // An empty path is the peer's own AS.
-            Origin::Peer => match peers.get(usize::from(peer)) {
+            PathOrigin::Peer => match peers.get(usize::from(peer)) {
                 Some(asn) => *asn,
                 None => continue,
             },
-            Origin::Unknown => continue,
+            PathOrigin::Unknown => continue,
         };
-        match origins.iter_mut().find(|(asn, _)| *asn == origin) {
-            Some((_, seen)) => *seen += 1,
-            None => origins.push((origin, 1)),
+        match origins[first..].iter_mut().find(|origin| origin.asn == asn) {
+            Some(origin) => origin.peers += 1,
+            None if net.prefix_len() == 0 => {}
+            None => origins.push(Origin { net, asn, peers: 1 }),
         }
     }
-    let most = origins.iter().max_by_key(|(asn, seen)| (*seen, std::cmp::Reverse(*asn)));
-    Some((net, most.map(|(asn, _)| *asn)))
+    Some(())
 }
 
 fn read_net(rest: &mut Cursor<'_>, v6: bool) -> Option<IpNet> {
@@ -152,15 +184,17 @@ fn read_net(rest: &mut Cursor<'_>, v6: bool) -> Option<IpNet> {
     let bytes = rest.take(usize::from(len).div_ceil(8))?;
     let mut address = [0; 16];
     address.get_mut(..bytes.len())?.copy_from_slice(bytes);
-    if v6 {
-        Some(IpNet::V6(Ipv6Net::new(address.into(), len).ok()?))
+    let net = if v6 {
+        IpNet::V6(Ipv6Net::new(address.into(), len).ok()?)
     } else {
         let [a, b, c, d, ..] = address;
-        Some(IpNet::V4(Ipv4Net::new([a, b, c, d].into(), len).ok()?))
-    }
+        IpNet::V4(Ipv4Net::new([a, b, c, d].into(), len).ok()?)
+    };
+    // Bits behind the prefix may be anything.
+    Some(unmapped(net).trunc())
 }
 
-enum Origin {
+enum PathOrigin {
     As(u32),
     Peer,
     Unknown,
@@ -168,7 +202,7 @@ enum Origin {
 
 /// RFC 4271, 4.3: finds AS_PATH (type 2) among the attributes; in TABLE_DUMP_V2 its numbers have
 /// four bytes.
-fn read_origin(mut attributes: Cursor<'_>) -> Option<Origin> {
+fn read_origin(mut attributes: Cursor<'_>) -> Option<PathOrigin> {
     const EXTENDED_LENGTH: u8 = 0x10;
     while !attributes.0.is_empty() {
         let (flags, kind) = (attributes.u8()?, attributes.u8()?);
@@ -182,23 +216,23 @@ fn read_origin(mut attributes: Cursor<'_>) -> Option<Origin> {
             return origin_of_path(value);
         }
     }
-    Some(Origin::Unknown)
+    Some(PathOrigin::Unknown)
 }
 
 /// The last AS of the last sequence. A set of several behind it is what an aggregator has put
 /// together: its own number comes before.
-fn origin_of_path(mut path: Cursor<'_>) -> Option<Origin> {
+fn origin_of_path(mut path: Cursor<'_>) -> Option<PathOrigin> {
     const AS_SET: u8 = 1;
     const AS_SEQUENCE: u8 = 2;
-    let mut origin = Origin::Peer;
+    let mut origin = PathOrigin::Peer;
     while !path.0.is_empty() {
         let (kind, count) = (path.u8()?, path.u8()?);
         let numbers = path.take(4 * usize::from(count))?;
         let last = numbers.last_chunk().map(|last| u32::from_be_bytes(*last));
         match (kind, last) {
-            (AS_SEQUENCE, Some(asn)) => origin = Origin::As(asn),
-            (AS_SET, Some(asn)) if count == 1 => origin = Origin::As(asn),
-            (AS_SET, _) if matches!(origin, Origin::Peer) => origin = Origin::Unknown,
+            (AS_SEQUENCE, Some(asn)) => origin = PathOrigin::As(asn),
+            (AS_SET, Some(asn)) if count == 1 => origin = PathOrigin::As(asn),
+            (AS_SET, _) if matches!(origin, PathOrigin::Peer) => origin = PathOrigin::Unknown,
             // Confederation segments are the peer's inner affairs (RFC 5065).
             _ => {}
         }

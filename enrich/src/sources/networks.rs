@@ -59,7 +59,7 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Result<Source, LoadError> {
         }
         add_row(file, row, &columns, &mut builder)
     })?;
-    builder.finish()
+    builder.finish_filled()
 }
 
 fn header(file: &Path, row: &Row) -> Result<Vec<Column>, LoadError> {
@@ -118,6 +118,12 @@ mod tests {
         assert_eq!(value(source.v4[0].value), ("", "core", 0));
         assert_eq!(value(source.v4[1].value), ("Ulm", "", 553));
         assert!(source.inherits);
+    }
+
+    #[test]
+    fn a_header_alone_is_an_error() {
+        let error = parse(Path::new("nets.csv"), b"prefix,site\n").unwrap_err().to_string();
+        assert_eq!(error, "nets.csv: at least one prefix was expected in it");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::{PREFIXES_MAX, unmapped};
 use crate::error::LoadError;
 
 /// A row that is neither blank nor a comment.
@@ -31,14 +32,24 @@ impl Row {
     }
 }
 
-/// Calls `each` for the rows of `bytes` in order.
+/// Calls `each` for the rows of `bytes` in order, [`PREFIXES_MAX`] of them at most.
 pub(crate) fn each_row(
     file: &Path,
     bytes: &[u8],
+    each: impl FnMut(&Row) -> Result<(), LoadError>,
+) -> Result<(), LoadError> {
+    each_row_of(file, bytes, PREFIXES_MAX, each)
+}
+
+fn each_row_of(
+    file: &Path,
+    bytes: &[u8],
+    rows_max: usize,
     mut each: impl FnMut(&Row) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut row = Row { line: 0, cells: Vec::new() };
+    let mut rows = 0;
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
         row.line = number;
         let line = String::from_utf8_lossy(line);
@@ -55,6 +66,10 @@ pub(crate) fn each_row(
             ));
         }
         if row.cells.iter().any(|cell| !cell.is_empty()) {
+            rows += 1;
+            if rows > rows_max {
+                return Err(row.error(file, format!("at most {rows_max} rows were expected")));
+            }
             each(&row)?;
         }
     }
@@ -109,11 +124,14 @@ fn take_quoted<'a>(mut rest: &'a str, cell: &mut String) -> Option<&'a str> {
 }
 
 /// A prefix (`192.0.2.0/24`, `2001:db8::/32`) or an address, which is a prefix of its full length.
-pub(crate) fn network(text: &str) -> Option<IpNet> {
-    match text.split_once('/') {
+/// Those of IPv4-mapped IPv6 addresses are IPv4.
+#[must_use]
+pub fn network(text: &str) -> Option<IpNet> {
+    let net = match text.split_once('/') {
         Some(_) => text.parse().ok(),
         None => text.parse::<IpAddr>().ok().map(IpNet::from),
-    }
+    };
+    net.map(unmapped)
 }
 
 /// What is expected where [`network`] finds nothing.
@@ -127,6 +145,35 @@ mod tests {
     fn cells(line: &str) -> Option<Vec<String>> {
         let mut cells = vec!["left over".to_owned(); 9];
         split_cells(line, &mut cells).then_some(cells)
+    }
+
+    #[test]
+    fn rows_are_bounded() {
+        let read = |text: &str| {
+            let mut lines = Vec::new();
+            let each = |row: &Row| {
+                lines.push(row.line);
+                Ok(())
+            };
+            let result = each_row_of(Path::new("names.csv"), text.as_bytes(), 2, each);
+            (lines, result.err().map(|error| error.to_string()))
+        };
+        assert_eq!(read("1,a\n\n# x\n2,b\n"), (vec![1, 4], None));
+        let error = "names.csv:3: `3,c`: at most 2 rows were expected".to_owned();
+        assert_eq!(read("1,a\n2,b\n3,c\n"), (vec![1, 2], Some(error)));
+    }
+
+    #[test]
+    fn mapped_networks_are_ipv4() {
+        for (text, expected) in [
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("::ffff:0:0/95", "::ffff:0:0/95"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(network(text), expected.parse().ok(), "{text}");
+        }
+        assert_eq!(network("192.0.2.0/33"), None);
     }
 
     #[test]

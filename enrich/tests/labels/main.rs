@@ -31,7 +31,7 @@ const NETS: [&str; 16] = [
     "fc00::/7",
     "255.255.255.255/32",
 ];
-const ADDRESSES: [&str; 16] = [
+const ADDRESSES: [&str; 18] = [
     "10.0.0.1",
     "10.1.0.1",
     "10.1.1.1",
@@ -42,6 +42,9 @@ const ADDRESSES: [&str; 16] = [
     "8.8.8.8",
     "255.255.255.255",
     "0.0.0.0",
+    // IPv4 as some exporters write it.
+    "::ffff:10.1.1.129",
+    "::ffff:192.0.2.1",
     "2001:db8::1",
     "2001:db8:1::1",
     "2001:db8:1:1::1",
@@ -49,7 +52,7 @@ const ADDRESSES: [&str; 16] = [
     "2001:db8:3::1",
     "fd00::1",
 ];
-const EXPORTERS: [&str; 3] = ["192.0.2.254", "198.51.100.1", "2001:db8::254"];
+const EXPORTERS: [&str; 4] = ["192.0.2.254", "198.51.100.1", "2001:db8::254", "::ffff:192.0.2.254"];
 
 fn pick(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![2 => Just(String::new()), 3 => prop::sample::select(texts).prop_map(str::to_owned)]

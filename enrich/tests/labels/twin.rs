@@ -97,6 +97,11 @@ impl Table {
         header.to_owned() + &self.rows.iter().map(row).collect::<String>()
     }
 
+    /// Would a file of it load? Only a list may be empty.
+    fn loads(&self) -> bool {
+        self.kind == Kind::List || !self.rows.is_empty()
+    }
+
     fn said(&self, address: IpAddr) -> Said {
         let mut around: Vec<_> =
             self.rows.iter().filter(|(net, _)| net.contains(&address)).collect();
@@ -173,7 +178,7 @@ impl World {
             interfaces.insert(*exporter, *if_index, interface.clone());
         }
         Sources {
-            prefixes: self.tables.iter().map(parse).collect(),
+            prefixes: self.tables.iter().filter(|table| table.loads()).map(parse).collect(),
             as_names: self.as_names.clone().into_iter().collect(),
             exporters: self.exporters.clone(),
             interfaces,
@@ -187,7 +192,7 @@ impl World {
         self.clear(&mut out);
         let said = |field: Field| match row.get(&field) {
             Some(address) => {
-                let address = address.parse().unwrap();
+                let address = canonical(address);
                 let all = self.tables.iter().map(|table| table.said(address));
                 all.fold(Said::default(), Said::or)
             }
@@ -246,7 +251,7 @@ impl World {
 
     /// For each attribute the rule of the longest prefix that has it.
     fn rule<T>(&self, row: &Row, attribute: impl Fn(&ExporterRule) -> Option<T>) -> Option<T> {
-        let exporter: IpAddr = row.get(&Field::SamplerAddress)?.parse().unwrap();
+        let exporter = canonical(row.get(&Field::SamplerAddress)?);
         let mut rules: Vec<_> =
             self.exporters.iter().filter(|rule| rule.prefix.contains(&exporter)).collect();
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.prefix.prefix_len()));
@@ -337,7 +342,7 @@ impl World {
             (Field::OutIf, Field::DstIfName, Field::DstIfDesc, Field::DstIfSpeed),
         ] {
             let interface = self.interfaces.iter().find(|(exporter, if_index, _)| {
-                row.get(&Field::SamplerAddress) == Some(&exporter.to_string())
+                row.get(&Field::SamplerAddress).is_some_and(|one| canonical(one) == *exporter)
                     && row.get(&index) == Some(&if_index.to_string())
             });
             if let Some((_, _, interface)) = interface {
@@ -364,6 +369,11 @@ impl World {
         out.insert(Field::SamplingRate, rate.to_string());
         out.insert(Field::Normalized, "1".to_owned());
     }
+}
+
+/// An address; IPv4 as IPv4.
+fn canonical(address: &str) -> IpAddr {
+    address.parse::<IpAddr>().unwrap().to_canonical()
 }
 
 fn number(row: &Row, field: Field) -> Option<u64> {

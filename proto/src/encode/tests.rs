@@ -270,14 +270,30 @@ fn a_batch_takes_rows_until_one_might_not_fit() {
 #[test]
 fn a_text_alone_is_encoded_as_in_a_row() {
     for len in [0, 1, 127, 128, TEXT_BYTES_MAX, TEXT_BYTES_MAX + 9] {
-        let text = vec![b'x'; len];
+        let text = "x".repeat(len);
         for (profile, field) in [(&BWNETFLOW, Field::SrcIfName), (&GOFLOW2, Field::SrcIfName)] {
             let mut rows = Rows::default();
             rows.push();
-            rows.set_text(0, field, &text);
+            rows.set_text(0, field, text.as_bytes());
             let mut alone = Vec::new();
             encode_text(profile, field, &text, &mut alone);
             assert_eq!(alone, encoded(profile, &rows, &[]), "{len} bytes");
         }
+    }
+}
+
+#[test]
+fn a_long_text_is_cut_between_characters() {
+    for (text, kept) in [
+        ("x".repeat(253) + "\u{fc}", 255),
+        ("x".repeat(254) + "\u{fc}", 254),
+        ("x".repeat(255) + "\u{fc}", 255),
+        ("x".repeat(252) + "\u{1f409}", 252),
+        ("\u{fc}".repeat(200), 254),
+    ] {
+        let mut alone = Vec::new();
+        encode_text(&BWNETFLOW, Field::SamplerHostName, &text, &mut alone);
+        let read = Message::decode(&alone[..]).expect("valid UTF-8");
+        assert_eq!(read.sampler_host_name, text[..kept]);
     }
 }

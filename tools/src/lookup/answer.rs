@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use neckar_enrich::{Explanation, Sources, Tables};
-use neckar_proto::json;
 use serde_json::{Map, Value, json};
 
 /// One address, looked up.
@@ -17,7 +16,9 @@ pub(super) struct Answer {
 impl Answer {
     /// Asks the sources what they say and the tables what comes of it.
     pub(super) fn of(sources: &Sources, tables: &Tables, address: IpAddr) -> Self {
-        Self { address, said: sources.explain(address), result: labelled(tables, address) }
+        let result = serde_json::from_slice(&tables.labels_json(address));
+        let result = result.expect("it was just written");
+        Self { address, said: sources.explain(address), result }
     }
 
     pub(super) fn text(&self) -> String {
@@ -55,16 +56,6 @@ impl Answer {
         });
         format!("{object}\n")
     }
-}
-
-/// What labelling makes of a flow's source, by the names of `flow.proto` without their `Src`.
-fn labelled(tables: &Tables, address: IpAddr) -> Map<String, Value> {
-    let rows = tables.labelled(address);
-    let mut text = Vec::new();
-    json::write(&mut text, &rows, &rows.as_slice()[0]);
-    let object: Map<String, Value> = serde_json::from_slice(&text).expect("it was just written");
-    let labels = object.into_iter().filter(|(key, _)| key != "SrcAddr");
-    labels.filter_map(|(key, value)| Some((key.strip_prefix("Src")?.to_owned(), value))).collect()
 }
 
 fn shown(value: &Value) -> String {

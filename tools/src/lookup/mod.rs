@@ -69,8 +69,12 @@ fn load(args: &LookupArgs) -> Result<Sources, Failure> {
     }
     let mut sources = Sources::default();
     for file in &args.source {
-        let (_, content) =
+        let (kind, content) =
             table::read(file, args.kind).map_err(|error| Failure::running(error.to_string()))?;
+        if args.kind.is_none() {
+            // A guess: rows of `prefix,number` may be customers or AS numbers.
+            eprintln!("neckar: {} is taken for {kind}; --kind says otherwise", file.display());
+        }
         table::add(&mut sources, content);
     }
     Ok(sources)

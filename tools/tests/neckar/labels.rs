@@ -69,6 +69,34 @@ fn the_kind_can_be_said() {
 }
 
 #[test]
+fn a_kind_that_was_guessed_is_named() {
+    let scratch = Scratch::new();
+    let file = scratch.file("a.csv", b"10.0.0.0/8,100,Example Ltd\n");
+    let source = file.to_str().unwrap();
+    let look_up = |kind: &[&str]| {
+        let rest = ["lookup", "--format", "json", "--source", source].into_iter();
+        run(rest.chain(kind.iter().copied()).chain(["10.0.0.1"])).exits(0)
+    };
+    let guessed = look_up(&[]);
+    assert_eq!(
+        guessed.stderr(),
+        format!("neckar: {source} is taken for as-prefixes; --kind says otherwise\n")
+    );
+    let said = look_up(&["--kind", "customers"]);
+    assert_eq!((said.stderr(), &said.json()["result"]), ("", &json!({"Cid": 100})));
+}
+
+/// An empty row of `networks` undoes nothing, so nothing is said of it.
+#[test]
+fn a_network_that_says_nothing_is_not_shown() {
+    let scratch = Scratch::new();
+    let file = scratch.file("n.csv", b"prefix,site\n10.0.0.0/8,Ulm\n10.1.0.0/16,\n");
+    let ran = run(["lookup", "--source", file.to_str().unwrap(), "10.1.2.3"]).exits(0);
+    assert!(!ran.stdout().contains("10.1.0.0/16"), "{}", ran.stdout());
+    assert!(ran.stdout().ends_with("  result: NetSite=Ulm\n"), "{}", ran.stdout());
+}
+
+#[test]
 fn an_address_is_looked_up_in_files() {
     let scratch = Scratch::new();
     let [customers, networks, names] = [

@@ -100,7 +100,34 @@ fn origins_by_prefix() {
     ];
     let expected: Vec<_> = expected.map(|(net, asn)| (net.to_owned(), asn)).into();
     assert_eq!(routes(&whole_dump()).unwrap(), expected);
-    assert_eq!(routes(&[]).unwrap(), []);
+}
+
+/// Two peers see AS 7 in the plain record, one sees AS 8 there and two with add-path.
+#[test]
+fn a_prefix_in_several_records_is_what_most_peers_see_in_all_of_them() {
+    let path = |asn: u32| segment(2, &[64500, asn]);
+    let mut odd = route(8, 24, &[192, 0, 2], &[path(8), path(8)]);
+    let dump = [
+        peers(),
+        route(2, 24, &[192, 0, 2], &[path(7), path(7), path(8)]),
+        route(2, 20, &[192, 0, 0x20], &[path(9)]),
+        odd.clone(),
+        // The same prefix with bits behind it.
+        route(2, 20, &[192, 0, 0x2f], &[path(9)]),
+    ];
+    let expected = [("192.0.2.0/24".to_owned(), 8), ("192.0.32.0/20".to_owned(), 9)];
+    assert_eq!(routes(&dump.concat()).unwrap(), expected);
+    odd.truncate(odd.len() - 1);
+    let error = routes(&[peers(), odd].concat()).unwrap_err();
+    assert!(error.to_string().starts_with("rib: record 2: "), "{error}");
+}
+
+#[test]
+fn a_dump_without_routes_is_an_error() {
+    for dump in [Vec::new(), peers(), [peers(), route(2, 0, &[], &[segment(2, &[7])])].concat()] {
+        let error = routes(&dump).unwrap_err();
+        assert_eq!(error.to_string(), "rib: at least one prefix was expected in it");
+    }
 }
 
 #[test]
