@@ -89,9 +89,8 @@ impl Sums {
     /// Of one flow.
     #[must_use]
     pub fn of(view: &FlowView<'_>) -> Self {
-        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
-        let scaled = |count: u64| count.saturating_mul(rate) as f64;
-        Self { bytes: scaled(view.bytes), packets: scaled(view.packets), flows: 1.0 }
+        let [bytes, packets] = [view.bytes, view.packets].map(|count| on_wire(view, count) as f64);
+        Self { bytes, packets, flows: 1.0 }
     }
 
     /// Bytes, packets, flows.
@@ -120,6 +119,13 @@ impl Sums {
         self.packets += other.packets * times;
         self.flows += other.flows * times;
     }
+}
+
+/// A count of the flow as it was on the wire: multiplied by the sampling rate, unless that was done before.
+#[inline]
+fn on_wire(view: &FlowView<'_>, count: u64) -> u64 {
+    let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
+    count.saturating_mul(rate)
 }
 
 /// What became of the flows that were to be counted.

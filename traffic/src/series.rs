@@ -7,6 +7,7 @@ use neckar_proto::FlowView;
 
 use crate::flowdata::LABELS;
 use crate::names::{EMPTY, Name, OTHER};
+use crate::on_wire;
 
 /// The value of each label; those that a metric does not have are empty.
 pub(crate) type LabelSet = [Name; LABELS];
@@ -35,14 +36,13 @@ impl Counters {
     /// Of one flow.
     #[inline]
     pub(crate) fn of(view: &FlowView<'_>) -> Self {
-        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
         Self {
             bytes: view.bytes,
             packets: view.packets,
             number: view.sampling_rate,
             flows: 1,
-            scaled_bytes: view.bytes.wrapping_mul(rate),
-            scaled_packets: view.packets.wrapping_mul(rate),
+            scaled_bytes: on_wire(view, view.bytes),
+            scaled_packets: on_wire(view, view.packets),
         }
     }
 

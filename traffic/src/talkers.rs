@@ -265,18 +265,6 @@ impl Talkers {
         let of = |direction| self.open[1].sketch(Dimension::Target as usize, direction).len();
         of(Direction::Incoming) + of(Direction::Outgoing)
     }
-
-    /// Exact sums of all flows, by direction, of the windows that are open and closed.
-    #[must_use]
-    pub fn totals(&self) -> [Sums; 2] {
-        let closed = self.closed.iter().map(|minute| &minute.totals);
-        let open = self.open.iter().map(|window| &window.totals);
-        let mut totals = [Sums::default(); 2];
-        for of in closed.chain(open) {
-            totals.iter_mut().zip(of).for_each(|(total, one)| total.add(one, 1.0));
-        }
-        totals
-    }
 }
 
 /// Windows added up.

@@ -144,6 +144,17 @@ fn every_message_is_counted_or_said_to_be_unreadable() {
     assert_eq!(traffic.recent().since(0)[0].kept, 4);
 }
 
+/// A record that says more than there can be is as much as fits, in the series and the talkers alike.
+#[test]
+fn what_does_not_fit_stays_at_the_most() {
+    let view = FlowView { bytes: u64::MAX / 2, packets: 3, sampling_rate: 4, ..FlowView::default() };
+    let counters = series::Counters::of(&view);
+    assert_eq!((counters.scaled_bytes, counters.scaled_packets), (u64::MAX, 12));
+    assert_eq!(Sums::of(&view).bytes, u64::MAX as f64);
+    let normalized = FlowView { normalized: true, ..view };
+    assert_eq!(series::Counters::of(&normalized).scaled_packets, 3);
+}
+
 /// Every flow from another source, to another port, for a simulated minute: no table grows beyond its bound.
 #[test]
 fn a_spoofed_flood_leaves_every_table_within_its_bound() {
