@@ -134,7 +134,9 @@ impl Series {
 
     #[cold]
     fn make_place(&mut self, labels: LabelSet, hash: u64) -> Place {
-        if self.index.len() >= self.series_max {
+        // A set whose texts really are `other` reads like that of the rest: one series, not two of a name.
+        let is_other = labels == self.slots[OTHER_PLACE as usize].labels;
+        if is_other || self.index.len() >= self.series_max {
             return OTHER_PLACE;
         }
         let slot = Slot { labels, ..Slot::default() };

@@ -94,6 +94,20 @@ fn beyond_the_cap_everything_is_other_and_nothing_is_lost() {
     assert_eq!(sums(&traffic, "flow_bytes", "direction")["other"], 7000, "every label says so");
 }
 
+/// An AS without a name is `other`, and so is what is beyond the cap: where there is no other label, both are
+/// one series.
+#[test]
+fn a_label_set_that_is_really_other_is_the_one_of_the_rest() {
+    let config = Config { series_max: 1, labels: vec![Label::RemoteAs], ..Config::default() };
+    let unnamed = Spec { remote_as: 64_500, ..Spec::default() };
+    let named = Spec { remote_as: 64_496, ..Spec::default() };
+    let traffic = counted(&config, &[unnamed.clone(), Spec::default(), named, unnamed]);
+    let page = traffic.page();
+    let lines = page.lines().filter(|line| line.starts_with("flow_bits{"));
+    let expected = ["flow_bits{remoteas=\"other\"} 24000", "flow_bits{remoteas=\"unset\"} 8000"];
+    assert_eq!(lines.collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn labels_that_are_not_wanted_are_summed_over() {
     let labels = vec![Label::Direction, Label::RemoteAs];
