@@ -253,14 +253,15 @@ impl Flowdata {
 
     /// Forgets label sets that have been idle, and texts that neither they nor `others` need.
     pub(crate) fn expire(&mut self, now_s: u64, others: impl Iterator<Item = Name>) {
-        if now_s < self.expired_s + EXPIRE_S {
+        // Either way: a clock may be set back.
+        if now_s.abs_diff(self.expired_s) < EXPIRE_S {
             return;
         }
         self.expired_s = now_s;
         self.written = Written::default();
-        let since_s = now_s.saturating_sub(self.idle_s);
-        let expired = [self.by_path.expire(since_s), self.by_customer.expire(since_s)];
-        if expired.contains(&true) && self.names.is_crowded() {
+        self.by_path.expire(now_s, self.idle_s);
+        self.by_customer.expire(now_s, self.idle_s);
+        if self.names.is_crowded() {
             let sets = self.by_path.iter().chain(self.by_customer.iter());
             let used: hashbrown::HashSet<Name> =
                 sets.flat_map(|(set, ..)| *set).chain(others).collect();

@@ -114,9 +114,14 @@ impl Heaviest {
         }
     }
 
-    /// Forgets keys that have not counted since `since_s`.
-    pub(crate) fn expire(&mut self, since_s: u64) {
-        self.table.retain(|heavy| heavy.touched_s >= since_s);
+    /// Forgets keys that have not counted for `idle_s` at `now_s`.
+    pub(crate) fn expire(&mut self, now_s: u64, idle_s: u64) {
+        let since_s = now_s.saturating_sub(idle_s);
+        self.table.retain(|heavy| {
+            // Ahead of a clock that was set back is now, at the latest.
+            heavy.touched_s = heavy.touched_s.min(now_s);
+            heavy.touched_s >= since_s
+        });
     }
 
     /// Weight that a key which is not here may have had, at most.
@@ -200,8 +205,12 @@ mod tests {
         let mut heaviest = Heaviest::new(10);
         heaviest.add(key(1), &bytes(1.0), (1.0, 1.0), 5, || 0);
         heaviest.add(key(2), &bytes(1.0), (1.0, 1.0), 9, || 0);
-        heaviest.expire(6);
+        heaviest.expire(10, 4);
         let left: Vec<Key> = heaviest.iter().map(|heavy| heavy.key).collect();
         assert_eq!(left, [key(2)]);
+        heaviest.expire(3, 1);
+        assert_eq!(heaviest.len(), 1, "the clock was set back");
+        heaviest.expire(5, 1);
+        assert_eq!(heaviest.len(), 0);
     }
 }

@@ -97,7 +97,8 @@ impl Recent {
             self.bytes += over.bytes.len();
             self.over.push_back(Arc::new(over));
         }
-        while self.over.front().is_some_and(|oldest| oldest.at_s + RECENT_S <= now_s) {
+        // Either way: what lies so far ahead of a clock that was set back would never be old.
+        while self.over.front().is_some_and(|oldest| oldest.at_s.abs_diff(now_s) >= RECENT_S) {
             self.forget_oldest();
         }
         while self.bytes > self.bytes_max - self.bytes_max / BURST {
@@ -183,6 +184,17 @@ mod tests {
         }
         recent.advance(109 + RECENT_S);
         assert_eq!(recent.since(0).len(), 0, "too old, all of them");
+    }
+
+    #[test]
+    fn what_lies_ahead_of_a_clock_that_was_set_back_goes() {
+        let mut recent = Recent::new(1 << 20);
+        for second in [9000, 9001, 1800, 1801] {
+            recent.advance(second);
+            recent.add(&message(1));
+        }
+        let found = recent.since(0);
+        assert_eq!(found.iter().map(|one| one.at_s).collect::<Vec<_>>(), [1801, 1800]);
     }
 
     /// A hundred times more than fits: the bytes hold, what is old is thin, what is new is whole.

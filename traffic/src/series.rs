@@ -167,18 +167,20 @@ impl Series {
         &mut slot.counters
     }
 
-    /// Forgets what has not counted since `since_s`; tells whether there was anything.
-    pub(crate) fn expire(&mut self, since_s: u64) -> bool {
-        let before = self.index.len();
-        let (slots, free) = (&self.slots, &mut self.free);
+    /// Forgets what has not counted for `idle_s` at `now_s`.
+    pub(crate) fn expire(&mut self, now_s: u64, idle_s: u64) {
+        let since_s = now_s.saturating_sub(idle_s);
+        let (slots, free) = (&mut self.slots, &mut self.free);
         self.index.retain(|place| {
-            let stays = slots[*place as usize].touched_s >= since_s;
+            let slot = &mut slots[*place as usize];
+            // Ahead of a clock that was set back is now, at the latest.
+            slot.touched_s = slot.touched_s.min(now_s);
+            let stays = slot.touched_s >= since_s;
             if !stays {
                 free.push(*place);
             }
             stays
         });
-        self.index.len() < before
     }
 
     /// Label sets that have counted, with what they counted and since when, by place.

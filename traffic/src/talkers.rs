@@ -135,11 +135,8 @@ pub struct Talkers {
 
 impl Talkers {
     pub(crate) fn new(config: &Config, now_s: u64) -> Self {
-        let start_s = minute_of(now_s);
-        let open = [start_s.saturating_sub(WINDOW_S), start_s]
-            .map(|start_s| Window::new(start_s, MEANS, DIMENSIONS, config.talkers_max));
         Self {
-            open,
+            open: open_windows(minute_of(now_s), MEANS, config.talkers_max),
             closed: VecDeque::with_capacity(MINUTES),
             names: Names::new(NAMES_MAX),
             sampler: Sampler::new(config.sketched_per_s),
@@ -159,6 +156,9 @@ impl Talkers {
     pub(crate) fn advance(&mut self, now_s: u64) {
         self.now_s = now_s;
         let minute_s = minute_of(now_s);
+        if minute_s < self.open[0].start_s {
+            self.begin_again(minute_s);
+        }
         let newest_s = self.open[1].start_s;
         let behind = minute_s.saturating_sub(newest_s) / WINDOW_S;
         // More than an hour ahead: nothing of before is left, so nothing is to be closed one by one.
@@ -167,6 +167,16 @@ impl Talkers {
         for start_s in (first_s..=minute_s).step_by(WINDOW_S as usize) {
             self.open_next(start_s);
         }
+    }
+
+    /// The clock was set back. What lies ahead of it goes, or the minutes to come would wait until the clock
+    /// is there again.
+    #[cold]
+    fn begin_again(&mut self, minute_s: u64) {
+        let means = self.open[1].next_means();
+        self.open = open_windows(minute_s, means, self.entries_max);
+        let first_s = self.open[0].start_s;
+        self.closed.retain(|minute| minute.start_s < first_s);
     }
 
     fn open_next(&mut self, start_s: u64) {
@@ -357,6 +367,12 @@ impl<'a> Merged<'a> {
         let rows = rows.into_iter().map(row).collect();
         Report { from_s, to_s, totals, rows, absent, sampling }
     }
+}
+
+/// The minute that begins at `start_s`, and the one before.
+fn open_windows(start_s: u64, means: Sums, entries_max: usize) -> [Window; 2] {
+    [start_s.saturating_sub(WINDOW_S), start_s]
+        .map(|start_s| Window::new(start_s, means, DIMENSIONS, entries_max))
 }
 
 fn minute_of(now_s: u64) -> u64 {

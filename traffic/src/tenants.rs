@@ -97,7 +97,7 @@ impl Tenants {
         let tenant = || Tenant {
             touched_s: 0,
             pairs: Heaviest::new(PAIRS_MAX),
-            windows: [start_s.saturating_sub(TENANT_WINDOW_S), start_s].map(fresh_window),
+            windows: fresh_windows(start_s),
         };
         Some(self.by_cid.entry(cid).or_insert_with(tenant))
     }
@@ -105,17 +105,9 @@ impl Tenants {
     /// Turns windows over, and forgets who is idle.
     pub(crate) fn age(&mut self, now_s: u64) {
         self.now_s = now_s;
-        let start_s = now_s / TENANT_WINDOW_S * TENANT_WINDOW_S;
-        let since_s = now_s.saturating_sub(IDLE_S);
         self.by_cid.retain(|_, tenant| {
-            while tenant.windows[1].start_s < start_s {
-                let next_s = (tenant.windows[1].start_s + TENANT_WINDOW_S)
-                    .max(start_s.saturating_sub(TENANT_WINDOW_S));
-                tenant.windows.rotate_left(1);
-                tenant.windows[1] = fresh_window(next_s);
-                tenant.pairs.expire(since_s);
-            }
-            tenant.touched_s >= since_s
+            tenant.turn(now_s);
+            tenant.touched_s >= now_s.saturating_sub(IDLE_S)
         });
     }
 
@@ -185,6 +177,30 @@ fn shown(pairs: &Heaviest) -> Vec<&Heavy> {
     }
     shown.sort_by_key(|heavy| heavy.key);
     shown
+}
+
+impl Tenant {
+    /// Turns windows over whose time is over. What lies ahead of a clock that was set back goes.
+    fn turn(&mut self, now_s: u64) {
+        let start_s = now_s / TENANT_WINDOW_S * TENANT_WINDOW_S;
+        self.touched_s = self.touched_s.min(now_s);
+        if start_s < self.windows[0].start_s {
+            self.windows = fresh_windows(start_s);
+            self.pairs.expire(now_s, IDLE_S);
+        }
+        while self.windows[1].start_s < start_s {
+            let next_s = (self.windows[1].start_s + TENANT_WINDOW_S)
+                .max(start_s.saturating_sub(TENANT_WINDOW_S));
+            self.windows.rotate_left(1);
+            self.windows[1] = fresh_window(next_s);
+            self.pairs.expire(now_s, IDLE_S);
+        }
+    }
+}
+
+/// The window that begins at `start_s`, and the one before.
+fn fresh_windows(start_s: u64) -> [Window; 2] {
+    [start_s.saturating_sub(TENANT_WINDOW_S), start_s].map(fresh_window)
 }
 
 fn fresh_window(start_s: u64) -> Window {

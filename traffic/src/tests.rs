@@ -147,7 +147,8 @@ fn every_message_is_counted_or_said_to_be_unreadable() {
 /// A record that says more than there can be is as much as fits, in the series and the talkers alike.
 #[test]
 fn what_does_not_fit_stays_at_the_most() {
-    let view = FlowView { bytes: u64::MAX / 2, packets: 3, sampling_rate: 4, ..FlowView::default() };
+    let view =
+        FlowView { bytes: u64::MAX / 2, packets: 3, sampling_rate: 4, ..FlowView::default() };
     let counters = series::Counters::of(&view);
     assert_eq!((counters.scaled_bytes, counters.scaled_packets), (u64::MAX, 12));
     assert_eq!(Sums::of(&view).bytes, u64::MAX as f64);

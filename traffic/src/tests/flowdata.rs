@@ -71,7 +71,7 @@ proptest! {
 }
 
 /// Sums of a metric by the value of one label.
-fn sums(traffic: &Traffic, metric: &str, label: &str) -> BTreeMap<String, u64> {
+pub(super) fn sums(traffic: &Traffic, metric: &str, label: &str) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     traffic.each_sample(|sample| {
         if sample.metric == metric {

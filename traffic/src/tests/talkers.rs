@@ -88,6 +88,36 @@ fn minutes_are_of_event_time_and_go_by_the_clock() {
     assert_eq!(report.totals, Sums::default());
 }
 
+/// Two hours back: nothing waits until the clock is there again.
+#[test]
+fn a_clock_that_is_set_back_does_not_stop_the_minutes() {
+    let config = Config { series_idle_s: 100, ..Config::default() };
+    let mut traffic = counted(&config, &[Spec::default()]);
+    traffic.tend(NOON_S + 60);
+    let back_s = NOON_S - 7200;
+    traffic.tend(back_s);
+    let flow = |end_s| batch(&[Spec { src: 9, cid: 8, end_s, ..Spec::default() }]);
+    traffic.count(&flow(back_s), back_s);
+    let question = |minutes, tenant| {
+        let question = question(Dimension::SrcHost, Measure::Bytes);
+        Question { minutes, tenant, ..question }
+    };
+    let report = traffic.report(&question(60, None));
+    assert_eq!((report.to_s, report.totals.flows), (back_s + 60, 1.0), "what lay ahead is gone");
+    traffic.tend(back_s + 60);
+    traffic.count(&flow(back_s + 60), back_s + 60);
+    let report = traffic.report(&question(1, None));
+    assert_eq!((report.to_s, report.totals.flows), (back_s + 120, 1.0), "minutes close again");
+    assert_eq!(traffic.report(&question(60, Some(7))).to_s, back_s / 300 * 300 + 300);
+
+    traffic.tend(back_s + 120);
+    let cids = super::flowdata::sums(&traffic, "flow_bytes", "cid");
+    assert_eq!(cids, [("8".to_string(), 2000)].into(), "7 was idle");
+    traffic.tend(back_s + 1500);
+    assert_eq!(traffic.tenants().cids(), [0; 0], "and so are customers");
+    assert_eq!(traffic.recent().since(0).len(), 0);
+}
+
 #[test]
 fn what_closed_minutes_keep_holds_its_bounds() {
     let mut traffic = Traffic::new(&Config::default(), NOON_S);
