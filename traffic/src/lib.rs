@@ -234,7 +234,7 @@ impl Traffic {
     /// Every series of the page that is a counter.
     pub fn each_sample(&self, mut visit: impl FnMut(Sample<'_>)) {
         self.flowdata.each(&mut visit);
-        self.tenants.each(self.flowdata.names(), visit);
+        self.tenants.each(self.flowdata.peers(), visit);
     }
 
     /// The heaviest of what is asked for.

@@ -195,16 +195,9 @@ impl Talkers {
 
     fn forget_names(&mut self) {
         let closed = self.closed.iter().flat_map(|minute| minute.tops.iter().flatten());
-        let mut used: hashbrown::HashSet<Name> =
-            closed.flat_map(|top| top.rows.iter().map(|row| row.name)).collect();
-        for window in &self.open {
-            for dimension in 0..DIMENSIONS {
-                for direction in [Direction::Incoming, Direction::Outgoing] {
-                    used.extend(window.sketch(dimension, direction).iter().map(|heavy| heavy.name));
-                }
-            }
-        }
-        self.names.retain(|name| used.contains(&name));
+        let open = self.open.iter().flat_map(Window::sketches);
+        let used = closed.flat_map(|top| top.rows.iter().map(|row| row.name));
+        self.names.retain(used.chain(open.flat_map(|sketch| sketch.iter().map(|one| one.name))));
     }
 
     pub(crate) fn adapt(&mut self, now_s: u64) {

@@ -25,6 +25,7 @@ struct Spec {
     cid: u32,
     remote_as: u32,
     end_s: u64,
+    router: [u8; 4],
 }
 
 impl Default for Spec {
@@ -41,6 +42,7 @@ impl Default for Spec {
             cid: 7,
             remote_as: 0,
             end_s: NOON_S,
+            router: ROUTER,
         }
     }
 }
@@ -68,7 +70,7 @@ impl Spec {
         flow.set(remote, self.remote_as.into());
         flow.set_v4(Field::SrcAddr, Ipv4Addr::from(self.src).octets());
         flow.set_v4(Field::DstAddr, Ipv4Addr::from(self.dst).octets());
-        flow.set_v4(Field::SamplerAddress, ROUTER);
+        flow.set_v4(Field::SamplerAddress, self.router);
         let at = rows.len() - 1;
         rows.set_text(at, Field::ProtoName, if self.proto == 6 { b"TCP" } else { b"UDP" });
         rows.set_text(at, Field::SrcIfDesc, b"transit \"A\"");

@@ -112,6 +112,10 @@ impl Window {
         }
     }
 
+    pub(crate) fn sketches(&self) -> impl Iterator<Item = &Heaviest> {
+        self.sketches.iter().flatten()
+    }
+
     pub(crate) fn sketch(&self, dimension: usize, direction: Direction) -> &Heaviest {
         &self.sketches[dimension][direction as usize]
     }

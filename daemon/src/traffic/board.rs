@@ -29,6 +29,8 @@ pub struct TrafficView {
     pub counts: TrafficCounts,
     /// Label sets of `flow_bits`, and of the series by customer.
     pub series: (usize, usize),
+    /// How often a text of a label found no room.
+    pub texts_unkept: u64,
     /// Batches waiting to be counted.
     pub queued: usize,
     /// Customers whose talkers are kept apart.
@@ -103,6 +105,7 @@ impl TrafficBoard {
         TrafficView {
             counts: traffic.counts(),
             series: traffic.flowdata().series(),
+            texts_unkept: traffic.flowdata().texts_unkept(),
             queued: self.queued.load(Ordering::Relaxed),
             tenants: traffic.tenants().cids().len(),
             tenants_unkept: traffic.tenants().unkept(),

@@ -118,6 +118,35 @@ fn labels_that_are_not_wanted_are_summed_over() {
     assert_eq!(page["flow_bytes{direction=\"Incoming\"}"], 3000);
 }
 
+/// A hundred routers, where there is room for ten series.
+fn many_routers(first: u8) -> Vec<Spec> {
+    let spec = |number| Spec { router: [10, 9, first, number], ..Spec::default() };
+    (0..100).map(spec).collect()
+}
+
+/// Whoever makes up routers drives out routers, not customers, and not for longer than until the next look.
+#[test]
+fn texts_of_one_label_do_not_drive_out_those_of_another() {
+    let config = Config { series_max: 10, ..Config::default() };
+    let mut traffic = counted(&config, &many_routers(0));
+    let unkept = traffic.flowdata().texts_unkept();
+    assert!((1..100).contains(&unkept), "{unkept}");
+    traffic.count(&batch(&[Spec { cid: 8, ..Spec::default() }]), NOON_S);
+    assert_eq!(sums(&traffic, "flow_bytes", "cid")["8"], 1000, "a customer is no other");
+    // Nothing has expired, and yet there is room again.
+    let unkept = traffic.flowdata().texts_unkept();
+    traffic.tend(NOON_S + 30);
+    traffic.count(&batch(&many_routers(1)[..20]), NOON_S + 30);
+    assert_eq!(traffic.flowdata().texts_unkept(), unkept);
+    assert_eq!(sums(&traffic, "flow_bits", "router")["10.9.0.9"], 8000, "who had a place has it");
+}
+
+#[test]
+fn labels_that_are_not_wanted_take_no_room() {
+    let config = Config { series_max: 10, labels: vec![Label::Cid], ..Config::default() };
+    assert_eq!(counted(&config, &many_routers(0)).flowdata().texts_unkept(), 0);
+}
+
 #[test]
 fn an_idle_series_goes_and_comes_back_as_another() {
     let config = Config { series_idle_s: 100, ..Config::default() };
