@@ -209,9 +209,9 @@ impl Traffic {
             let sums = Sums::of(view);
             let window = self.talkers.window_of(view);
             self.counts.late += u64::from(window.is_late);
-            if let Some(taken) = self.talkers.add(window.index, view, &sums) {
+            if let Some(times) = self.talkers.add(window.index, view, &sums) {
                 self.counts.sketched += 1;
-                self.tenants.add(view, set[Label::Peer as usize], &sums, &taken);
+                self.tenants.add(view, set[Label::Peer as usize], &sums, times);
             }
         }
     }
@@ -240,10 +240,11 @@ impl Traffic {
     /// The heaviest of what is asked for.
     #[must_use]
     pub fn report(&self, question: &Question) -> Report {
-        match question.tenant {
-            Some(tenant) => self.tenants.report(tenant, question),
-            None => self.talkers.report(question),
-        }
+        let Some(tenant) = question.tenant else { return self.talkers.report(question) };
+        let mut report = self.tenants.report(tenant, question);
+        // A customer does not hear of flows that were left to others, the talkers do.
+        report.sampling = self.talkers.sampling(report.from_s, report.to_s);
+        report
     }
 
     /// The suite's series.

@@ -8,15 +8,6 @@
 use crate::Sums;
 use crate::random::Random;
 
-/// A flow that goes into the sketches.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    /// For how many it stands, itself included.
-    pub(crate) times: f64,
-    /// See [`Sampler::spread`].
-    pub(crate) spread: (f64, Sums),
-}
-
 /// The sampler: adapts each second to what came.
 pub(crate) struct Sampler {
     random: Random,

@@ -13,7 +13,7 @@ use neckar_proto::FlowView;
 use crate::key::{DIMENSIONS, Dimension, Direction, Key, visit_keys};
 use crate::names::{Name, Names};
 use crate::prefixes;
-use crate::sampling::{Sampler, Taken};
+use crate::sampling::Sampler;
 use crate::tenants::Tenants;
 use crate::window::{Minute, Top, WINDOW_S, Window, minutes_memory_bytes};
 use crate::{Config, Sums};
@@ -74,7 +74,7 @@ pub struct Report {
     pub from_s: u64,
     /// Until when, Unix seconds: the end of the minute that is not over.
     pub to_s: u64,
-    /// Of all flows, exact; a customer's are as sampled as its rows.
+    /// Of all flows, exact; a customer's are as sampled as his rows.
     pub totals: Sums,
     /// The heaviest first.
     pub rows: Vec<Row>,
@@ -113,6 +113,13 @@ pub struct Sampling {
 impl Default for Sampling {
     fn default() -> Self {
         Self { one_in: 1.0, variance_per_unit: Sums::default() }
+    }
+}
+
+impl Sampling {
+    pub(crate) fn raise_to(&mut self, (k, variance): &(f64, Sums)) {
+        self.one_in = self.one_in.max(*k);
+        self.variance_per_unit.raise_to(variance);
     }
 }
 
@@ -214,21 +221,38 @@ impl Talkers {
         }
     }
 
-    /// Counts a flow; `None` if it was left to others to stand for it.
-    pub(crate) fn add(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<Taken> {
+    /// Counts a flow; answers for how many it stands, `None` if it was left to others.
+    pub(crate) fn add(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<f64> {
         let Self { open, names, sampler, now_s, .. } = self;
         let window = &mut open[index];
         let direction = Direction::of(view);
         window.totals[direction as usize].add(sums, 1.0);
-        let times = sampler.admit(sums)?;
-        let taken = Taken { times, spread: sampler.spread() };
-        window.note_sampling(&taken);
+        let times = sampler.admit(sums);
+        // Of a flow that is left to others, too: the window has been sampled, whoever stands for it.
+        if times != Some(1.0) {
+            window.note_sampling(&sampler.spread());
+        }
+        let times = times?;
         visit_keys(view, |dimension, key, text| {
             let name =
                 || if text.is_empty() { 0 } else { names.number(&String::from_utf8_lossy(text)) };
             window.add(dimension as usize, direction, key, (sums, times), *now_s, name);
         });
-        Some(taken)
+        Some(times)
+    }
+
+    /// How windows that flows of this time may have counted in were sampled.
+    pub(crate) fn sampling(&self, from_s: u64, to_s: u64) -> Sampling {
+        let closed = self.closed.iter().map(|minute| (minute.start_s, &minute.spread));
+        let open = self.open.iter().map(|window| (window.start_s, &window.spread));
+        let mut sampling = Sampling::default();
+        for (start_s, spread) in closed.chain(open) {
+            // What came at `from_s` may have ended in the minute before.
+            if start_s + WINDOW_S >= from_s && start_s < to_s {
+                sampling.raise_to(spread);
+            }
+        }
+        sampling
     }
 
     /// The heaviest.
@@ -304,12 +328,11 @@ impl<'a> Merged<'a> {
         (0..2).filter(move |direction| asked.is_none_or(|asked| asked as usize == *direction))
     }
 
-    fn count(&mut self, totals: &[Sums; 2], (k, variance): &(f64, Sums)) {
+    fn count(&mut self, totals: &[Sums; 2], spread: &(f64, Sums)) {
         for direction in self.directions() {
             self.totals.add(&totals[direction], 1.0);
         }
-        self.sampling.one_in = self.sampling.one_in.max(*k);
-        self.sampling.variance_per_unit.raise_to(variance);
+        self.sampling.raise_to(spread);
     }
 
     fn add(&mut self, tops: &[Top; 2]) {

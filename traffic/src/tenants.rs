@@ -12,7 +12,6 @@ use crate::flowdata::Sample;
 use crate::heavy::{Heaviest, Heavy};
 use crate::key::{Dimension, Key, address, tenants, visit_keys};
 use crate::names::{Name, Names};
-use crate::sampling::Taken;
 use crate::window::Window;
 
 /// Seconds of a customer's window; the one before is kept whole.
@@ -55,14 +54,13 @@ impl Tenants {
         tenants_max * one
     }
 
-    /// Counts a flow for its customers.
-    pub(crate) fn add(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, taken: &Taken) {
-        let (now_s, times) = (self.now_s, taken.times);
+    /// Counts a flow that stands for so many for its customers.
+    pub(crate) fn add(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, times: f64) {
+        let now_s = self.now_s;
         for (cid, direction) in tenants(view) {
             let Some(tenant) = self.tenant(cid) else { continue };
             tenant.touched_s = now_s;
             let window = &mut tenant.windows[1];
-            window.note_sampling(taken);
             window.totals[direction as usize].add(sums, times);
             visit_keys(view, |dimension, key, _| {
                 let place = Dimension::OF_TENANTS.iter().position(|one| *one == dimension);

@@ -6,7 +6,6 @@ use crate::Sums;
 use crate::heavy::{Heaviest, Heavy};
 use crate::key::{DIMENSIONS, Direction, Key};
 use crate::names::Name;
-use crate::sampling::Taken;
 
 /// Seconds of a window.
 pub const WINDOW_S: u64 = 60;
@@ -37,13 +36,11 @@ impl Window {
         }
     }
 
-    /// Notes how figures are spread by a flow that stands for others.
+    /// Notes how figures are spread where flows stand for others.
     #[inline]
-    pub(crate) fn note_sampling(&mut self, taken: &Taken) {
-        if taken.times > 1.0 {
-            self.spread.0 = self.spread.0.max(taken.spread.0);
-            self.spread.1.raise_to(&taken.spread.1);
-        }
+    pub(crate) fn note_sampling(&mut self, (k, variance): &(f64, Sums)) {
+        self.spread.0 = self.spread.0.max(*k);
+        self.spread.1.raise_to(variance);
     }
 
     /// Adds to a key of dimension number `dimension`.

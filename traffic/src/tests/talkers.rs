@@ -189,6 +189,27 @@ fn a_customers_figures_tell_that_they_are_sampled() {
     assert_eq!((all.totals.flows, all.sampling.one_in), (2000.0, report.sampling.one_in));
 }
 
+/// Even one all of whose flows were left to others but the one before the flood.
+#[test]
+fn a_customer_is_told_of_flows_that_were_left_to_others() {
+    let small = Spec { cid: 8, bytes: 1, packets: 1, ..Spec::default() };
+    let flood = vec![Spec::default(); 2000];
+    let few = vec![small.clone(); 5];
+    let specs = [vec![small], flood, few].concat();
+    let config = Config { sketched_per_s: 10, ..Config::default() };
+    let mut traffic = counted(&config, &specs);
+    let question = question(Dimension::DstHost, Measure::Flows);
+    let of = |traffic: &Traffic| traffic.report(&Question { tenant: Some(8), ..question });
+    let report = of(&traffic);
+    assert_eq!(report.totals.flows, 1.0, "the others were passed over");
+    assert!(report.sampling.one_in > 1.0 && report.sampling.variance_per_unit.bytes > 1.0);
+    let minutes = |minutes: u64| NOON_S + 60 * minutes;
+    traffic.tend(minutes(6));
+    assert!(of(&traffic).sampling.one_in > 1.0, "in the five minutes before");
+    (7..18).for_each(|minute| traffic.tend(minutes(minute)));
+    assert_eq!(of(&traffic).sampling.one_in, 1.0, "{:?}", of(&traffic));
+}
+
 /// Targets by class are what the minute before had: the seam for detecting attacks.
 #[test]
 fn targets_show_the_minute_before() {
