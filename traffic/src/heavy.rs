@@ -7,7 +7,9 @@
 //! a few steps, spread over all of them; an old one a look-up.
 //!
 //! One weight serves bytes, packets and flows: each divided by its mean. So whoever has a large share of
-//! any of the three stays.
+//! any of the three stays: of `keys` keys a flow and `n` entries, with a share of `6 keys / n`, if the means
+//! are those of the flows that come. They are those of the minute before; where a flow has become another
+//! thing, it takes a larger share. What was taken is a bound in either case.
 
 use std::hash::BuildHasher as _;
 

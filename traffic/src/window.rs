@@ -166,6 +166,7 @@ impl Kept {
 
 /// Bytes of memory at most, about, of closed windows.
 pub(crate) fn minutes_memory_bytes(minutes: usize) -> usize {
-    // The three measures agree in most of their heaviest.
-    minutes * DIMENSIONS * 2 * KEPT_MAX * 2 * size_of::<Kept>()
+    // The three measures may each have others for their heaviest.
+    let rows = Sums::MEASURES.len() * KEPT_MAX * size_of::<Kept>();
+    minutes * DIMENSIONS * 2 * (rows + size_of::<Top>())
 }
