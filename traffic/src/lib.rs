@@ -176,7 +176,13 @@ impl Traffic {
         Flowdata::memory_bytes(config)
             + Talkers::memory_bytes(config)
             + Tenants::memory_bytes(config.tenants_max)
-            + config.recent_bytes
+            + Recent::memory_bytes(config.recent_bytes)
+    }
+
+    /// Bytes of the page at most, about.
+    #[must_use]
+    pub fn page_bytes(config: &Config) -> usize {
+        page::bytes_max(config)
     }
 
     /// Counts every flow of `batch`, at `now_s`.

@@ -42,7 +42,8 @@ impl Names {
 
     /// Bytes of memory at most, about.
     pub(crate) fn memory_bytes(names_max: usize) -> usize {
-        names_max * (NAME_BYTES_MAX + 32)
+        // The text's place in a list and in a hash table, which grow by doubling.
+        names_max * (NAME_BYTES_MAX + 48)
     }
 
     /// The text's number; [`OTHER`], counted, if it is new and there is no room.

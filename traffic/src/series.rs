@@ -103,7 +103,8 @@ impl Series {
 
     /// Bytes of memory at most, about.
     pub(crate) fn memory_bytes(series_max: usize) -> usize {
-        series_max * (size_of::<Slot>() + 3 * size_of::<Place>())
+        // A list grows by doubling, and so does a hash table.
+        (series_max + 1).next_power_of_two() * (size_of::<Slot>() + 4 * size_of::<Place>())
     }
 
     /// Counts flows, each with its label set, at `now_s`.

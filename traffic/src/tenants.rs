@@ -22,7 +22,7 @@ const IDLE_S: u64 = 1200;
 const ENTRIES_MAX: usize = 112;
 /// Pairs of hosts of a customer, and how many of them the series show by bytes and by flows.
 const PAIRS_MAX: usize = 448;
-const PAIRS_SHOWN: usize = 10;
+pub(crate) const PAIRS_SHOWN: usize = 10;
 
 struct Tenant {
     touched_s: u64,

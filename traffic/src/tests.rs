@@ -199,6 +199,7 @@ fn a_spoofed_flood_leaves_every_table_within_its_bound() {
         let report = traffic.report(&Question { rows_max: usize::MAX, ..question });
         assert!(report.rows.len() <= 2 * 256, "{dimension:?}: {}", report.rows.len());
     }
+    assert!(traffic.page().len() < Traffic::page_bytes(&config), "{}", traffic.page().len());
     let series = traffic.page().lines().filter(|line| !line.starts_with('#')).count();
     assert!(series <= METRICS.len() * 501 + 2 * 20 * 20 + 2 * 50 + 1, "{series} lines");
 }
