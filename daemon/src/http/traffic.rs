@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Refusal};
 use super::routes::{Asked, Rooms, TEXT_FORMAT, aside, asked};
 use crate::clock;
-use crate::traffic::{Search, SearchError, TrafficBoard};
+use crate::traffic::{Search, TrafficBoard};
 
 /// How long an answer is as good as a new one.
 const FRESH: Duration = Duration::from_secs(2);
@@ -171,10 +171,6 @@ pub(super) async fn serve_search(
     let found = aside(Arc::clone(&rooms.searches), move || books.search(&search, now_s)).await?;
     match found {
         Ok(found) => Ok(Json(json!(found))),
-        Err(SearchError::Filter(error)) => Err(Refusal::filter(&filter, &error)),
-        Err(SearchError::Busy) => {
-            let message = "somebody else is searching; try again";
-            Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, message))
-        }
+        Err(error) => Err(Refusal::filter(&filter, &error)),
     }
 }
