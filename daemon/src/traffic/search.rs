@@ -147,13 +147,11 @@ mod tests {
         let found = search.run_for(Duration::from_secs(60), seconds, 0).unwrap();
         assert_eq!((found.searched, found.is_cut, found.flows.len()), (found.kept, false, 10));
         assert!(found.kept > 1000, "{} flows", found.kept);
-        let found = search.run_for(Duration::ZERO, seconds, 0).unwrap();
-        assert_eq!((found.searched, found.is_cut), (0, true));
         let mut found = Found::default();
         let filter = Filter::parse("", &Options::MESSAGE).unwrap();
-        let ends = Instant::now() + Duration::from_micros(1);
-        let mut reading = Reading { filter, rows: Rows::default(), rows_max: 10, ends };
+        let mut reading =
+            Reading { filter, rows: Rows::default(), rows_max: 10, ends: Instant::now() };
         reading.read(&seconds()[0], &mut found);
-        assert!(found.is_cut && found.searched < found.seen, "{}", found.searched);
+        assert_eq!((found.searched, found.is_cut), (0, true));
     }
 }
