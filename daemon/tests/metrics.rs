@@ -133,6 +133,7 @@ const MOVED_ELSEWHERE: &[(&str, &str)] = &[
     ("neckar_stalled_nanoseconds_total", "daemon/tests/torture.rs"),
     ("neckar_traffic_missed_total", "stage::tests, as of a thread that is slower for long"),
     ("neckar_traffic_queue", "a moment of every batch"),
+    ("neckar_traffic_texts_unkept_total", "traffic's tests::flowdata, of too many routers"),
     ("neckar_traffic_unreadable_total", "a defect of ours, which is the point"),
     ("neckar_splitter_missed_total", "a splitter that is slower than its worker for long"),
     ("neckar_splitter_queue", "the same"),
