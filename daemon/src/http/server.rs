@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -19,11 +22,12 @@ use tokio::sync::oneshot;
 
 use super::HttpCounts;
 use super::live::Sampler;
+use super::reading::{Patience, READ};
 use super::tls::Certificate;
 
 /// A request's head has to be there within this time, and a handshake done.
 const HEAD: Duration = Duration::from_secs(10);
-/// Who takes nothing of an answer for so long is cut off, by the kernel.
+/// Who takes nothing of an answer for so long is cut off, by the kernel; who takes little, by [`READ`].
 const UNREAD: Duration = Duration::from_secs(30);
 /// Bytes of a request's head. There are no bodies.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -86,11 +90,11 @@ impl Server {
                 let _place = place;
                 prepare(&stream);
                 match acceptor {
-                    None => answer(stream, routes, watcher).await,
+                    None => answer(stream, routes, watcher, Patience::new(READ)).await,
                     Some(acceptor) => {
                         let handshake = tokio::time::timeout(HEAD, acceptor.accept(stream));
                         if let Ok(Ok(stream)) = handshake.await {
-                            answer(stream, routes, watcher).await;
+                            answer(stream, routes, watcher, Patience::new(READ)).await;
                         }
                     }
                 }
@@ -105,18 +109,28 @@ fn prepare(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD));
 }
 
-async fn answer(
+/// Answers on a connection until its end, the visitor's or that of `patience`.
+pub(super) async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     routes: Router,
     watcher: Watcher,
+    patience: Patience,
 ) {
+    let (routes, waiting) = (TowerToHyperService::new(routes), patience.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(waiting.clone());
+        routes.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    // A visitor who left or talked nonsense is his own affair.
-    let _ = watcher.watch(connection).await;
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // A visitor who left or talked nonsense is his own affair.
+        _ = watcher.watch(connection) => {}
+        () = patience.end() => {}
+    }
 }
 
 /// Places for connections.
