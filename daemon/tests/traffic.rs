@@ -131,8 +131,7 @@ fn interfaces() -> String {
 /// What `neckard check` adds up, in KiB.
 fn memory_sum_kib(settings: &[&str]) -> u64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neckard"));
-    command.arg("check");
-    settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
+    command.arg("check").args(settings.iter().flat_map(|setting| ["--set", setting]));
     let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
     let line = text.lines().find(|line| line.ends_with("  sum"));
     let sum = line.unwrap_or_else(|| panic!("no sum: {text}"));

@@ -141,7 +141,7 @@ mod tests {
             (&[0, 0, 0, 7][..], &1000_u32.to_be_bytes()[..])
         );
         let records: Vec<&[u8]> = datagram[24..].chunks(48).collect();
-        assert_eq!(records[0][4..6], [10, 16 + 500 % 16], "towards a customer");
+        assert_eq!(records[0][4..6], [10, 20], "towards a customer");
         let sources: std::collections::BTreeSet<&[u8]> =
             records.iter().map(|one| &one[..4]).collect();
         assert_eq!(sources.len(), FLOWS as usize);
