@@ -4,7 +4,7 @@ use neckar_kafka::{FLOW_IN_FLIGHT_BYTES, REQUESTS_BYTES};
 use neckar_proto::Batch;
 
 use crate::config::{Config, OutputKind};
-use crate::http::HISTORY_BYTES;
+use crate::http::{ANSWERS_BYTES_MAX, COPIES_MAX, HISTORY_BYTES, KEPT_BYTES_MAX};
 use crate::ingest::ReceiverConfig;
 use crate::output::property_problem;
 use crate::settings;
@@ -33,12 +33,20 @@ pub fn batches_per_worker(config: &Config, workers: usize) -> usize {
 /// and come beside.
 #[must_use]
 pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec<Term> {
+    let mut terms = receiving(config, receiver, workers);
+    terms.extend(decoding(config, workers));
+    terms.extend(serving(config));
+    terms.extend(pushing(config));
+    terms.extend(delivering(config, workers));
+    terms
+}
+
+/// What the workers receive into and write.
+fn receiving(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec<Term> {
     let one = Batch::memory_bytes(config.batch.flows_max, config.batch.bytes_max);
     let per_worker = batches_per_worker(config, workers);
     let sockets = workers * config.listen.len();
-    let decode = &config.decode;
-    let asks = config.exporter.iter().any(|rule| rule.snmp.is_some());
-    let mut terms = vec![
+    vec![
         Term {
             room: "batches",
             bytes: one * per_worker * workers,
@@ -59,6 +67,14 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
                 "{sockets} sockets x 2 x receive.buffer_bytes, if the kernel grants it"
             ),
         },
+    ]
+}
+
+/// What is known of exporters.
+fn decoding(config: &Config, workers: usize) -> Vec<Term> {
+    let decode = &config.decode;
+    let asks = config.exporter.iter().any(|rule| rule.snmp.is_some());
+    vec![
         Term {
             room: "held data",
             bytes: decode.hold_total_bytes * workers,
@@ -83,14 +99,14 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
             bytes: if asks { config.snmp.interfaces_max * INTERFACE_BYTES } else { 0 },
             reason: format!("snmp.interfaces_max x about {INTERFACE_BYTES} B, if anybody is asked"),
         },
-    ];
+    ]
+}
+
+/// What is counted and shown.
+fn serving(config: &Config) -> Vec<Term> {
+    let mut terms = Vec::new();
     if config.http.bind_address().is_some() {
-        let connections = config.http.connections_max;
-        terms.push(Term {
-            room: "page",
-            bytes: HISTORY_BYTES + connections * CONNECTION_BYTES,
-            reason: format!("the last hour, and http.connections_max x about {CONNECTION_BYTES} B"),
-        });
+        terms.push(page(config));
     }
     if config.reverse_names.enabled {
         terms.push(Term {
@@ -108,18 +124,27 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
                     .into(),
         });
     }
+    terms
+}
+
+fn pushing(config: &Config) -> Vec<Term> {
     let pushes = [
         (config.influx.is_on(), config.influx.buffer_bytes),
         (config.remote_write.is_on(), config.remote_write.buffer_bytes),
     ];
-    for (_, buffer_bytes) in pushes.into_iter().filter(|(is_on, _)| *is_on) {
-        let series = neckar_traffic::METRICS.len() * config.traffic.series_max;
-        terms.push(Term {
-            room: "points to push",
-            bytes: buffer_bytes + series * SERIES_BYTES,
-            reason: format!("buffer_bytes, and {series} series x about {SERIES_BYTES} B"),
-        });
-    }
+    let series = neckar_traffic::METRICS.len() * config.traffic.series_max;
+    let term = |(_, buffer_bytes)| Term {
+        room: "points to push",
+        bytes: buffer_bytes + series * SERIES_BYTES,
+        reason: format!("buffer_bytes, and {series} series x about {SERIES_BYTES} B"),
+    };
+    pushes.into_iter().filter(|(is_on, _)| *is_on).map(term).collect()
+}
+
+/// What waits for the output.
+fn delivering(config: &Config, workers: usize) -> Vec<Term> {
+    let one = Batch::memory_bytes(config.batch.flows_max, config.batch.bytes_max);
+    let mut terms = Vec::new();
     if config.spool.is_on() {
         terms.push(Term {
             room: "spool window",
@@ -128,9 +153,29 @@ pub fn budget(config: &Config, receiver: &ReceiverConfig, workers: usize) -> Vec
         });
     }
     if config.output.kind == OutputKind::Kafka {
-        terms.push(in_flight(config, per_worker * workers));
+        terms.push(in_flight(config, batches_per_worker(config, workers) * workers));
     }
     terms
+}
+
+/// The last hour, visitors, and what they are shown until they have read it.
+fn page(config: &Config) -> Term {
+    let counted = config.counts_traffic().then(|| config.traffic.counting());
+    let flowdata = counted.map_or(0, |counted| neckar_traffic::Traffic::page_bytes(&counted));
+    let metrics = METRICS_BYTES + config.http.exporters_shown_max * EXPORTER_LINES_BYTES;
+    // The one that is being made grows by doubling.
+    let copies = COPIES_MAX + 1;
+    let visitors = config.http.connections_max * CONNECTION_BYTES;
+    let answers = ANSWERS_BYTES_MAX + KEPT_BYTES_MAX;
+    Term {
+        room: "page",
+        bytes: HISTORY_BYTES + visitors + answers + copies * (flowdata + metrics),
+        reason: format!(
+            "the last hour, http.connections_max x about {CONNECTION_BYTES} B, {answers} B of answers, and \
+             {copies} x about {flowdata} B of /flowdata (traffic.series_max) and {metrics} B of /metrics \
+             (http.exporters_shown_max)"
+        ),
+    }
 }
 
 /// What the transport keeps of flows that Kafka has not acknowledged, beside their batches.
@@ -166,6 +211,9 @@ fn in_flight(config: &Config, batches: usize) -> Term {
 const TEMPLATE_BYTES: usize = 1024;
 /// Sequence state, counters and hash table share of an exporter with one domain.
 const EXPORTER_BYTES: usize = 768;
+/// `/metrics` but for exporters, and the lines of one of these.
+const METRICS_BYTES: usize = 256 << 10;
+const EXPORTER_LINES_BYTES: usize = 2800;
 /// A visitor's buffers, with TLS.
 const CONNECTION_BYTES: usize = 64 << 10;
 /// An address with a name of 40 letters, in a hash table.
@@ -178,6 +226,18 @@ const INTERFACE_BYTES: usize = 640;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_that_are_being_read_are_in_the_sum() {
+        let room = |config: &Config| page(config).bytes;
+        let mut config = Config::default();
+        let before = room(&config);
+        config.http.exporters_shown_max += 1000;
+        let with_exporters = room(&config);
+        assert!(with_exporters >= before + COPIES_MAX * 1000 * 2700, "27 MB for 10,000");
+        config.traffic.enabled = false;
+        assert!(room(&config) + COPIES_MAX * (20 << 20) < with_exporters, "20 MB of /flowdata");
+    }
 
     #[test]
     fn flows_in_flight_count_where_kafka_is_the_output() {

@@ -35,9 +35,12 @@ fn on_loopback_this_host_may_look_and_no_other_site() {
     assert_eq!(status, 403);
     assert!(body.contains("http.hosts"), "{body}");
     let foreign = format!("{LOCAL}Sec-Fetch-Site: cross-site\r\n");
-    assert_eq!(neckard.fetch_with("/api/search?filter=tcp", &foreign).0, 403);
-    assert_eq!(neckard.fetch_with("/", &foreign).0, 200, "a link may lead here");
-    assert_eq!(neckard.metric("neckar_http_denied_total"), 2);
+    for path in ["/api/search?filter=tcp", "/flowdata", "/metrics", "/"] {
+        assert_eq!(neckard.fetch_with(path, &foreign).0, 403, "{path}");
+    }
+    let link = format!("{foreign}Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n");
+    assert_eq!(neckard.fetch_with("/", &link).0, 200, "a link may lead here");
+    assert_eq!(neckard.metric("neckar_http_denied_total"), 5);
 }
 
 #[test]
@@ -71,6 +74,10 @@ fn who_shows_nothing_sees_nothing() {
     });
     let (status, body) = json(neckard.fetch("/healthz"));
     assert_eq!((status, body), (503, json!({"status": "degraded"})), "but not to everybody");
+    // Who guesses is turned away as everywhere, with the wait that goes with it.
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(neckard.fetch_with(path, &basic("ops", "guess")).0, 401, "{path}");
+    }
     let log = neckard.log().join("\n");
     assert!(!log.contains(TOKEN) && !log.contains(PASSWORD), "a secret in the log");
 }

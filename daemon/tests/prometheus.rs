@@ -172,10 +172,6 @@ fn sums_are_what_was_sent(scene: &Scene) {
     scene.expect("sum(neckar_output_delivered_total)", totals.all.flows);
     let dropped = r#"sum(neckar_exporter_dropped_total{cause="set_id_reserved"})"#;
     scene.expect(dropped, 1);
-    if scene.neckard.fetch("/flowdata").0 == 404 {
-        eprintln!("SKIPPED: there is no /flowdata");
-        return;
-    }
     scene.expect("sum(neckar_traffic_flows_total)", totals.all.flows);
     scene.expect("sum(flow_bits)", 8 * totals.all.bytes);
     scene.expect("sum(flow_bytes)", totals.all.bytes);
@@ -203,13 +199,11 @@ fn sums_are_what_was_sent(scene: &Scene) {
 }
 
 fn queries_find_series(scene: &Scene) {
-    let has_flowdata = scene.neckard.fetch("/flowdata").0 == 200;
     let old = suite_boards::PANELS.iter().map(|(board, panel, query)| {
         (format!("suite's {board}, {panel}"), suite_boards::expand(query))
     });
     let boards = boards::all();
-    let new = boards.iter().filter(|board| has_flowdata || board.name == "pipeline");
-    let new = new.flat_map(|board| board.panels().map(move |panel| (board.name, panel)));
+    let new = boards.iter().flat_map(|board| board.panels().map(move |panel| (board.name, panel)));
     let new = new.flat_map(|(board, panel)| {
         panel
             .queries
@@ -217,7 +211,6 @@ fn queries_find_series(scene: &Scene) {
             .map(move |query| (format!("{board}, {}", panel.title), expand(&query.expr)))
     });
     let may_be = |expr: &str| MAY_BE_EMPTY.iter().any(|(part, _)| expr.contains(part));
-    let old = old.filter(|_| has_flowdata);
     let empty = scene.empty(old.chain(new).filter(|(_, expr)| !may_be(expr)));
     assert!(empty.is_empty(), "nothing is found by\n{}", empty.join("\n"));
 }

@@ -152,8 +152,10 @@ pub const METRICS: &[Metric] = &[
 
 /// The counters of `/flowdata`.
 pub struct Flowdata {
+    /// Those that are wanted.
     labels: [bool; LABELS],
-    names: Names,
+    /// Texts by label, so that a flood of one label's does not drive another's out.
+    names: [Names; LABELS],
     written: Written,
     by_path: Series,
     by_customer: Series,
@@ -165,8 +167,8 @@ pub struct Flowdata {
     expired_s: u64,
 }
 
-/// How often idle series are looked for, and texts written anew, so that names that have changed in the
-/// tables show.
+/// How often idle series and texts that nobody needs are looked for, and texts written anew, so that names
+/// that have changed in the tables show.
 const EXPIRE_S: u64 = 30;
 
 impl Flowdata {
@@ -177,7 +179,7 @@ impl Flowdata {
         };
         Self {
             labels,
-            names: Names::new(names_max(config)),
+            names: Label::ALL.map(|label| Names::new(texts_max(label, config))),
             written: Written::default(),
             by_path: Series::new(config.series_max, group(BY_PATH)),
             by_customer: Series::new(config.series_max, group(BY_CUSTOMER)),
@@ -192,7 +194,10 @@ impl Flowdata {
     pub(crate) fn memory_bytes(config: &Config) -> usize {
         Written::MEMORY_BYTES
             + 2 * Series::memory_bytes(config.series_max)
-            + Names::memory_bytes(names_max(config))
+            + Label::ALL
+                .map(|label| Names::memory_bytes(texts_max(label, config)))
+                .iter()
+                .sum::<usize>()
     }
 
     pub(crate) fn set_now(&mut self, now_s: u64) {
@@ -215,19 +220,36 @@ impl Flowdata {
         &self.sets
     }
 
-    /// The value of every label, whoever has which.
+    /// The value of every label that is wanted, whoever has which. The peer's is always: pairs of hosts have it.
     #[inline]
     fn label_set(&mut self, view: &FlowView<'_>) -> LabelSet {
-        let Self { names, written, .. } = self;
+        let Self { labels, names, written, .. } = self;
         let mut set = [EMPTY; LABELS];
-        let router = address(view.sampler_address).unwrap_or(0);
-        let of_router = || names.number(&address_text(view.sampler_address));
-        set[Label::Router as usize] = written.router(router, of_router);
+        if labels[Label::Router as usize] {
+            let router = address(view.sampler_address).unwrap_or(0);
+            let names = &mut names[Label::Router as usize];
+            let of_router = || names.number(&address_text(view.sampler_address));
+            set[Label::Router as usize] = written.router(router, of_router);
+        }
         let peer = peer(view);
         if !peer.is_empty() {
+            let names = &mut names[Label::Peer as usize];
             let of_peer = || names.number(&String::from_utf8_lossy(peer));
             set[Label::Peer as usize] = written.peer(peer, of_peer);
         }
+        if labels[Label::Cid as usize] {
+            let names = &mut names[Label::Cid as usize];
+            let of_cid = || names.number(&view.cid.to_string());
+            set[Label::Cid as usize] = written.number(Label::Cid, view.cid, of_cid);
+        }
+        self.put_others(view, &mut set);
+        set
+    }
+
+    /// Labels that are written from a number or two of the flow.
+    #[inline]
+    fn put_others(&mut self, view: &FlowView<'_>, set: &mut LabelSet) {
+        let Self { labels, names, written, .. } = self;
         let application = application(view.src_port, view.dst_port);
         let direction = view.flow_direction.min(DIRECTIONS.len() as u32);
         let (remote_as, as_name) = match remote_as(view) {
@@ -237,8 +259,11 @@ impl Flowdata {
             named => named,
         };
         let mut put = |label: Label, number: u32, text: &[u8]| {
-            let write = || names.number(&String::from_utf8_lossy(text));
-            set[label as usize] = written.number(label, number, write);
+            if labels[label as usize] {
+                let names = &mut names[label as usize];
+                let write = || names.number(&String::from_utf8_lossy(text));
+                set[label as usize] = written.number(label, number, write);
+            }
         };
         put(Label::IpVersion, ip_version(view) as u32, ip_version(view).name().as_bytes());
         put(Label::Application, application.number().into(), application.name().as_bytes());
@@ -246,30 +271,37 @@ impl Flowdata {
         put(Label::Direction, direction, direction_name(direction));
         put(Label::RemoteAs, remote_as, as_name);
         put(Label::RemoteCountry, country_number(view.remote_country), view.remote_country);
-        let of_cid = || names.number(&view.cid.to_string());
-        set[Label::Cid as usize] = written.number(Label::Cid, view.cid, of_cid);
-        set
     }
 
-    /// Forgets label sets that have been idle, and texts that neither they nor `others` need.
-    pub(crate) fn expire(&mut self, now_s: u64, others: impl Iterator<Item = Name>) {
-        if now_s < self.expired_s + EXPIRE_S {
+    /// Forgets label sets that have been idle, and texts that neither they nor `pairs`, with their peers, need.
+    pub(crate) fn expire(&mut self, now_s: u64, pairs: impl Iterator<Item = Name>) {
+        // Either way: a clock may be set back.
+        if now_s.abs_diff(self.expired_s) < EXPIRE_S {
             return;
         }
         self.expired_s = now_s;
         self.written = Written::default();
-        let since_s = now_s.saturating_sub(self.idle_s);
-        let expired = [self.by_path.expire(since_s), self.by_customer.expire(since_s)];
-        if expired.contains(&true) && self.names.is_crowded() {
+        self.by_path.expire(now_s, self.idle_s);
+        self.by_customer.expire(now_s, self.idle_s);
+        let mut pairs = Some(pairs);
+        for (label, names) in self.names.iter_mut().enumerate().filter(|(_, one)| one.is_crowded())
+        {
             let sets = self.by_path.iter().chain(self.by_customer.iter());
-            let used: hashbrown::HashSet<Name> =
-                sets.flat_map(|(set, ..)| *set).chain(others).collect();
-            self.names.retain(|name| used.contains(&name));
+            let pairs = pairs.take_if(|_| label == Label::Peer as usize).into_iter().flatten();
+            names.retain(sets.map(|(set, ..)| set[label]).chain(pairs));
         }
     }
 
-    pub(crate) fn names(&self) -> &Names {
-        &self.names
+    /// Texts of peers.
+    pub(crate) fn peers(&self) -> &Names {
+        &self.names[Label::Peer as usize]
+    }
+
+    /// How often a text of a label found no room and was `other`; one that is needed tries again
+    /// every half minute.
+    #[must_use]
+    pub fn texts_unkept(&self) -> u64 {
+        self.names.iter().map(Names::unkept).sum()
     }
 
     /// How many label sets there are, by path and by customer.
@@ -286,7 +318,7 @@ impl Flowdata {
             for (set, counters, since_s) in series.iter() {
                 labels.clear();
                 let kept = metric.labels.iter().filter(|label| self.labels[**label as usize]);
-                let text = |label: &Label| self.names.text(set[*label as usize]);
+                let text = |label: &Label| self.names[*label as usize].text(set[*label as usize]);
                 labels.extend(kept.map(|label| (label.name(), text(label))));
                 let value = (metric.value)(counters);
                 visit(Sample { metric: metric.name, labels: &labels, value, since_s });
@@ -308,9 +340,17 @@ pub struct Sample<'a> {
     pub since_s: u64,
 }
 
-fn names_max(config: &Config) -> usize {
-    2 * config.series_max + 64
+/// Texts of a label at most. What the network may have any number of has as many as there are label sets;
+/// the more that come in a moment and get no place are forgotten in the next.
+const fn texts_max(label: Label, config: &Config) -> usize {
+    match label {
+        Label::Router | Label::Cid | Label::Peer | Label::RemoteAs => config.series_max + 64,
+        _ => FEW,
+    }
 }
+
+/// Protocols are 256, countries as many.
+const FEW: usize = 1024;
 
 const DIRECTIONS: [&str; 2] = ["Incoming", "Outgoing"];
 

@@ -7,7 +7,9 @@
 //! a few steps, spread over all of them; an old one a look-up.
 //!
 //! One weight serves bytes, packets and flows: each divided by its mean. So whoever has a large share of
-//! any of the three stays.
+//! any of the three stays: of `keys` keys a flow and `n` entries, with a share of `6 keys / n`, if the means
+//! are those of the flows that come. They are those of the minute before; where a flow has become another
+//! thing, it takes a larger share. What was taken is a bound in either case.
 
 use std::hash::BuildHasher as _;
 
@@ -114,9 +116,14 @@ impl Heaviest {
         }
     }
 
-    /// Forgets keys that have not counted since `since_s`.
-    pub(crate) fn expire(&mut self, since_s: u64) {
-        self.table.retain(|heavy| heavy.touched_s >= since_s);
+    /// Forgets keys that have not counted for `idle_s` at `now_s`.
+    pub(crate) fn expire(&mut self, now_s: u64, idle_s: u64) {
+        let since_s = now_s.saturating_sub(idle_s);
+        self.table.retain(|heavy| {
+            // Ahead of a clock that was set back is now, at the latest.
+            heavy.touched_s = heavy.touched_s.min(now_s);
+            heavy.touched_s >= since_s
+        });
     }
 
     /// Weight that a key which is not here may have had, at most.
@@ -200,8 +207,12 @@ mod tests {
         let mut heaviest = Heaviest::new(10);
         heaviest.add(key(1), &bytes(1.0), (1.0, 1.0), 5, || 0);
         heaviest.add(key(2), &bytes(1.0), (1.0, 1.0), 9, || 0);
-        heaviest.expire(6);
+        heaviest.expire(10, 4);
         let left: Vec<Key> = heaviest.iter().map(|heavy| heavy.key).collect();
         assert_eq!(left, [key(2)]);
+        heaviest.expire(3, 1);
+        assert_eq!(heaviest.len(), 1, "the clock was set back");
+        heaviest.expire(5, 1);
+        assert_eq!(heaviest.len(), 0);
     }
 }

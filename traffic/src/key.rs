@@ -245,9 +245,11 @@ fn port(view: &FlowView<'_>) -> Option<u32> {
 }
 
 /// Customers that a flow is about and which way it goes as they see it: the destination's and the
-/// source's, and the one on the local side where it is neither.
+/// source's, and the one on the local side where it is neither. What a customer sends to himself is
+/// one flow of his, incoming.
 pub(crate) fn tenants(view: &FlowView<'_>) -> impl Iterator<Item = (u32, Direction)> + use<> {
-    let ends = [(view.dst_cid, Direction::Incoming), (view.src_cid, Direction::Outgoing)];
+    let source = if view.src_cid == view.dst_cid { 0 } else { view.src_cid };
+    let ends = [(view.dst_cid, Direction::Incoming), (source, Direction::Outgoing)];
     let is_there = view.cid == view.dst_cid || view.cid == view.src_cid;
     let local = (if is_there { 0 } else { view.cid }, Direction::of(view));
     ends.into_iter().chain([local]).filter(|(cid, _)| *cid != 0)
@@ -323,5 +325,14 @@ mod tests {
         assert_eq!(of(same), [(5, Direction::Outgoing)], "and not twice");
         let other = FlowView { src_cid: 6, ..local };
         assert_eq!(of(other), [(6, Direction::Outgoing), (5, Direction::Outgoing)]);
+    }
+
+    #[test]
+    fn what_a_customer_sends_to_himself_counts_once() {
+        let of = |view: FlowView<'_>| tenants(&view).collect::<Vec<_>>();
+        let own = FlowView { src_cid: 5, dst_cid: 5, ..FlowView::default() };
+        assert_eq!(of(own), [(5, Direction::Incoming)]);
+        assert_eq!(of(FlowView { cid: 5, flow_direction: 1, ..own }), [(5, Direction::Incoming)]);
+        assert_eq!(of(FlowView::default()), [], "nobody's");
     }
 }

@@ -89,9 +89,8 @@ impl Sums {
     /// Of one flow.
     #[must_use]
     pub fn of(view: &FlowView<'_>) -> Self {
-        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
-        let scaled = |count: u64| count.saturating_mul(rate) as f64;
-        Self { bytes: scaled(view.bytes), packets: scaled(view.packets), flows: 1.0 }
+        let [bytes, packets] = [view.bytes, view.packets].map(|count| on_wire(view, count) as f64);
+        Self { bytes, packets, flows: 1.0 }
     }
 
     /// Bytes, packets, flows.
@@ -120,6 +119,13 @@ impl Sums {
         self.packets += other.packets * times;
         self.flows += other.flows * times;
     }
+}
+
+/// A count of the flow as it was on the wire: multiplied by the sampling rate, unless that was done before.
+#[inline]
+fn on_wire(view: &FlowView<'_>, count: u64) -> u64 {
+    let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
+    count.saturating_mul(rate)
 }
 
 /// What became of the flows that were to be counted.
@@ -170,7 +176,13 @@ impl Traffic {
         Flowdata::memory_bytes(config)
             + Talkers::memory_bytes(config)
             + Tenants::memory_bytes(config.tenants_max)
-            + config.recent_bytes
+            + Recent::memory_bytes(config.recent_bytes)
+    }
+
+    /// Bytes of the page at most, about.
+    #[must_use]
+    pub fn page_bytes(config: &Config) -> usize {
+        page::bytes_max(config)
     }
 
     /// Counts every flow of `batch`, at `now_s`.
@@ -203,9 +215,9 @@ impl Traffic {
             let sums = Sums::of(view);
             let window = self.talkers.window_of(view);
             self.counts.late += u64::from(window.is_late);
-            if let Some(taken) = self.talkers.add(window.index, view, &sums) {
+            if let Some(times) = self.talkers.add(window.index, view, &sums) {
                 self.counts.sketched += 1;
-                self.tenants.add(view, set[Label::Peer as usize], &sums, &taken);
+                self.tenants.add(view, set[Label::Peer as usize], &sums, times);
             }
         }
     }
@@ -228,16 +240,17 @@ impl Traffic {
     /// Every series of the page that is a counter.
     pub fn each_sample(&self, mut visit: impl FnMut(Sample<'_>)) {
         self.flowdata.each(&mut visit);
-        self.tenants.each(self.flowdata.names(), visit);
+        self.tenants.each(self.flowdata.peers(), visit);
     }
 
     /// The heaviest of what is asked for.
     #[must_use]
     pub fn report(&self, question: &Question) -> Report {
-        match question.tenant {
-            Some(tenant) => self.tenants.report(tenant, question),
-            None => self.talkers.report(question),
-        }
+        let Some(tenant) = question.tenant else { return self.talkers.report(question) };
+        let mut report = self.tenants.report(tenant, question);
+        // A customer does not hear of flows that were left to others, the talkers do.
+        report.sampling = self.talkers.sampling(report.from_s, report.to_s);
+        report
     }
 
     /// The suite's series.

@@ -22,6 +22,7 @@ pub(crate) struct Names {
     index: HashTable<Name>,
     hasher: DefaultHashBuilder,
     names_max: usize,
+    unkept: u64,
 }
 
 impl Names {
@@ -32,6 +33,7 @@ impl Names {
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             names_max: names_max.max(2),
+            unkept: 0,
         };
         names.number("");
         names.number("other");
@@ -40,10 +42,11 @@ impl Names {
 
     /// Bytes of memory at most, about.
     pub(crate) fn memory_bytes(names_max: usize) -> usize {
-        names_max * (NAME_BYTES_MAX + 32)
+        // The text's place in a list and in a hash table, which grow by doubling.
+        names_max * (NAME_BYTES_MAX + 48)
     }
 
-    /// The text's number; [`OTHER`] if it is new and there is no room.
+    /// The text's number; [`OTHER`], counted, if it is new and there is no room.
     pub(crate) fn number(&mut self, text: &str) -> Name {
         let text = &text[..text.floor_char_boundary(NAME_BYTES_MAX)];
         let hash = self.hasher.hash_one(text);
@@ -53,6 +56,7 @@ impl Names {
             return *name;
         }
         if self.index.len() >= self.names_max {
+            self.unkept += 1;
             return OTHER;
         }
         let name = self.free.pop().unwrap_or_else(|| {
@@ -77,11 +81,18 @@ impl Names {
         self.index.len() > self.names_max / 2
     }
 
-    /// Forgets texts that nobody uses any more.
-    pub(crate) fn retain(&mut self, is_used: impl Fn(Name) -> bool) {
+    /// How often a text found no room.
+    pub(crate) fn unkept(&self) -> u64 {
+        self.unkept
+    }
+
+    /// Forgets texts that are not among those `used`.
+    pub(crate) fn retain(&mut self, used: impl Iterator<Item = Name>) {
+        let mut is_used = vec![false; self.texts.len()];
+        used.chain([EMPTY, OTHER]).for_each(|name| is_used[name as usize] = true);
         let (texts, free) = (&mut self.texts, &mut self.free);
         self.index.retain(|name| {
-            let stays = *name <= OTHER || is_used(*name);
+            let stays = is_used[*name as usize];
             if !stays {
                 texts[*name as usize] = None;
                 free.push(*name);
@@ -100,8 +111,8 @@ mod tests {
         let mut names = Names::new(4);
         let (one, two) = (names.number("one"), names.number("two"));
         assert_eq!((names.number("one"), names.text(two)), (one, "two"));
-        assert_eq!(names.number("three"), OTHER, "four are taken");
-        names.retain(|name| name == two);
+        assert_eq!((names.number("three"), names.unkept()), (OTHER, 1), "four are taken");
+        names.retain([two].into_iter());
         let three = names.number("three");
         assert_eq!((three, names.text(three), names.text(two)), (one, "three", "two"));
         assert_eq!((names.number(""), names.number("other")), (EMPTY, OTHER));

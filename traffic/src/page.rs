@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::tenants::HOST_METRICS;
+use crate::tenants::{HOST_METRICS, PAIRS_SHOWN};
 use crate::window::WINDOW_S;
-use crate::{METRICS, Traffic};
+use crate::{Config, METRICS, Traffic};
 
 /// Targets that `traffic_bps` and `traffic_pps` show: the heaviest of the last whole minute.
 const TARGETS_SHOWN: usize = 50;
@@ -14,6 +14,16 @@ const HOST_HELP: [&str; 2] = [
     "Bytes between the heaviest pairs of hosts of each customer, as the records have them.",
     "Flows between them.",
 ];
+
+/// A line with labels as long as they usually are.
+const LINE_BYTES: usize = 200;
+
+/// Bytes of the page at most, about.
+pub(crate) fn bytes_max(config: &Config) -> usize {
+    let series = METRICS.len() * (config.series_max + 1);
+    let pairs = config.tenants_max * HOST_METRICS.len() * 2 * PAIRS_SHOWN;
+    (series + pairs + 2 * TARGETS_SHOWN) * LINE_BYTES
+}
 
 /// The page.
 pub(crate) fn render(traffic: &Traffic) -> String {

@@ -15,38 +15,64 @@ pub struct Second {
     pub seen: u64,
     /// Those of them that are here.
     pub kept: u64,
-    /// Messages back to back, each behind its length: four bytes, little-endian.
-    bytes: Vec<u8>,
+    /// Messages back to back, each behind its length: four bytes, little-endian. In pieces, so that a second
+    /// that is not over is copied at the price of its last.
+    pieces: Vec<Arc<Vec<u8>>>,
+    last: Vec<u8>,
+    /// Of all pieces.
+    bytes: usize,
+}
+
+/// Bytes of a piece at most, unless a message alone has more.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// The messages of a piece.
+fn messages(mut piece: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (len, after) = piece.split_first_chunk::<4>()?;
+        let (message, after) = after.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        piece = after;
+        Some(message)
+    })
 }
 
 impl Second {
     /// The messages, the oldest first.
     pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.bytes.as_slice();
-        std::iter::from_fn(move || {
-            let (len, after) = rest.split_first_chunk::<4>()?;
-            let (message, after) = after.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-            rest = after;
-            Some(message)
-        })
+        let pieces = self.pieces.iter().map(|piece| piece.as_slice());
+        pieces.chain([self.last.as_slice()]).flat_map(messages)
     }
 
     /// One with about so many of its bytes left.
     fn thinned(&self, bytes: usize, random: &mut Random) -> Self {
-        let share = bytes as f64 / self.bytes.len() as f64;
+        let share = bytes as f64 / self.bytes as f64;
         let mut thinned = Self { at_s: self.at_s, seen: self.seen, ..Self::default() };
         for message in self.messages() {
             if random.unit() < share {
                 thinned.push(message);
             }
         }
+        thinned.shrink();
         thinned
     }
 
     fn push(&mut self, message: &[u8]) {
+        let len = message.len() + 4;
+        if self.last.len() + len > PIECE_BYTES {
+            let mut full = std::mem::take(&mut self.last);
+            full.shrink_to_fit();
+            self.pieces.push(Arc::new(full));
+        }
         self.kept += 1;
-        self.bytes.extend_from_slice(&(message.len() as u32).to_le_bytes());
-        self.bytes.extend_from_slice(message);
+        self.bytes += len;
+        self.last.extend_from_slice(&(message.len() as u32).to_le_bytes());
+        self.last.extend_from_slice(message);
+    }
+
+    /// Takes no more memory than it has bytes: no message is to come.
+    fn shrink(&mut self) {
+        self.last.shrink_to_fit();
+        self.pieces.shrink_to_fit();
     }
 }
 
@@ -85,19 +111,29 @@ impl Recent {
         }
     }
 
+    /// Bytes of memory at most, about.
+    pub(crate) fn memory_bytes(bytes_max: usize) -> usize {
+        // A search of two seconds holds what has been forgotten since it began.
+        let held = 3 * (bytes_max / BURST);
+        let seconds = RECENT_S as usize * size_of::<Second>();
+        bytes_max + held + seconds + 2 * PIECE_BYTES
+    }
+
     /// Begins a new second if it is one.
     pub(crate) fn advance(&mut self, now_s: u64) {
         if now_s == self.current.at_s {
             return;
         }
-        let over =
+        let mut over =
             std::mem::replace(&mut self.current, Second { at_s: now_s, ..Second::default() });
         self.share = self.next_share(&over);
         if over.seen > 0 {
-            self.bytes += over.bytes.len();
+            over.shrink();
+            self.bytes += over.bytes;
             self.over.push_back(Arc::new(over));
         }
-        while self.over.front().is_some_and(|oldest| oldest.at_s + RECENT_S <= now_s) {
+        // Either way: what lies so far ahead of a clock that was set back would never be old.
+        while self.over.front().is_some_and(|oldest| oldest.at_s.abs_diff(now_s) >= RECENT_S) {
             self.forget_oldest();
         }
         while self.bytes > self.bytes_max - self.bytes_max / BURST {
@@ -111,7 +147,7 @@ impl Recent {
 
     fn forget_oldest(&mut self) {
         if let Some(oldest) = self.over.pop_front() {
-            self.bytes -= oldest.bytes.len();
+            self.bytes -= oldest.bytes;
             self.thin = self.thin.saturating_sub(1);
         }
     }
@@ -120,10 +156,10 @@ impl Recent {
         let bytes_max = self.bytes_max / THINNED / RECENT_S as usize;
         let second = &mut self.over[self.thin];
         self.thin += 1;
-        if second.bytes.len() > bytes_max {
-            self.bytes -= second.bytes.len();
+        if second.bytes > bytes_max {
+            self.bytes -= second.bytes;
             *second = Arc::new(second.thinned(bytes_max, &mut self.random));
-            self.bytes += second.bytes.len();
+            self.bytes += second.bytes;
         }
     }
 
@@ -132,7 +168,7 @@ impl Recent {
         if over.kept == 0 {
             return 1.0;
         }
-        let whole = over.bytes.len() as f64 / over.kept as f64 * over.seen as f64;
+        let whole = over.bytes as f64 / over.kept as f64 * over.seen as f64;
         (self.bytes_max as f64 / BURST as f64 / whole * 0.9).min(1.0)
     }
 
@@ -141,7 +177,7 @@ impl Recent {
         self.current.seen += 1;
         let is_wanted = self.share >= 1.0 || self.random.unit() < self.share;
         let room = self.bytes_max / BURST;
-        if is_wanted && self.current.bytes.len() + message.len() + 4 <= room {
+        if is_wanted && self.current.bytes + message.len() + 4 <= room {
             self.current.push(message);
         }
     }
@@ -185,6 +221,17 @@ mod tests {
         assert_eq!(recent.since(0).len(), 0, "too old, all of them");
     }
 
+    #[test]
+    fn what_lies_ahead_of_a_clock_that_was_set_back_goes() {
+        let mut recent = Recent::new(1 << 20);
+        for second in [9000, 9001, 1800, 1801] {
+            recent.advance(second);
+            recent.add(&message(1));
+        }
+        let found = recent.since(0);
+        assert_eq!(found.iter().map(|one| one.at_s).collect::<Vec<_>>(), [1801, 1800]);
+    }
+
     /// A hundred times more than fits: the bytes hold, what is old is thin, what is new is whole.
     #[test]
     fn what_does_not_fit_is_thinned() {
@@ -196,7 +243,7 @@ mod tests {
         }
         let seconds = recent.since(0);
         let kept: u64 = seconds.iter().map(|second| second.kept).sum();
-        let bytes: usize = seconds.iter().map(|second| second.bytes.len()).sum();
+        let bytes: usize = seconds.iter().map(|second| second.bytes).sum();
         assert!(bytes <= bytes_max && kept > 4000, "{kept} flows in {bytes} bytes");
         assert!(seconds.len() > 450, "{} seconds", seconds.len());
         assert!(seconds.iter().all(|second| second.seen == 1000));
@@ -207,6 +254,28 @@ mod tests {
             newest.kept
         );
         assert!(older.iter().skip(20).all(|second| second.kept < 20));
+    }
+
+    /// Pieces grow by doubling; what is over, and what is thinned, has no room to spare.
+    #[test]
+    fn what_is_kept_takes_no_more_memory_than_it_has_bytes() {
+        let mut recent = Recent::new(20_000_000);
+        recent.advance(1);
+        (0..5000).for_each(|number| recent.add(&message(number)));
+        let current = recent.since(0).remove(0);
+        assert!(current.pieces.len() > 5, "what is copied of it is the last piece");
+        assert!(Arc::ptr_eq(&current.pieces[0], &recent.current.pieces[0]));
+        assert_eq!(current.messages().count(), 5000);
+        recent.advance(2);
+        recent.thin_next();
+        for second in [&current.thinned(1000, &mut Random::new(1)), &*recent.over[0]] {
+            let pieces = second.pieces.iter().map(|piece| &**piece).chain([&second.last]);
+            let (room, len) = pieces
+                .fold((0, 0), |(room, len), piece| (room + piece.capacity(), len + piece.len()));
+            assert_eq!((room, second.pieces.capacity()), (second.bytes, second.pieces.len()));
+            assert_eq!(len, second.bytes);
+            assert_eq!(second.messages().count() as u64, second.kept);
+        }
     }
 
     #[test]

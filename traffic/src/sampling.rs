@@ -8,15 +8,6 @@
 use crate::Sums;
 use crate::random::Random;
 
-/// A flow that goes into the sketches.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    /// For how many it stands, itself included.
-    pub(crate) times: f64,
-    /// See [`Sampler::spread`].
-    pub(crate) spread: (f64, Sums),
-}
-
 /// The sampler: adapts each second to what came.
 pub(crate) struct Sampler {
     random: Random,
@@ -79,10 +70,11 @@ impl Sampler {
 
     /// Looks at the second that is over, and takes more if there is time for it.
     pub(crate) fn adapt(&mut self, now_s: u64) {
-        let seconds = now_s.saturating_sub(self.second_s);
-        if seconds == 0 {
+        if now_s == self.second_s {
             return;
         }
+        // A clock that was set back does not say how long it was.
+        let seconds = now_s.saturating_sub(self.second_s).max(1);
         let per_s = self.taken as f64 / seconds as f64;
         self.means = self.totals.means(&self.means);
         (self.second_s, self.taken, self.totals) = (now_s, 0, Sums::default());
@@ -116,6 +108,20 @@ mod tests {
             }
             sampler.adapt(second);
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_stop_it() {
+        let mut sampler = Sampler::new(100);
+        sampler.adapt(10_000);
+        for _ in 0..1000 {
+            sampler.admit(&Sums::default());
+        }
+        assert!(sampler.spread().0 > 1.0);
+        for second in 3000..3100 {
+            sampler.adapt(second);
+        }
+        assert_eq!(sampler.spread().0, 1.0, "there was time for all again");
     }
 
     /// Sums stay right on average, large flows exact, and the rate is held.

@@ -7,6 +7,7 @@ use neckar_proto::FlowView;
 
 use crate::flowdata::LABELS;
 use crate::names::{EMPTY, Name, OTHER};
+use crate::on_wire;
 
 /// The value of each label; those that a metric does not have are empty.
 pub(crate) type LabelSet = [Name; LABELS];
@@ -35,14 +36,13 @@ impl Counters {
     /// Of one flow.
     #[inline]
     pub(crate) fn of(view: &FlowView<'_>) -> Self {
-        let rate = if view.normalized { 1 } else { view.sampling_rate.max(1) };
         Self {
             bytes: view.bytes,
             packets: view.packets,
             number: view.sampling_rate,
             flows: 1,
-            scaled_bytes: view.bytes.wrapping_mul(rate),
-            scaled_packets: view.packets.wrapping_mul(rate),
+            scaled_bytes: on_wire(view, view.bytes),
+            scaled_packets: on_wire(view, view.packets),
         }
     }
 
@@ -103,7 +103,8 @@ impl Series {
 
     /// Bytes of memory at most, about.
     pub(crate) fn memory_bytes(series_max: usize) -> usize {
-        series_max * (size_of::<Slot>() + 3 * size_of::<Place>())
+        // A list grows by doubling, and so does a hash table.
+        (series_max + 1).next_power_of_two() * (size_of::<Slot>() + 4 * size_of::<Place>())
     }
 
     /// Counts flows, each with its label set, at `now_s`.
@@ -134,7 +135,9 @@ impl Series {
 
     #[cold]
     fn make_place(&mut self, labels: LabelSet, hash: u64) -> Place {
-        if self.index.len() >= self.series_max {
+        // A set whose texts really are `other` reads like that of the rest: one series, not two of a name.
+        let is_other = labels == self.slots[OTHER_PLACE as usize].labels;
+        if is_other || self.index.len() >= self.series_max {
             return OTHER_PLACE;
         }
         let slot = Slot { labels, ..Slot::default() };
@@ -165,18 +168,20 @@ impl Series {
         &mut slot.counters
     }
 
-    /// Forgets what has not counted since `since_s`; tells whether there was anything.
-    pub(crate) fn expire(&mut self, since_s: u64) -> bool {
-        let before = self.index.len();
-        let (slots, free) = (&self.slots, &mut self.free);
+    /// Forgets what has not counted for `idle_s` at `now_s`.
+    pub(crate) fn expire(&mut self, now_s: u64, idle_s: u64) {
+        let since_s = now_s.saturating_sub(idle_s);
+        let (slots, free) = (&mut self.slots, &mut self.free);
         self.index.retain(|place| {
-            let stays = slots[*place as usize].touched_s >= since_s;
+            let slot = &mut slots[*place as usize];
+            // Ahead of a clock that was set back is now, at the latest.
+            slot.touched_s = slot.touched_s.min(now_s);
+            let stays = slot.touched_s >= since_s;
             if !stays {
                 free.push(*place);
             }
             stays
         });
-        self.index.len() < before
     }
 
     /// Label sets that have counted, with what they counted and since when, by place.

@@ -13,7 +13,7 @@ use neckar_proto::FlowView;
 use crate::key::{DIMENSIONS, Dimension, Direction, Key, visit_keys};
 use crate::names::{Name, Names};
 use crate::prefixes;
-use crate::sampling::{Sampler, Taken};
+use crate::sampling::Sampler;
 use crate::tenants::Tenants;
 use crate::window::{Minute, Top, WINDOW_S, Window, minutes_memory_bytes};
 use crate::{Config, Sums};
@@ -74,7 +74,7 @@ pub struct Report {
     pub from_s: u64,
     /// Until when, Unix seconds: the end of the minute that is not over.
     pub to_s: u64,
-    /// Of all flows, exact; a customer's are as sampled as its rows.
+    /// Of all flows, exact; a customer's are as sampled as his rows.
     pub totals: Sums,
     /// The heaviest first.
     pub rows: Vec<Row>,
@@ -116,6 +116,13 @@ impl Default for Sampling {
     }
 }
 
+impl Sampling {
+    pub(crate) fn raise_to(&mut self, (k, variance): &(f64, Sums)) {
+        self.one_in = self.one_in.max(*k);
+        self.variance_per_unit.raise_to(variance);
+    }
+}
+
 /// Where a flow counts.
 pub(crate) struct WindowAt {
     pub(crate) index: usize,
@@ -135,11 +142,8 @@ pub struct Talkers {
 
 impl Talkers {
     pub(crate) fn new(config: &Config, now_s: u64) -> Self {
-        let start_s = minute_of(now_s);
-        let open = [start_s.saturating_sub(WINDOW_S), start_s]
-            .map(|start_s| Window::new(start_s, MEANS, DIMENSIONS, config.talkers_max));
         Self {
-            open,
+            open: open_windows(minute_of(now_s), MEANS, config.talkers_max),
             closed: VecDeque::with_capacity(MINUTES),
             names: Names::new(NAMES_MAX),
             sampler: Sampler::new(config.sketched_per_s),
@@ -159,6 +163,9 @@ impl Talkers {
     pub(crate) fn advance(&mut self, now_s: u64) {
         self.now_s = now_s;
         let minute_s = minute_of(now_s);
+        if minute_s < self.open[0].start_s {
+            self.begin_again(minute_s);
+        }
         let newest_s = self.open[1].start_s;
         let behind = minute_s.saturating_sub(newest_s) / WINDOW_S;
         // More than an hour ahead: nothing of before is left, so nothing is to be closed one by one.
@@ -167,6 +174,16 @@ impl Talkers {
         for start_s in (first_s..=minute_s).step_by(WINDOW_S as usize) {
             self.open_next(start_s);
         }
+    }
+
+    /// The clock was set back. What lies ahead of it goes, or the minutes to come would wait until the clock
+    /// is there again.
+    #[cold]
+    fn begin_again(&mut self, minute_s: u64) {
+        let means = self.open[1].next_means();
+        self.open = open_windows(minute_s, means, self.entries_max);
+        let first_s = self.open[0].start_s;
+        self.closed.retain(|minute| minute.start_s < first_s);
     }
 
     fn open_next(&mut self, start_s: u64) {
@@ -185,16 +202,9 @@ impl Talkers {
 
     fn forget_names(&mut self) {
         let closed = self.closed.iter().flat_map(|minute| minute.tops.iter().flatten());
-        let mut used: hashbrown::HashSet<Name> =
-            closed.flat_map(|top| top.rows.iter().map(|row| row.name)).collect();
-        for window in &self.open {
-            for dimension in 0..DIMENSIONS {
-                for direction in [Direction::Incoming, Direction::Outgoing] {
-                    used.extend(window.sketch(dimension, direction).iter().map(|heavy| heavy.name));
-                }
-            }
-        }
-        self.names.retain(|name| used.contains(&name));
+        let open = self.open.iter().flat_map(Window::sketches);
+        let used = closed.flat_map(|top| top.rows.iter().map(|row| row.name));
+        self.names.retain(used.chain(open.flat_map(|sketch| sketch.iter().map(|one| one.name))));
     }
 
     pub(crate) fn adapt(&mut self, now_s: u64) {
@@ -211,21 +221,38 @@ impl Talkers {
         }
     }
 
-    /// Counts a flow; `None` if it was left to others to stand for it.
-    pub(crate) fn add(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<Taken> {
+    /// Counts a flow; answers for how many it stands, `None` if it was left to others.
+    pub(crate) fn add(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<f64> {
         let Self { open, names, sampler, now_s, .. } = self;
         let window = &mut open[index];
         let direction = Direction::of(view);
         window.totals[direction as usize].add(sums, 1.0);
-        let times = sampler.admit(sums)?;
-        let taken = Taken { times, spread: sampler.spread() };
-        window.note_sampling(&taken);
+        let times = sampler.admit(sums);
+        // Of a flow that is left to others, too: the window has been sampled, whoever stands for it.
+        if times != Some(1.0) {
+            window.note_sampling(&sampler.spread());
+        }
+        let times = times?;
         visit_keys(view, |dimension, key, text| {
             let name =
                 || if text.is_empty() { 0 } else { names.number(&String::from_utf8_lossy(text)) };
             window.add(dimension as usize, direction, key, (sums, times), *now_s, name);
         });
-        Some(taken)
+        Some(times)
+    }
+
+    /// How windows that flows of this time may have counted in were sampled.
+    pub(crate) fn sampling(&self, from_s: u64, to_s: u64) -> Sampling {
+        let closed = self.closed.iter().map(|minute| (minute.start_s, &minute.spread));
+        let open = self.open.iter().map(|window| (window.start_s, &window.spread));
+        let mut sampling = Sampling::default();
+        for (start_s, spread) in closed.chain(open) {
+            // What came at `from_s` may have ended in the minute before.
+            if start_s + WINDOW_S >= from_s && start_s < to_s {
+                sampling.raise_to(spread);
+            }
+        }
+        sampling
     }
 
     /// The heaviest.
@@ -265,18 +292,6 @@ impl Talkers {
         let of = |direction| self.open[1].sketch(Dimension::Target as usize, direction).len();
         of(Direction::Incoming) + of(Direction::Outgoing)
     }
-
-    /// Exact sums of all flows, by direction, of the windows that are open and closed.
-    #[must_use]
-    pub fn totals(&self) -> [Sums; 2] {
-        let closed = self.closed.iter().map(|minute| &minute.totals);
-        let open = self.open.iter().map(|window| &window.totals);
-        let mut totals = [Sums::default(); 2];
-        for of in closed.chain(open) {
-            totals.iter_mut().zip(of).for_each(|(total, one)| total.add(one, 1.0));
-        }
-        totals
-    }
 }
 
 /// Windows added up.
@@ -313,12 +328,11 @@ impl<'a> Merged<'a> {
         (0..2).filter(move |direction| asked.is_none_or(|asked| asked as usize == *direction))
     }
 
-    fn count(&mut self, totals: &[Sums; 2], (k, variance): &(f64, Sums)) {
+    fn count(&mut self, totals: &[Sums; 2], spread: &(f64, Sums)) {
         for direction in self.directions() {
             self.totals.add(&totals[direction], 1.0);
         }
-        self.sampling.one_in = self.sampling.one_in.max(*k);
-        self.sampling.variance_per_unit.raise_to(variance);
+        self.sampling.raise_to(spread);
     }
 
     fn add(&mut self, tops: &[Top; 2]) {
@@ -369,6 +383,12 @@ impl<'a> Merged<'a> {
         let rows = rows.into_iter().map(row).collect();
         Report { from_s, to_s, totals, rows, absent, sampling }
     }
+}
+
+/// The minute that begins at `start_s`, and the one before.
+fn open_windows(start_s: u64, means: Sums, entries_max: usize) -> [Window; 2] {
+    [start_s.saturating_sub(WINDOW_S), start_s]
+        .map(|start_s| Window::new(start_s, means, DIMENSIONS, entries_max))
 }
 
 fn minute_of(now_s: u64) -> u64 {

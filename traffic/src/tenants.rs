@@ -12,7 +12,6 @@ use crate::flowdata::Sample;
 use crate::heavy::{Heaviest, Heavy};
 use crate::key::{Dimension, Key, address, tenants, visit_keys};
 use crate::names::{Name, Names};
-use crate::sampling::Taken;
 use crate::window::Window;
 
 /// Seconds of a customer's window; the one before is kept whole.
@@ -23,7 +22,7 @@ const IDLE_S: u64 = 1200;
 const ENTRIES_MAX: usize = 112;
 /// Pairs of hosts of a customer, and how many of them the series show by bytes and by flows.
 const PAIRS_MAX: usize = 448;
-const PAIRS_SHOWN: usize = 10;
+pub(crate) const PAIRS_SHOWN: usize = 10;
 
 struct Tenant {
     touched_s: u64,
@@ -55,14 +54,13 @@ impl Tenants {
         tenants_max * one
     }
 
-    /// Counts a flow for its customers.
-    pub(crate) fn add(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, taken: &Taken) {
-        let (now_s, times) = (self.now_s, taken.times);
+    /// Counts a flow that stands for so many for its customers.
+    pub(crate) fn add(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, times: f64) {
+        let now_s = self.now_s;
         for (cid, direction) in tenants(view) {
             let Some(tenant) = self.tenant(cid) else { continue };
             tenant.touched_s = now_s;
             let window = &mut tenant.windows[1];
-            window.note_sampling(taken);
             window.totals[direction as usize].add(sums, times);
             visit_keys(view, |dimension, key, _| {
                 let place = Dimension::OF_TENANTS.iter().position(|one| *one == dimension);
@@ -97,7 +95,7 @@ impl Tenants {
         let tenant = || Tenant {
             touched_s: 0,
             pairs: Heaviest::new(PAIRS_MAX),
-            windows: [start_s.saturating_sub(TENANT_WINDOW_S), start_s].map(fresh_window),
+            windows: fresh_windows(start_s),
         };
         Some(self.by_cid.entry(cid).or_insert_with(tenant))
     }
@@ -105,17 +103,9 @@ impl Tenants {
     /// Turns windows over, and forgets who is idle.
     pub(crate) fn age(&mut self, now_s: u64) {
         self.now_s = now_s;
-        let start_s = now_s / TENANT_WINDOW_S * TENANT_WINDOW_S;
-        let since_s = now_s.saturating_sub(IDLE_S);
         self.by_cid.retain(|_, tenant| {
-            while tenant.windows[1].start_s < start_s {
-                let next_s = (tenant.windows[1].start_s + TENANT_WINDOW_S)
-                    .max(start_s.saturating_sub(TENANT_WINDOW_S));
-                tenant.windows.rotate_left(1);
-                tenant.windows[1] = fresh_window(next_s);
-                tenant.pairs.expire(since_s);
-            }
-            tenant.touched_s >= since_s
+            tenant.turn(now_s);
+            tenant.touched_s >= now_s.saturating_sub(IDLE_S)
         });
     }
 
@@ -185,6 +175,30 @@ fn shown(pairs: &Heaviest) -> Vec<&Heavy> {
     }
     shown.sort_by_key(|heavy| heavy.key);
     shown
+}
+
+impl Tenant {
+    /// Turns windows over whose time is over. What lies ahead of a clock that was set back goes.
+    fn turn(&mut self, now_s: u64) {
+        let start_s = now_s / TENANT_WINDOW_S * TENANT_WINDOW_S;
+        self.touched_s = self.touched_s.min(now_s);
+        if start_s < self.windows[0].start_s {
+            self.windows = fresh_windows(start_s);
+            self.pairs.expire(now_s, IDLE_S);
+        }
+        while self.windows[1].start_s < start_s {
+            let next_s = (self.windows[1].start_s + TENANT_WINDOW_S)
+                .max(start_s.saturating_sub(TENANT_WINDOW_S));
+            self.windows.rotate_left(1);
+            self.windows[1] = fresh_window(next_s);
+            self.pairs.expire(now_s, IDLE_S);
+        }
+    }
+}
+
+/// The window that begins at `start_s`, and the one before.
+fn fresh_windows(start_s: u64) -> [Window; 2] {
+    [start_s.saturating_sub(TENANT_WINDOW_S), start_s].map(fresh_window)
 }
 
 fn fresh_window(start_s: u64) -> Window {

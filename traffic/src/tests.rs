@@ -25,6 +25,7 @@ struct Spec {
     cid: u32,
     remote_as: u32,
     end_s: u64,
+    router: [u8; 4],
 }
 
 impl Default for Spec {
@@ -41,6 +42,7 @@ impl Default for Spec {
             cid: 7,
             remote_as: 0,
             end_s: NOON_S,
+            router: ROUTER,
         }
     }
 }
@@ -68,7 +70,7 @@ impl Spec {
         flow.set(remote, self.remote_as.into());
         flow.set_v4(Field::SrcAddr, Ipv4Addr::from(self.src).octets());
         flow.set_v4(Field::DstAddr, Ipv4Addr::from(self.dst).octets());
-        flow.set_v4(Field::SamplerAddress, ROUTER);
+        flow.set_v4(Field::SamplerAddress, self.router);
         let at = rows.len() - 1;
         rows.set_text(at, Field::ProtoName, if self.proto == 6 { b"TCP" } else { b"UDP" });
         rows.set_text(at, Field::SrcIfDesc, b"transit \"A\"");
@@ -144,6 +146,18 @@ fn every_message_is_counted_or_said_to_be_unreadable() {
     assert_eq!(traffic.recent().since(0)[0].kept, 4);
 }
 
+/// A record that says more than there can be is as much as fits, in the series and the talkers alike.
+#[test]
+fn what_does_not_fit_stays_at_the_most() {
+    let view =
+        FlowView { bytes: u64::MAX / 2, packets: 3, sampling_rate: 4, ..FlowView::default() };
+    let counters = series::Counters::of(&view);
+    assert_eq!((counters.scaled_bytes, counters.scaled_packets), (u64::MAX, 12));
+    assert_eq!(Sums::of(&view).bytes, u64::MAX as f64);
+    let normalized = FlowView { normalized: true, ..view };
+    assert_eq!(series::Counters::of(&normalized).scaled_packets, 3);
+}
+
 /// Every flow from another source, to another port, for a simulated minute: no table grows beyond its bound.
 #[test]
 fn a_spoofed_flood_leaves_every_table_within_its_bound() {
@@ -185,6 +199,7 @@ fn a_spoofed_flood_leaves_every_table_within_its_bound() {
         let report = traffic.report(&Question { rows_max: usize::MAX, ..question });
         assert!(report.rows.len() <= 2 * 256, "{dimension:?}: {}", report.rows.len());
     }
+    assert!(traffic.page().len() < Traffic::page_bytes(&config), "{}", traffic.page().len());
     let series = traffic.page().lines().filter(|line| !line.starts_with('#')).count();
     assert!(series <= METRICS.len() * 501 + 2 * 20 * 20 + 2 * 50 + 1, "{series} lines");
 }

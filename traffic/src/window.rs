@@ -6,7 +6,6 @@ use crate::Sums;
 use crate::heavy::{Heaviest, Heavy};
 use crate::key::{DIMENSIONS, Direction, Key};
 use crate::names::Name;
-use crate::sampling::Taken;
 
 /// Seconds of a window.
 pub const WINDOW_S: u64 = 60;
@@ -37,13 +36,11 @@ impl Window {
         }
     }
 
-    /// Notes how figures are spread by a flow that stands for others.
+    /// Notes how figures are spread where flows stand for others.
     #[inline]
-    pub(crate) fn note_sampling(&mut self, taken: &Taken) {
-        if taken.times > 1.0 {
-            self.spread.0 = self.spread.0.max(taken.spread.0);
-            self.spread.1.raise_to(&taken.spread.1);
-        }
+    pub(crate) fn note_sampling(&mut self, (k, variance): &(f64, Sums)) {
+        self.spread.0 = self.spread.0.max(*k);
+        self.spread.1.raise_to(variance);
     }
 
     /// Adds to a key of dimension number `dimension`.
@@ -112,6 +109,10 @@ impl Window {
         }
     }
 
+    pub(crate) fn sketches(&self) -> impl Iterator<Item = &Heaviest> {
+        self.sketches.iter().flatten()
+    }
+
     pub(crate) fn sketch(&self, dimension: usize, direction: Direction) -> &Heaviest {
         &self.sketches[dimension][direction as usize]
     }
@@ -165,6 +166,7 @@ impl Kept {
 
 /// Bytes of memory at most, about, of closed windows.
 pub(crate) fn minutes_memory_bytes(minutes: usize) -> usize {
-    // The three measures agree in most of their heaviest.
-    minutes * DIMENSIONS * 2 * KEPT_MAX * 2 * size_of::<Kept>()
+    // The three measures may each have others for their heaviest.
+    let rows = Sums::MEASURES.len() * KEPT_MAX * size_of::<Kept>();
+    minutes * DIMENSIONS * 2 * (rows + size_of::<Top>())
 }

@@ -92,6 +92,15 @@ enum BenchChore {
         #[arg(long, default_value_t = 200_000)]
         rate: u64,
     },
+    /// A minute of flows that never were, each another, from made-up exporters: memory, and what was counted.
+    Flood {
+        /// Flows a second.
+        #[arg(long, default_value_t = 50_000)]
+        rate: u64,
+        /// How long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// From UDP into a real Kafka: CPU per flow, loss and latency, of the daemon and its peers.
     E2e {
         /// Flows per load.
@@ -115,6 +124,7 @@ fn main() -> ExitCode {
         Chore::Bench(BenchChore::Counts { record }) => counts::counts(record),
         Chore::Bench(BenchChore::Produce { word }) => bench::produce(word.as_deref()),
         Chore::Bench(BenchChore::Counting { flows, rate }) => bench::counting(flows, rate),
+        Chore::Bench(BenchChore::Flood { rate, seconds }) => bench::flood::flood(rate, seconds),
         Chore::Bench(BenchChore::E2e { flows, kafka, goflow2 }) => {
             bench::e2e(&bench::Options { flows, kafka, goflow2 })
         }

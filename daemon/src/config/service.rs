@@ -32,7 +32,7 @@ pub struct Http {
     /// Names that lead to a page on loopback beside `localhost`, such as a proxy's. A browser that
     /// calls it by another name is turned away, for that may be another site's doing.
     pub hosts: Vec<String>,
-    /// Connections at a time at most, half of them from one address.
+    /// Connections at a time at most, half of them from one address; in IPv6, from one /64.
     pub connections_max: usize,
     /// Encryption.
     pub tls: HttpTls,

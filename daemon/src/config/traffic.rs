@@ -20,8 +20,9 @@ pub struct Traffic {
     pub series_max: usize,
     /// Seconds after which a label set without traffic is forgotten.
     pub series_idle_s: u64,
-    /// Keys that each sketch of talkers holds. Whoever has more than six parts in so many of the bytes, packets
-    /// or flows of a minute is sure to be found.
+    /// Keys that each sketch of talkers holds. While flows are of the size that they were in the minute before,
+    /// whoever has more than six parts in so many of the bytes, packets or flows of a minute is found: 12 of
+    /// interfaces, 18 of prefixes and customers. What one who is not found may have, each answer says.
     pub talkers_max: usize,
     /// Flows a second that go into the sketches; of more, the smaller ones stand for each other.
     pub sketched_per_s: u64,

@@ -148,16 +148,16 @@ pub(super) async fn guard(
         let why = "this name is not known here; call it by its address, or add it to http.hosts\n";
         return (StatusCode::FORBIDDEN, why).into_response();
     }
-    // No other site has anything to ask here, nor could it read the answer; a link is welcome.
-    let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if path.starts_with("/api/") && matches!(from, Some(b"cross-site" | b"same-site")) {
+    if is_foreign(headers, path) {
         counts.denied();
         return (StatusCode::FORBIDDEN, "asked for by another site\n").into_response();
     }
     let is_granted = access.admits(headers);
-    if !is_granted && !matches!(path, "/healthz" | "/readyz") {
+    // A wrong secret is one anywhere, or what answers everybody would tell in no time which is right.
+    let is_wrong = !is_granted && headers.contains_key(header::AUTHORIZATION);
+    if is_wrong || !is_granted && !matches!(path, "/healthz" | "/readyz") {
         counts.denied();
-        if headers.contains_key(header::AUTHORIZATION) {
+        if is_wrong {
             tokio::time::sleep(WRONG).await;
         }
         let login = [(header::WWW_AUTHENTICATE, "Basic realm=\"Neckar\", charset=\"UTF-8\"")];
@@ -166,6 +166,16 @@ pub(super) async fn guard(
     }
     request.extensions_mut().insert(Granted(is_granted));
     next.run(request).await
+}
+
+/// Does a page of another site ask? It has no business here: it could not read the answer, only make us work
+/// for one. Somebody who follows a link is welcome, but not into `/api/`, which is for our page.
+fn is_foreign(headers: &HeaderMap, path: &str) -> bool {
+    let said = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let is_of_another = matches!(said("sec-fetch-site"), Some(b"cross-site" | b"same-site"));
+    let is_link = said("sec-fetch-mode") == Some(b"navigate")
+        && said("sec-fetch-dest").is_none_or(|place| place == b"document");
+    is_of_another && (path.starts_with("/api/") || !is_link)
 }
 
 /// What a browser may do with an answer: nothing from elsewhere is loaded, run or sent to, nobody
@@ -222,6 +232,28 @@ mod tests {
         assert!(!access.admits(&HeaderMap::new()));
         let access = Access { token: None, ..access };
         assert!(!admits(&access, &basic("ops:")) && !admits(&access, "Bearer "));
+    }
+
+    #[test]
+    fn another_site_may_link_and_no_more() {
+        let of = |path: &str, said: &[(&'static str, &'static str)]| {
+            let said = said.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            is_foreign(&said.collect(), path)
+        };
+        let cross = ("sec-fetch-site", "cross-site");
+        let link = ("sec-fetch-mode", "navigate");
+        for path in ["/flowdata", "/metrics", "/", "/status.json"] {
+            assert!(of(path, &[cross]) && of(path, &[("sec-fetch-site", "same-site")]), "{path}");
+            assert!(of(path, &[cross, ("sec-fetch-mode", "no-cors")]), "{path}");
+            assert!(of(path, &[cross, link, ("sec-fetch-dest", "iframe")]), "{path}");
+            assert!(!of(path, &[cross, link]), "{path}");
+            assert!(!of(path, &[cross, link, ("sec-fetch-dest", "document")]), "{path}");
+            assert!(!of(path, &[("sec-fetch-site", "same-origin")]) && !of(path, &[]), "{path}");
+        }
+        assert!(of("/api/talkers", &[cross, link]));
+        assert!(!of("/api/talkers", &[("sec-fetch-site", "none"), link]));
     }
 
     #[test]

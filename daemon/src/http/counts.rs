@@ -17,7 +17,7 @@ pub struct HttpView {
     /// Connections now.
     pub connections: u64,
     /// Connections closed at once because `http.connections_max` are there, or half of them from the
-    /// same address.
+    /// same address (IPv6: the same /64).
     pub refused: u64,
     /// Requests turned away: without the secret, by a name that is not ours, for another site.
     pub denied: u64,

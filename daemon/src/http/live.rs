@@ -17,7 +17,7 @@ use super::history::{History, Sample};
 use super::measures::{LEVELS, RATES, Row, losses};
 use crate::board::{Board, Snapshot};
 use crate::config::{Config, OutputKind};
-use crate::{budget, clock};
+use crate::{budget, clock, traffic};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -41,8 +41,7 @@ impl Bounds {
     pub(super) fn new(config: &Config, board: &Board) -> Self {
         let workers = board.workers.len();
         let per_worker = budget::batches_per_worker(config, workers);
-        // As the counting thread has it.
-        let traffic = config.traffic.queue_batches.min(workers * per_worker / 4).max(1);
+        let traffic = traffic::queue_batches(config, workers * per_worker);
         let is_kafka = config.output.kind == OutputKind::Kafka;
         Self {
             batches_per_worker: per_worker as u64,

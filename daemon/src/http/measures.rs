@@ -78,7 +78,7 @@ const LOSSES: [Loss; 11] = [
         cause: "missed",
         place: "network",
         unit: "units",
-        value: |snapshot| snapshot.totals().missed,
+        value: |snapshot| snapshot.totals().lost_before(),
     },
     Loss {
         cause: "kernel_drops",

@@ -5,7 +5,8 @@
 //! in, [`routes`] what there is to see. A [`history`] of the last hour is kept here, one sample a
 //! second for all visitors together. Everything read is a counter or a copy: no worker ever waits
 //! for a visitor, and what takes longer than a look (top talkers, searches) runs on a thread beside,
-//! a few at a time.
+//! a few at a time. What visitors have not read yet is bounded: [`reading`], and [`shared_page`] for the
+//! large pages.
 //!
 //! Deliberately absent: anything that changes the daemon. There is nothing to write to here.
 
@@ -32,13 +33,18 @@ mod history;
 mod live;
 mod lookup;
 mod measures;
+mod reading;
 mod routes;
 mod server;
+mod shared_page;
 mod tls;
 mod traffic;
 
 pub use counts::{HttpCounts, HttpView};
 pub use history::HISTORY_BYTES;
+pub use reading::ANSWERS_BYTES_MAX;
+pub use shared_page::COPIES_MAX;
+pub use traffic::KEPT_BYTES_MAX;
 
 use access::{Access, Guard};
 use live::{Bounds, Sampler};

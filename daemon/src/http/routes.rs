@@ -19,6 +19,8 @@ use super::access::{self, Granted, Guard};
 use super::answer::{Answer, Refusal};
 use super::exporters::{self, Names, Order};
 use super::live::{self, SharedHistory};
+use super::reading::{self, Room};
+use super::shared_page::{Shared, SharedPage};
 use super::traffic::Answers;
 use super::{HttpCounts, Shown, assets, lookup, traffic};
 use crate::config::Config;
@@ -35,8 +37,10 @@ pub(super) struct Rooms {
     /// Looks at tables that take longer than a look at counters: one at a time, since others wait
     /// for what is looked at.
     pub(super) looks: Arc<Semaphore>,
-    /// `/metrics` and `/flowdata`, for machines: no visitor's questions keep them waiting.
-    pub(super) pages: Arc<Semaphore>,
+    /// `/status.json`, `/metrics` and `/flowdata`, for machines: no visitor's questions keep them waiting.
+    statuses: Arc<Semaphore>,
+    metrics: Arc<SharedPage>,
+    pub(super) flowdata: Arc<SharedPage>,
     /// Answers that are still good.
     pub(super) answers: Answers,
 }
@@ -55,11 +59,16 @@ impl Rooms {
             live,
             searches: Arc::new(Semaphore::new(1)),
             looks: Arc::new(Semaphore::new(1)),
-            pages: Arc::new(Semaphore::new(2)),
+            statuses: Arc::new(Semaphore::new(2)),
+            metrics: SharedPage::new(Duration::ZERO),
+            flowdata: SharedPage::new(FLOWDATA_LIFE),
             answers: Answers::default(),
         }
     }
 }
+
+/// Counting waits while `/flowdata` is written, so whoever asks within this time is shown the same.
+const FLOWDATA_LIFE: Duration = Duration::from_secs(1);
 
 /// Everything behind the guard.
 pub(super) fn routes(rooms: Rooms, guard: Guard) -> Router {
@@ -80,6 +89,7 @@ pub(super) fn routes(rooms: Rooms, guard: Guard) -> Router {
         .route("/readyz", get(serve_readiness))
         .route("/status.json", get(serve_status))
         .nest("/api", api)
+        .layer(middleware::from_fn_with_state(Room::default(), reading::hold))
         .layer(middleware::from_fn_with_state(Arc::clone(&guard.counts), count_busy))
         .layer(middleware::from_fn_with_state(Arc::new(guard), access::guard))
         .layer(middleware::from_fn(access::harden))
@@ -91,8 +101,8 @@ pub(super) const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 async fn serve_metrics(State(rooms): State<Arc<Rooms>>) -> Result<impl IntoResponse, Refusal> {
     let board = Arc::clone(&rooms.shown.board);
-    let page = aside(Arc::clone(&rooms.pages), move || metrics::render(&board)).await?;
-    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], page))
+    let page = Arc::clone(&rooms.metrics).get(move || metrics::render(&board)).await?;
+    Ok((Extension(Shared), [(header::CONTENT_TYPE, TEXT_FORMAT)], page))
 }
 
 /// Is all well?
@@ -124,7 +134,7 @@ fn verdict(
 
 async fn serve_status(State(rooms): State<Arc<Rooms>>) -> Answer {
     let board = Arc::clone(&rooms.shown.board);
-    aside(Arc::clone(&rooms.pages), move || board.snapshot().to_json()).await.map(Json)
+    aside(Arc::clone(&rooms.statuses), move || board.snapshot().to_json()).await.map(Json)
 }
 
 async fn serve_live(State(rooms): State<Arc<Rooms>>) -> impl IntoResponse {

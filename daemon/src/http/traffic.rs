@@ -4,46 +4,65 @@
 //! [`FRESH`], whoever asks it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use neckar_traffic::{Dimension, Direction, Measure, Question};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::{Answer, Refusal};
 use super::routes::{Asked, Rooms, TEXT_FORMAT, aside, asked};
+use super::shared_page::Shared;
 use crate::clock;
-use crate::traffic::{Search, SearchError, TrafficBoard};
+use crate::traffic::{Search, TrafficBoard};
 
 /// How long an answer is as good as a new one.
 const FRESH: Duration = Duration::from_secs(2);
 /// Answers that are kept so long at most.
 const KEPT_MAX: usize = 64;
+/// Their bytes at most.
+pub const KEPT_BYTES_MAX: usize = 4 << 20;
 /// Rows of an answer at most.
 const ROWS_MAX: usize = 1000;
 
-/// Answers of a moment ago, by their question.
+/// Answers of a moment ago, as they were written, by their question.
 #[derive(Debug, Default)]
-pub(super) struct Answers(Mutex<HashMap<String, (Instant, Value)>>);
+pub(super) struct Answers(Mutex<HashMap<String, (Instant, Bytes)>>);
 
 impl Answers {
-    fn find(&self, question: &str) -> Option<Value> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, answer) = kept.get(question)?;
-        (at.elapsed() < FRESH).then(|| answer.clone())
-    }
-
-    fn keep(&self, question: String, answer: &Value) {
+    /// Those that are still good.
+    fn fresh(&self) -> MutexGuard<'_, HashMap<String, (Instant, Bytes)>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (at, _)| at.elapsed() < FRESH);
-        if kept.len() < KEPT_MAX {
+        kept
+    }
+
+    fn find(&self, question: &str) -> Option<Bytes> {
+        self.fresh().get(question).map(|(_, answer)| answer.clone())
+    }
+
+    fn keep(&self, question: String, answer: &Bytes) {
+        let mut kept = self.fresh();
+        let bytes: usize = kept.values().map(|(_, answer)| answer.len()).sum();
+        if kept.len() < KEPT_MAX && bytes + answer.len() <= KEPT_BYTES_MAX {
             kept.insert(question, (Instant::now(), answer.clone()));
         }
+    }
+
+    /// The answer, made by `make` if there is none. When it is one's turn: somebody who waited for the same may
+    /// have had his.
+    fn find_or_make(&self, question: String, make: impl FnOnce() -> Vec<u8>) -> Bytes {
+        self.find(&question).unwrap_or_else(|| {
+            let answer = Bytes::from(make());
+            self.keep(question, &answer);
+            answer
+        })
     }
 }
 
@@ -57,13 +76,13 @@ pub(super) async fn serve_flowdata(
     State(rooms): State<Arc<Rooms>>,
 ) -> Result<impl IntoResponse, Refusal> {
     let page = match &rooms.shown.board.traffic {
-        None => String::new(),
+        None => Bytes::new(),
         Some(books) => {
             let books = Arc::clone(books);
-            aside(Arc::clone(&rooms.pages), move || books.page()).await?
+            Arc::clone(&rooms.flowdata).get(move || books.page()).await?
         }
     };
-    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], page))
+    Ok((Extension(Shared), [(header::CONTENT_TYPE, TEXT_FORMAT)], page))
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,7 +130,7 @@ const fn twenty() -> usize {
 pub(super) async fn serve_talkers(
     State(rooms): State<Arc<Rooms>>,
     query: Asked<TalkersQuery>,
-) -> Answer {
+) -> Result<Response, Refusal> {
     let Query(query) = asked(query)?;
     let books = books(&rooms)?;
     if !(1..=60).contains(&query.minutes) {
@@ -130,13 +149,16 @@ pub(super) async fn serve_talkers(
         rows_max: query.rows.clamp(1, ROWS_MAX),
     };
     let key = format!("{question:?}");
-    if let Some(answer) = rooms.answers.find(&key) {
-        return Ok(Json(answer));
-    }
-    let report = aside(Arc::clone(&rooms.looks), move || books.report(&question)).await?;
-    let answer = json!(report);
-    rooms.answers.keep(key, &answer);
-    Ok(Json(answer))
+    let answer = match rooms.answers.find(&key) {
+        Some(answer) => answer,
+        None => {
+            // Numbers and texts: there is nothing that could not be written.
+            let make = move || serde_json::to_vec(&books.report(&question)).unwrap_or_default();
+            let looks = Arc::clone(&rooms.looks);
+            aside(looks, move || rooms.answers.find_or_make(key, make)).await?
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
 /// Numbers of the customers whose talkers are kept apart.
@@ -171,10 +193,48 @@ pub(super) async fn serve_search(
     let found = aside(Arc::clone(&rooms.searches), move || books.search(&search, now_s)).await?;
     match found {
         Ok(found) => Ok(Json(json!(found))),
-        Err(SearchError::Filter(error)) => Err(Refusal::filter(&filter, &error)),
-        Err(SearchError::Busy) => {
-            let message = "somebody else is searching; try again";
-            Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, message))
+        Err(error) => Err(Refusal::filter(&filter, &error)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// All of them looked before any had an answer, and wait for their turn.
+    #[tokio::test]
+    async fn who_asks_the_same_at_once_is_told_the_same() {
+        let (answers, made) = (Arc::new(Answers::default()), Arc::new(AtomicUsize::new(0)));
+        let looks = Arc::new(Semaphore::new(1));
+        let ask = |_| {
+            let (answers, made) = (Arc::clone(&answers), Arc::clone(&made));
+            let make = move || made.fetch_add(1, Ordering::Relaxed).to_string().into_bytes();
+            let find = move || answers.find_or_make("who?".into(), make);
+            tokio::spawn(aside(Arc::clone(&looks), find))
+        };
+        for asked in (0..10).map(ask).collect::<Vec<_>>() {
+            assert_eq!(asked.await.unwrap().unwrap(), "0");
         }
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_and_goes_when_it_is_stale() {
+        let answers = Answers::default();
+        let large = Bytes::from(vec![0; KEPT_BYTES_MAX / 2]);
+        for question in ["one", "two", "three"] {
+            answers.keep(question.into(), &large);
+        }
+        let found = ["one", "two", "three"].map(|one| answers.find(one).is_some());
+        assert_eq!(found, [true, true, false]);
+        let past = Instant::now().checked_sub(FRESH).unwrap();
+        answers.0.lock().unwrap().values_mut().for_each(|(at, _)| *at = past);
+        assert!(answers.find("four").is_none());
+        assert_eq!(answers.0.lock().unwrap().len(), 0);
     }
 }

@@ -15,7 +15,7 @@ const HTTP: &[Metric<Snapshot>] = &[
     Metric {
         name: "neckar_http_connections_refused_total",
         kind: Counter,
-        help: "Connections closed at once: `http.connections_max` are there, or half of them from the same address.",
+        help: "Connections closed at once: `http.connections_max` are there, or half of them from the same address (IPv6: the same /64).",
         value: |snapshot| snapshot.http.refused,
     },
     Metric {

@@ -55,6 +55,12 @@ const TRAFFIC: &[Metric<Snapshot>] = &[
         value: |snapshot| snapshot.traffic.series.1 as u64,
     },
     Metric {
+        name: "neckar_traffic_texts_unkept_total",
+        kind: Counter,
+        help: "How often a text of a label found no room and was `other`; one that is needed tries again every 30 seconds.",
+        value: |snapshot| snapshot.traffic.texts_unkept,
+    },
+    Metric {
         name: "neckar_traffic_tenants",
         kind: Gauge,
         help: "Customers whose talkers are kept apart.",

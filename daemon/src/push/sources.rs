@@ -48,7 +48,7 @@ fn each_total(snapshot: &Snapshot, started_s: u64, visit: &mut dyn FnMut(Sample<
     // What comes late after all was missed for a while: a counter never falls, so that is another.
     show("recovered", "", totals.recovered);
     show("lost", "kernel", totals.kernel_drops);
-    show("lost", "missed", totals.missed + totals.recovered);
+    show("lost", "missed", totals.missed);
     show("lost", "shed", totals.shed);
     show("lost", "output", snapshot.output.failed);
     let spool = snapshot.output.spool.unwrap_or_default().state;

@@ -3,17 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use neckar_filter::ParseError;
 use neckar_proto::Batch;
 use neckar_traffic::{Lag, Question, Report, Sample, TrafficCounts};
 
-use super::search::{Found, Search, SearchError};
+use super::search::{Found, Search};
 use crate::config;
 
 /// The counters, for the one thread that counts and for those that read.
 pub struct TrafficBoard {
     traffic: Mutex<neckar_traffic::Traffic>,
     queued: AtomicUsize,
-    searching: Mutex<()>,
 }
 
 impl std::fmt::Debug for TrafficBoard {
@@ -29,6 +29,8 @@ pub struct TrafficView {
     pub counts: TrafficCounts,
     /// Label sets of `flow_bits`, and of the series by customer.
     pub series: (usize, usize),
+    /// How often a text of a label found no room.
+    pub texts_unkept: u64,
     /// Batches waiting to be counted.
     pub queued: usize,
     /// Customers whose talkers are kept apart.
@@ -44,7 +46,6 @@ impl TrafficBoard {
         Self {
             traffic: Mutex::new(neckar_traffic::Traffic::new(&config.counting(), now_s)),
             queued: AtomicUsize::new(0),
-            searching: Mutex::new(()),
         }
     }
 
@@ -84,13 +85,12 @@ impl TrafficBoard {
         self.lock().tenants().cids()
     }
 
-    /// Flows of the last minutes that a filter matches. Takes up to seconds of processor time: one search at a
-    /// time, on a thread that may wait.
+    /// Flows of the last minutes that a filter matches. Takes up to seconds of processor time, on a thread
+    /// that may wait.
     ///
     /// # Errors
-    /// The filter is none, with the place; or somebody else is searching.
-    pub fn search(&self, search: &Search, now_s: u64) -> Result<Found, SearchError> {
-        let Ok(_only) = self.searching.try_lock() else { return Err(SearchError::Busy) };
+    /// The filter is none, with the place.
+    pub fn search(&self, search: &Search, now_s: u64) -> Result<Found, ParseError> {
         let since_s = now_s.saturating_sub(search.seconds);
         let seconds = || self.lock().recent().since(since_s);
         search.run(seconds, since_s)
@@ -103,6 +103,7 @@ impl TrafficBoard {
         TrafficView {
             counts: traffic.counts(),
             series: traffic.flowdata().series(),
+            texts_unkept: traffic.flowdata().texts_unkept(),
             queued: self.queued.load(Ordering::Relaxed),
             tenants: traffic.tenants().cids().len(),
             tenants_unkept: traffic.tenants().unkept(),

@@ -17,7 +17,7 @@ mod board;
 mod search;
 
 pub use board::{TrafficBoard, TrafficView};
-pub use search::{Found, Search, SearchError};
+pub use search::{Found, Search};
 
 use crate::clock;
 use crate::config::Config;
@@ -42,9 +42,7 @@ impl TrafficCounter {
         if !config.counts_traffic() {
             return Ok(None);
         }
-        // A quarter, so that counting that falls behind never keeps a worker from a free batch.
-        let queue_batches = config.traffic.queue_batches.min(batches / 4).max(1);
-        let (sender, receiver) = bounded(queue_batches);
+        let (sender, receiver) = bounded(queue_batches(config, batches));
         let board = Arc::new(TrafficBoard::new(&config.traffic, clock::unix_ns() / 1_000_000_000));
         let counted = Arc::clone(&board);
         let run = move || count(&receiver, &counted);
@@ -70,6 +68,13 @@ impl TrafficCounter {
         // One that panicked has told so already.
         let _ = self.thread.join();
     }
+}
+
+/// Batches that may wait to be counted, of all that the workers have: a quarter, so that counting that falls
+/// behind never keeps a worker from a free batch.
+#[must_use]
+pub fn queue_batches(config: &Config, batches: usize) -> usize {
+    config.traffic.queue_batches.min(batches / 4).max(1)
 }
 
 /// Until the workers are gone.

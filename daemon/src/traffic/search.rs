@@ -26,15 +26,6 @@ pub struct Search {
     pub rows_max: usize,
 }
 
-/// Why nothing was searched.
-#[derive(Debug)]
-pub enum SearchError {
-    /// The filter's text is wrong.
-    Filter(ParseError),
-    /// Another search is running.
-    Busy,
-}
-
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Found {
@@ -60,20 +51,32 @@ impl Search {
         &self,
         seconds: impl FnOnce() -> Vec<Arc<Second>>,
         since_s: u64,
-    ) -> Result<Found, SearchError> {
-        let filter = Filter::parse(&self.filter, &Options::MESSAGE).map_err(SearchError::Filter)?;
+    ) -> Result<Found, ParseError> {
+        self.run_for(PATIENCE, seconds, since_s)
+    }
+
+    fn run_for(
+        &self,
+        patience: Duration,
+        seconds: impl FnOnce() -> Vec<Arc<Second>>,
+        since_s: u64,
+    ) -> Result<Found, ParseError> {
+        let filter = Filter::parse(&self.filter, &Options::MESSAGE)?;
         let mut found = Found { from_s: since_s, ..Found::default() };
-        let mut reading = Reading { filter, rows: Rows::default(), rows_max: self.rows_max };
-        let started = Instant::now();
+        let mut reading = Reading {
+            filter,
+            rows: Rows::default(),
+            rows_max: self.rows_max,
+            ends: Instant::now() + patience,
+        };
         for second in seconds() {
-            if started.elapsed() > PATIENCE {
-                found.is_cut = true;
-                break;
-            }
             found.from_s = second.at_s;
             found.seen += second.seen;
             found.kept += second.kept;
             reading.read(&second, &mut found);
+            if found.is_cut {
+                break;
+            }
         }
         Ok(found)
     }
@@ -83,30 +86,72 @@ struct Reading {
     filter: Filter,
     rows: Rows,
     rows_max: usize,
+    ends: Instant,
 }
 
 impl Reading {
+    /// Reads a second, or as much of it as there is time for.
     fn read(&mut self, second: &Second, found: &mut Found) {
-        let mut reader = FlowReader::new(Some(Framing::Bare));
         let messages: Vec<&[u8]> = second.messages().collect();
         for chunk in messages.rchunks(CHUNK) {
-            self.rows.clear();
-            for message in chunk.iter().rev() {
-                // What a worker has encoded can be read.
-                let _ = reader.read(message, &mut self.rows);
+            if Instant::now() >= self.ends {
+                found.is_cut = true;
+                return;
             }
-            for flow in self.rows.as_slice() {
-                found.searched += 1;
-                if !self.filter.matches(flow, &self.rows) {
-                    continue;
-                }
-                found.matched += 1;
-                if found.flows.len() < self.rows_max {
-                    let mut line = Vec::new();
-                    json::write(&mut line, &self.rows, flow);
-                    found.flows.extend(serde_json::from_slice::<Value>(&line));
-                }
+            self.read_chunk(chunk, found);
+        }
+    }
+
+    fn read_chunk(&mut self, chunk: &[&[u8]], found: &mut Found) {
+        let mut reader = FlowReader::new(Some(Framing::Bare));
+        self.rows.clear();
+        for message in chunk.iter().rev() {
+            // What a worker has encoded can be read.
+            let _ = reader.read(message, &mut self.rows);
+        }
+        for flow in self.rows.as_slice() {
+            found.searched += 1;
+            if !self.filter.matches(flow, &self.rows) {
+                continue;
+            }
+            found.matched += 1;
+            if found.flows.len() < self.rows_max {
+                let mut line = Vec::new();
+                json::write(&mut line, &self.rows, flow);
+                found.flows.extend(serde_json::from_slice::<Value>(&line));
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
+mod tests {
+    use neckar_proto::encode::BWNETFLOW;
+    use neckar_proto::{Batch, Field};
+    use neckar_traffic::{Config, Traffic};
+
+    use super::*;
+
+    /// A second of very many flows takes no more time than others: what is left of it is left.
+    #[test]
+    fn time_runs_out_within_a_second_too() {
+        let mut batch = Batch::with_capacity(5000, 1 << 20);
+        let mut rows = Rows::default();
+        rows.push().set(Field::Proto, 6);
+        while batch.push(&BWNETFLOW, &rows.as_slice()[0], rows.texts(), &[]) {}
+        let mut traffic = Traffic::new(&Config::default(), 1000);
+        traffic.count(&batch, 1000);
+        let seconds = || traffic.recent().since(0);
+        let search = Search { filter: String::new(), seconds: 60, rows_max: 10 };
+        let found = search.run_for(Duration::from_secs(60), seconds, 0).unwrap();
+        assert_eq!((found.searched, found.is_cut, found.flows.len()), (found.kept, false, 10));
+        assert!(found.kept > 1000, "{} flows", found.kept);
+        let mut found = Found::default();
+        let filter = Filter::parse("", &Options::MESSAGE).unwrap();
+        let mut reading =
+            Reading { filter, rows: Rows::default(), rows_max: 10, ends: Instant::now() };
+        reading.read(&seconds()[0], &mut found);
+        assert_eq!((found.searched, found.is_cut), (0, true));
     }
 }

@@ -19,25 +19,6 @@ pub fn v5(sequence: usize, later_s: usize) -> Vec<u8> {
     datagram
 }
 
-/// NetFlow v5 with the most flows that fit, 30, each between two other addresses and ports than any before
-/// it, number after number from `first` on.
-pub fn v5_flood(first: u32) -> Vec<u8> {
-    const FLOWS: u32 = 30;
-    let clock = [&[0, 0, 0x10, 0], &word(EXPORT_S)[..], &[0; 4]].concat();
-    let mut datagram =
-        [&[0, 5, 0, FLOWS as u8][..], &clock, &word(first as usize), &[0; 4]].concat();
-    for number in first..first + FLOWS {
-        // Odd factors: every number another address.
-        let source = number.wrapping_mul(0x9e37_79b1).to_be_bytes();
-        let target = number.wrapping_mul(0x85eb_ca6b).to_be_bytes();
-        let mut record = [&source[..], &target].concat();
-        record.resize(48, 1);
-        record[32..36].copy_from_slice(&number.wrapping_mul(0xc2b2_ae35).to_be_bytes());
-        datagram.extend(record);
-    }
-    datagram
-}
-
 /// A NetFlow v9 message of these sets.
 pub fn v9(sequence: usize, sets: &[Vec<u8>]) -> Vec<u8> {
     let clock = [&word(4096)[..], &word(EXPORT_S)].concat();

@@ -31,6 +31,8 @@ a moment of every batch
     neckar_batches_backlog
 a defect of ours, which is the point
     neckar_traffic_unreadable_total
+traffic/src/tests/flowdata.rs::texts_of_one_label_do_not_drive_out_those_of_another
+    neckar_traffic_texts_unkept_total
 daemon/src/splitter/tenants.rs::a_wildcard_finds_customers_up_to_the_bound
     neckar_splitter_unserved_total
 daemon/src/splitter/tests.rs::a_silent_topic_holds_no_batch_and_takes_nothing_from_others
@@ -52,7 +54,7 @@ a broker that makes no topics for us
     neckar_topics_refused_total
 daemon/tests/torture.rs::a_broker_killed_and_restarted
     neckar_kafka_retries_total
-a broker with quotas
+kafka/tests/real.rs::a_quota_costs_time_and_no_flow
     neckar_kafka_throttled_seconds_total
 a moment of what comes from disk
     neckar_spool_out_flows

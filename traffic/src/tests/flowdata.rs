@@ -71,7 +71,7 @@ proptest! {
 }
 
 /// Sums of a metric by the value of one label.
-fn sums(traffic: &Traffic, metric: &str, label: &str) -> BTreeMap<String, u64> {
+pub(super) fn sums(traffic: &Traffic, metric: &str, label: &str) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     traffic.each_sample(|sample| {
         if sample.metric == metric {
@@ -94,6 +94,20 @@ fn beyond_the_cap_everything_is_other_and_nothing_is_lost() {
     assert_eq!(sums(&traffic, "flow_bytes", "direction")["other"], 7000, "every label says so");
 }
 
+/// An AS without a name is `other`, and so is what is beyond the cap: where there is no other label, both are
+/// one series.
+#[test]
+fn a_label_set_that_is_really_other_is_the_one_of_the_rest() {
+    let config = Config { series_max: 1, labels: vec![Label::RemoteAs], ..Config::default() };
+    let unnamed = Spec { remote_as: 64_500, ..Spec::default() };
+    let named = Spec { remote_as: 64_496, ..Spec::default() };
+    let traffic = counted(&config, &[unnamed.clone(), Spec::default(), named, unnamed]);
+    let page = traffic.page();
+    let lines = page.lines().filter(|line| line.starts_with("flow_bits{"));
+    let expected = ["flow_bits{remoteas=\"other\"} 24000", "flow_bits{remoteas=\"unset\"} 8000"];
+    assert_eq!(lines.collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn labels_that_are_not_wanted_are_summed_over() {
     let labels = vec![Label::Direction, Label::RemoteAs];
@@ -102,6 +116,35 @@ fn labels_that_are_not_wanted_are_summed_over() {
     let page = page(&counted(&config, &specs));
     assert_eq!(page["flow_bits{direction=\"Incoming\",remoteas=\"unset\"}"], 24_000);
     assert_eq!(page["flow_bytes{direction=\"Incoming\"}"], 3000);
+}
+
+/// A hundred routers, where there is room for ten series.
+fn many_routers(first: u8) -> Vec<Spec> {
+    let spec = |number| Spec { router: [10, 9, first, number], ..Spec::default() };
+    (0..100).map(spec).collect()
+}
+
+/// Whoever makes up routers drives out routers, not customers, and not for longer than until the next look.
+#[test]
+fn texts_of_one_label_do_not_drive_out_those_of_another() {
+    let config = Config { series_max: 10, ..Config::default() };
+    let mut traffic = counted(&config, &many_routers(0));
+    let unkept = traffic.flowdata().texts_unkept();
+    assert!((1..100).contains(&unkept), "{unkept}");
+    traffic.count(&batch(&[Spec { cid: 8, ..Spec::default() }]), NOON_S);
+    assert_eq!(sums(&traffic, "flow_bytes", "cid")["8"], 1000, "a customer is no other");
+    // Nothing has expired, and yet there is room again.
+    let unkept = traffic.flowdata().texts_unkept();
+    traffic.tend(NOON_S + 30);
+    traffic.count(&batch(&many_routers(1)[..20]), NOON_S + 30);
+    assert_eq!(traffic.flowdata().texts_unkept(), unkept);
+    assert_eq!(sums(&traffic, "flow_bits", "router")["10.9.0.9"], 8000, "who had a place has it");
+}
+
+#[test]
+fn labels_that_are_not_wanted_take_no_room() {
+    let config = Config { series_max: 10, labels: vec![Label::Cid], ..Config::default() };
+    assert_eq!(counted(&config, &many_routers(0)).flowdata().texts_unkept(), 0);
 }
 
 #[test]

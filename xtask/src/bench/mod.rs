@@ -1,5 +1,7 @@
 //! `cargo xtask bench produce`: into a real Kafka; see benches/benches/produce.rs.
 //!
+//! `cargo xtask bench counting`, `flood`: what counting the traffic costs, and what a flood makes of its memory.
+//!
 //! `cargo xtask bench e2e`: from UDP into a real Kafka, the daemon and its peers, one load after
 //! another.
 //!
@@ -24,6 +26,7 @@ use crate::kafka::Broker;
 
 mod counting;
 mod curve;
+pub mod flood;
 
 pub use counting::counting;
 
