@@ -89,7 +89,7 @@ fn missing() -> Row {
             lines(Unit::Rate, "Gaps", "topk(15, sum by (exporter) (rate(neckar_exporter_gaps_total{@exporter}[$w])))", "Jumps of its sequence numbers: many small ones are a lossy path, a few large ones outages.").loss(),
             lines(Unit::Rate, "Out of order", "topk(15, sum by (exporter) (rate(neckar_exporter_reordered_total{@exporter}[$w])))", "Datagrams that came after a later one: several paths in between."),
             lines(Unit::Count, "Restarts", "topk(15, sum by (exporter) (increase(neckar_exporter_resets_total{@exporter}[$__range])))", "Times that it counted anew, in the time that is shown."),
-            Panel::new(Look::Lines, Unit::Rate, "Dropped by cause", "What came of it and did not become a flow. set_template_missing: shorten its template interval. Empty is well.")
+            Panel::new(Look::Lines, Unit::Rate, "Dropped by cause", "What came of it and did not become a flow. set_template_missing: shorten its template interval. Nothing above 0 is well.")
                 .query("topk(15, sum by (exporter, cause) (rate(neckar_exporter_dropped_total{@exporter}[$w])))", "{{exporter}} {{cause}}").loss(),
         ],
     )
@@ -102,9 +102,9 @@ fn times() -> Row {
             Panel::new(Look::Heat, Unit::Seconds, "Age of flows, of all exporters", "From the end of a flow, as its exporter has it, to its receipt. A band apart from the others is an exporter whose clock or timeout is another.")
                 .wide(24)
                 .query("sum by (le) (rate(neckar_flow_age_seconds_bucket{@here}[$w]))", "{{le}}"),
-            Panel::new(Look::Lines, Unit::Seconds, "Age of flows: median", "From a flow's last packet to its receipt. As long as the router's inactive timeout is usual; hours are a wrong clock.")
-                .wide(12).query(r#"topk(15, max by (exporter) (neckar_exporter_flow_age_seconds{@exporter, quantile="0.5"}))"#, "{{exporter}}"),
-            Panel::new(Look::Lines, Unit::Seconds, "Age of flows: 99 of 100 are younger", "The router's active timeout should be above it.")
+            Panel::new(Look::Lines, Unit::Seconds, "Age of flows: mean", "From a flow's last packet to its receipt. As long as the router's inactive timeout is usual; hours are a wrong clock. It has no ceiling, as quantiles have.")
+                .wide(12).query("topk(15, sum by (exporter) (rate(neckar_exporter_flow_age_seconds_sum{@exporter}[$w])) / sum by (exporter) (rate(neckar_exporter_flow_age_seconds_count{@exporter}[$w])))", "{{exporter}}"),
+            Panel::new(Look::Lines, Unit::Seconds, "Age of flows: 99 of 100 are younger", "The router's active timeout should be above it. Since the start, and an hour at the most: beyond that the mean tells.")
                 .wide(12).query(r#"topk(15, max by (exporter) (neckar_exporter_flow_age_seconds{@exporter, quantile="0.99"}))"#, "{{exporter}}"),
         ],
     )

@@ -101,9 +101,9 @@ fn glance() -> Row {
     )
 }
 
-/// Every way to lose something, as docs/troubleshoot.md walks them.
-const WAYS: [(&str, &str); 15] = [
-    ("neckar_decode_missed_total", "network: missed before the socket"),
+/// Every way to lose something, as docs/troubleshoot.md walks them, but for the network, of whose misses
+/// those that came late after all are to be taken off.
+const WAYS: [(&str, &str); 14] = [
     ("neckar_host_interface_missed_total", "host: an interface's ring full, any traffic"),
     ("neckar_host_softnet_dropped_total", "host: the kernel's backlog full, any traffic"),
     ("neckar_receive_kernel_drops_total", "socket: kernel's buffer full"),
@@ -127,7 +127,9 @@ fn losses() -> Row {
         "Lost in the time that is shown",
         "One bar per counter; docs/troubleshoot.md says what to do about each. Network: datagrams or records, by protocol. Host: packets of any kind. Socket: datagrams. The others: flows, or copies of flows.",
     );
-    let bars = WAYS.iter().fold(bars.wide(12).high(14).loss(), |panel, (metric, way)| {
+    let missed = "sum(increase(neckar_decode_missed_total{@here}[$__range])) - sum(increase(neckar_decode_recovered_total{@here}[$__range]))";
+    let bars = bars.wide(12).high(14).loss().query(missed, "network: lost before the socket");
+    let bars = WAYS.iter().fold(bars, |panel, (metric, way)| {
         panel.query(&format!("sum(increase({metric}{{@here}}[$__range]))"), way)
     });
     let dropped = Panel::new(Look::Bars, Unit::Count, "Not decoded in the time that is shown", "neckar_dropped_total by cause; the cause's first word says what was counted: datagrams, sets or records. docs/metrics.md.")
@@ -146,10 +148,13 @@ fn receive() -> Row {
             lines(Unit::ByteRate, "Bytes by worker", "sum by (worker) (rate(neckar_receive_bytes_total{@here}[$w]))", "worker {{worker}}", "Payload of datagrams."),
             lines(Unit::Share, "Workers' time", "sum by (worker) (rate(neckar_worker_busy_seconds_total{@here}[$w]))", "worker {{worker}}", "Share of its core that a worker spends on datagrams. Near 1 it has no more to give: more workers.cores, or workers.steering = \"cpu\" if only one is busy."),
             rates(Unit::Rate, "Lost at the socket", "Kernel drops: tuning/receive-buffers.sh, more workers.cores. Too long: longer than a buffer of the ring, decoded as far as they go.", &[("neckar_receive_kernel_drops_total", "kernel's buffer full"), ("neckar_receive_truncated_total", "too long")]).loss(),
-            Panel::new(Look::Lines, Unit::Bytes, "Waiting in the sockets' buffers", "What the kernel holds after a turn of work, the most that was ever seen, and what there is room for: how far from dropping.")
-                .query("sum(neckar_receive_queue_bytes{@here})", "now")
-                .query("max(neckar_receive_queue_peak_bytes{@here})", "peak of a worker")
-                .query("sum(neckar_receive_queue_size_bytes{@here})", "room"),
+            Panel::new(Look::Lines, Unit::Share, "Fullest socket's buffer", "Of each worker, after a turn of work, and the most that was ever seen: how far from dropping. One socket that is full drops, however empty the others are.")
+                .query("max by (worker) (neckar_receive_queue_fullest_ratio{@here})", "worker {{worker}}")
+                .query("max(neckar_receive_queue_fullest_peak_ratio{@here})", "peak"),
+            Panel::new(Look::Lines, Unit::Bytes, "Waiting in the sockets' buffers", "What the kernel holds after a turn of work, of all sockets of a worker: of the worker that has most, the most that one ever had, and the room of the worker that has least.")
+                .query("max(neckar_receive_queue_bytes{@here})", "now")
+                .query("max(neckar_receive_queue_peak_bytes{@here})", "peak")
+                .query("min(neckar_receive_queue_size_bytes{@here})", "room"),
             Panel::new(Look::Heat, Unit::Seconds, "Work on a datagram", "Decoding to hand-over, as the mean of the turn that it came in. A second band above the first: one kind of datagram costs more, or the core is shared.")
                 .query("sum by (le) (rate(neckar_worker_datagram_seconds_bucket{@here}[$w]))", "{{le}}"),
             lines(Unit::Count, "Datagrams a wake-up", "sum by (worker) (rate(neckar_receive_datagrams_total{@here}[$w])) / sum by (worker) (rate(neckar_receive_batches_total{@here}[$w]))", "worker {{worker}}", "Many are cheap; at receive.batch_datagrams and beyond the worker is busy all the time."),

@@ -106,7 +106,7 @@ fn meta_monitoring() -> Board {
         rows: vec![Row::new(
             "The consumer's place",
             vec![
-                Panel::new(Look::Lines, Unit::Rate, "Flows a second", "What the suite's consumer read from Kafka each second; here, what was counted for /flowdata.")
+                Panel::new(Look::Lines, Unit::Rate, "Flows a second", "What the suite's consumer read from Kafka each second; here, what was delivered to Kafka for it to read.")
                     .wide(24).high(9)
                     .query("rate(kafka_messages_total[1m])", "{{instance}}"),
             ],

@@ -33,7 +33,7 @@ pub(super) fn counting() -> Row {
             rates(Unit::Rate, "Flows", "Counted for /flowdata; of them those in the talkers' sketches, which sample above traffic.sketched_per_s.", &[("neckar_traffic_counted_total", "counted"), ("neckar_traffic_sketched_total", "in sketches")]),
             rates(Unit::Rate, "Flows not counted", "Missed: delivered, but the counting thread's queue was full (traffic.queue_batches). Unreadable: a defect of ours.", &[("neckar_traffic_missed_total", "missed"), ("neckar_traffic_unreadable_total", "unreadable")]).loss(),
             rates(Unit::Rate, "Flows out of time", "Late: ended more than two minutes ago, counted in the older minute. Ahead: end after they came, the exporter's clock is fast.", &[("neckar_traffic_late_total", "late"), ("neckar_traffic_ahead_total", "ahead")]),
-            gauges(Unit::Count, "Series of /flowdata", "Label sets, up to traffic.series_max; beyond, every label says `other`.", &[("neckar_traffic_path_series", "flow_bits"), ("neckar_traffic_customer_series", "flow_bytes and its kin")]),
+            gauges(Unit::Count, "Series of /flowdata", "Label sets, up to traffic.series_max; beyond, every label says `other`.", &[("neckar_traffic_path_series", "flow_bits"), ("neckar_traffic_customer_series", "flow_bytes and its kin"), ("neckar_traffic_series_max", "bound")]),
             gauges(Unit::Count, "Customers with talkers", "Up to traffic.tenants_max.", &[("neckar_traffic_tenants", "customers")]).query("sum(rate(neckar_traffic_tenants_unkept_total{@here}[$w]))", "flows' ends without a place, a second"),
             gauges(Unit::Count, "Queue", "Batches that wait to be counted, and targets (address, class, fate) in this minute's sketch.", &[("neckar_traffic_queue", "batches"), ("toptalkers_db_size", "targets")]),
         ],
@@ -61,6 +61,7 @@ pub(super) fn push() -> Row {
         vec![
             both(Unit::Rate, "Points", "Taken by InfluxDB, or by whom remote write goes to.", &[("points_total", "points")]),
             both(Unit::Rate, "Points lost", "Failed: refused for good, the log has why. Dropped: older than give_up_s. Flows are never touched by it. docs/influx.md.", &[("failed_total", "failed"), ("dropped_total", "dropped")]).loss(),
+            rates(Unit::Rate, "Points without a database", "For customers whose database or bucket is not there, or takes nothing: no fault of ours.", &[("neckar_influx_absent_total", "points")]),
             both(Unit::Rate, "Requests", "Errors are repeated unchanged. Skipped: the buffer was full, the next interval has the counts.", &[("pushes_total", "taken"), ("errors_total", "errors"), ("skipped_total", "intervals skipped")]),
             gauges(Unit::Count, "Points that wait", "While the other side is away.", &[("neckar_influx_buffer_points", "influx"), ("neckar_remote_write_buffer_points", "remote_write")]),
             gauges(Unit::Bytes, "Bytes that wait", "Compressed; bounded, see docs/influx.md.", &[("neckar_influx_buffer_bytes", "influx"), ("neckar_remote_write_buffer_bytes", "remote_write")]),
