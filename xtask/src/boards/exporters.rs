@@ -89,8 +89,8 @@ fn missing() -> Row {
             lines(Unit::Rate, "Gaps", "topk(15, sum by (exporter) (rate(neckar_exporter_gaps_total{@exporter}[$w])))", "Jumps of its sequence numbers: many small ones are a lossy path, a few large ones outages.").loss(),
             lines(Unit::Rate, "Out of order", "topk(15, sum by (exporter) (rate(neckar_exporter_reordered_total{@exporter}[$w])))", "Datagrams that came after a later one: several paths in between."),
             lines(Unit::Count, "Restarts", "topk(15, sum by (exporter) (increase(neckar_exporter_resets_total{@exporter}[$__range])))", "Times that it counted anew, in the time that is shown."),
-            Panel::new(Look::Lines, Unit::Rate, "Dropped by cause", "What came of it and did not become a flow. set_template_missing: shorten its template interval. Empty is well.")
-                .query("topk(15, sum by (exporter, cause) (rate(neckar_exporter_dropped_total{@exporter}[$w])) > 0)", "{{exporter}} {{cause}}").loss(),
+            Panel::new(Look::Lines, Unit::Rate, "Dropped by cause", "What came of it and did not become a flow. set_template_missing: shorten its template interval. Nothing above 0 is well.")
+                .query("topk(15, sum by (exporter, cause) (rate(neckar_exporter_dropped_total{@exporter}[$w])))", "{{exporter}} {{cause}}").loss(),
         ],
     )
 }
