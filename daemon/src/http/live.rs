@@ -46,7 +46,7 @@ impl Bounds {
         Self {
             batches_per_worker: per_worker as u64,
             traffic_queue: if board.traffic.is_some() { traffic as u64 } else { 0 },
-            splitter_queue: config.split.queue_batches as u64,
+            splitter_queue: config.split.queue(workers * per_worker) as u64,
             spool_bytes: config.spool.bytes_max,
             output: match config.output.kind {
                 OutputKind::Kafka => "kafka",

@@ -269,7 +269,7 @@ const LABELS: &[Metric<WorkerCounts>] = &[
     Metric {
         name: "neckar_label_interface_unknown_total",
         kind: Counter,
-        help: "Interfaces in flows whose exporter is known, but not they.",
+        help: "Interfaces in flows that nobody names, where any have names.",
         value: |counts| counts.stage.labels.interface_unknown,
     },
 ];
