@@ -83,6 +83,8 @@ fn run(transport: Transport, customers: u32, brokers: &str) -> f64 {
     let counts = Arc::new(SplitterCounts::default());
     let parts = SplitterParts {
         wishes: Vec::new(),
+        // So that the queue is as long as it says.
+        batches: 4 * BATCHES,
         packed_bytes: 1 << 18,
         producer: Arc::clone(&producer),
         topics: None,

@@ -13,18 +13,14 @@ fn run(example: &str, args: &[&str]) -> String {
     String::from_utf8(ran.stdout).unwrap()
 }
 
-/// Builds an example for the whole workspace, as the tests were: for its own package alone, features differ and
-/// librdkafka, too, would be built anew.
+/// Where an example lies: `cargo test` has built it beside the tests. Cargo is not asked again: from within
+/// a test it sees another environment, and builds librdkafka anew.
 fn built(example: &str) -> PathBuf {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--quiet", "--workspace", "--example", example]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    assert!(command.status().unwrap().success(), "{example} builds");
     // The test itself lies in `deps`, beside `examples`.
     let tests = std::env::current_exe().unwrap();
-    tests.ancestors().nth(2).unwrap().join("examples").join(example)
+    let path = tests.ancestors().nth(2).unwrap().join("examples").join(example);
+    assert!(path.exists(), "{}: cargo test -p neckar-kafka builds it", path.display());
+    path
 }
 
 #[test]

@@ -95,7 +95,7 @@ mod tests {
             (worker.decode.missed, worker.decode.recovered) = (missed, recovered);
             Snapshot { workers: vec![worker], ..Snapshot::default() }
         };
-        let (before, after) = (at(5, 0), at(3, 2));
+        let (before, after) = (at(5, 0), at(5, 2));
         let missed = |snapshot| value(snapshot, "lost", "missed");
         let recovered = |snapshot| value(snapshot, "recovered", "");
         assert_eq!((missed(&before), recovered(&before)), (5, 0));

@@ -10,6 +10,9 @@ a fault of the host
     neckar_host_softnet_squeezed_total
 no datagram is longer than a buffer, which is the point
     neckar_receive_truncated_total
+daemon/src/ingest/tests.rs::the_fullest_socket_shows
+    neckar_receive_queue_bytes
+    neckar_receive_queue_fullest_ratio
 daemon/src/ingest/tests.rs::coalesced_datagrams_are_told_apart
     neckar_receive_coalesced_total
     neckar_receive_segments_total

@@ -1,5 +1,6 @@
 //! A broker that wants to know who talks to it: TLS with certificates on both sides, and SASL with
-//! and without TLS. Everybody may do everything that [`super::forbid`] does not forbid him. Its certificates are made for it, by an authority of its own, and go with it.
+//! and without TLS. Everybody may do everything that [`super::forbid`] does not forbid him. Its
+//! certificates are made for it, by an authority of its own, and go with it.
 
 use std::fs;
 use std::io;
