@@ -366,8 +366,9 @@ pub fn forbid(brokers: &str, topic: &str, user: &str, forbidden: bool) -> io::Re
 /// # Errors
 /// The broker's answer.
 pub fn end_offsets(brokers: &str, topic: &str) -> io::Result<Vec<u64>> {
-    let args = ["--bootstrap-server", brokers, "--topic", topic];
-    let output = java(&jars()?, &Release::wanted().tool("GetOffsetShell"), &args)?;
+    let release = Release::wanted();
+    let args = [release.brokers_of_offsets(), brokers, "--topic", topic];
+    let output = java(&jars()?, &release.tool("GetOffsetShell"), &args)?;
     let text = String::from_utf8_lossy(&output.stdout);
     // Lines are topic:partition:offset.
     Ok(text.lines().filter_map(|line| line.rsplit(':').next()?.trim().parse().ok()).collect())

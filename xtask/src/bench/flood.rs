@@ -1,6 +1,7 @@
 //! `cargo xtask bench flood`: for a minute every flow is one that never was: other addresses, ports, AS,
-//! protocol and interfaces, and every datagram from another exporter. What becomes of the daemon's memory
-//! meanwhile, and what it counted and shed.
+//! protocol and interfaces. Half of the datagrams come from a thousand exporters, the others each from one of
+//! its own, more than the daemon has room for. What becomes of its memory meanwhile, and what it counted,
+//! refused and shed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,8 +18,9 @@ pub const FLOWS: u32 = 30;
 /// How often is told how it goes.
 const TELL: Duration = Duration::from_secs(10);
 /// What is told, by the daemon's own `/metrics`.
-const TOLD: [(&str, &str); 5] = [
+const TOLD: [(&str, &str); 6] = [
     ("neckar_traffic_counted_total", "counted"),
+    ("neckar_dropped_total", "datagrams of exporters without a place"),
     ("neckar_traffic_missed_total", "missed by counting"),
     ("neckar_flows_shed_total", "shed"),
     ("neckar_receive_kernel_drops_total", "datagrams dropped by the kernel"),
@@ -57,9 +59,14 @@ pub fn flood(rate: u64, seconds: u64) -> io::Result<()> {
     stop(&mut daemon.child)
 }
 
+/// Exporters that send again and again.
+const STEADY: u32 = 1000;
+
 /// Sends the flows from number `first` on, from an address of loopback that goes by that number.
 fn send(port: u16, first: u32) -> io::Result<()> {
-    let source = Ipv4Addr::from(0x7f00_0000 | (first / FLOWS + 2) & 0x00ff_ffff);
+    let number = first / FLOWS;
+    let exporter = if number % 2 == 0 { number / 2 % STEADY } else { STEADY + number };
+    let source = Ipv4Addr::from(0x7f00_0000 | (exporter + 2) & 0x00ff_ffff);
     let socket = UdpSocket::bind((source, 0))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
     // What the kernel has no room for, it counts.

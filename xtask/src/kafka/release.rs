@@ -26,6 +26,11 @@ impl Release {
         self.numbers < (3, 3)
     }
 
+    /// How the tool for offsets is told of brokers.
+    pub(super) fn brokers_of_offsets(&self) -> &'static str {
+        if self.numbers < (3, 0) { "--broker-list" } else { "--bootstrap-server" }
+    }
+
     /// The class of a tool, which 3.7 moved.
     pub(super) fn tool(&self, name: &str) -> String {
         let before = match name {
