@@ -65,7 +65,7 @@ const STEADY: u32 = 1000;
 /// Sends the flows from number `first` on, from an address of loopback that goes by that number.
 fn send(port: u16, first: u32) -> io::Result<()> {
     let number = first / FLOWS;
-    let exporter = if number % 2 == 0 { number / 2 % STEADY } else { STEADY + number };
+    let exporter = if number.is_multiple_of(2) { number / 2 % STEADY } else { STEADY + number };
     let source = Ipv4Addr::from(0x7f00_0000 | (exporter + 2) & 0x00ff_ffff);
     let socket = UdpSocket::bind((source, 0))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
