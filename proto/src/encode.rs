@@ -1,14 +1,19 @@
 //! A row as protobuf, in one pass.
 //!
-//! Words are taken in blocks of 16 (`block.rs`), as 32-bit numbers; a block that has a longer one is
-//! walked word by word. Field order on the wire is the row's, not the numbers'; protobuf does not mind.
+//! Words are taken in groups: of 8 where the processor has AVX-512 (`group.rs`), of 16 otherwise
+//! (`block.rs`); a group with a number that is too long for it is walked word by word. Field order on
+//! the wire is the row's, not the numbers'; protobuf does not mind.
 //!
 //! Labels that enrichment keeps ready as encoded bytes are appended as they are: two messages one
 //! behind the other are their merge.
 
 mod block;
+#[cfg(target_arch = "x86_64")]
+mod group;
 
-use block::{BLOCK, BLOCK_BYTES, WordTags};
+#[cfg(target_arch = "x86_64")]
+use archmage::{SimdToken as _, X64V4xToken};
+use block::{BLOCK, BLOCK_BYTES, BlockTags};
 
 use crate::field::{ADDRESS_SLOTS, ADDRESSES, Field, Kind, TEXTS, WORD_SLOTS, WORDS};
 use crate::flow::Flow;
@@ -24,11 +29,15 @@ struct Tag {
 const ABSENT: Tag = Tag { bytes: 0, len: 0 };
 const WIRE_VARINT: u32 = 0;
 const WIRE_LEN: u32 = 2;
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// Numbers and choice of fields: which message the bytes are.
 pub struct Profile {
-    words: [WordTags; WORD_SLOTS / BLOCK],
+    words: [Tag; WORD_SLOTS],
     words_kept: u128,
+    blocks: [BlockTags; WORD_SLOTS / BLOCK],
+    #[cfg(target_arch = "x86_64")]
+    groups: [group::GroupTags; WORD_SLOTS / group::GROUP],
     addresses: [Tag; ADDRESS_SLOTS],
     texts: [Tag; TEXTS],
     /// Times as whole seconds under their old numbers, not as nanoseconds.
@@ -46,11 +55,8 @@ pub static GOFLOW2: Profile = Profile::new(true);
 
 /// The first of the three times, which stand side by side in the first block (`build.rs`).
 const TIMES: usize = Field::TimeReceivedNs.slot();
-const _: () = assert!(
-    Field::TimeFlowStartNs.slot() == TIMES + 1
-        && Field::TimeFlowEndNs.slot() == TIMES + 2
-        && TIMES + 2 < BLOCK
-);
+const _: () =
+    assert!(Field::TimeFlowStartNs.slot() == TIMES + 1 && Field::TimeFlowEndNs.slot() == TIMES + 2);
 
 /// An upper bound on what one row encodes to, labels apart: every word, address and text at its
 /// longest.
@@ -66,8 +72,11 @@ const SLACK: usize = BLOCK_BYTES;
 impl Profile {
     const fn new(goflow2: bool) -> Self {
         let mut profile = Self {
-            words: [WordTags::NONE; WORD_SLOTS / BLOCK],
+            words: [ABSENT; WORD_SLOTS],
             words_kept: 0,
+            blocks: [BlockTags::NONE; WORD_SLOTS / BLOCK],
+            #[cfg(target_arch = "x86_64")]
+            groups: [group::GroupTags::NONE; WORD_SLOTS / group::GROUP],
             addresses: [ABSENT; ADDRESS_SLOTS],
             texts: [ABSENT; TEXTS],
             seconds: !goflow2,
@@ -99,8 +108,11 @@ impl Profile {
     }
 
     const fn set_word(&mut self, field: Field, number: u32) {
-        let slot = field.slot();
-        self.words[slot / BLOCK].set(slot % BLOCK, tag(number, WIRE_VARINT));
+        let (slot, tag) = (field.slot(), tag(number, WIRE_VARINT));
+        self.words[slot] = tag;
+        self.blocks[slot / BLOCK].set(slot % BLOCK, tag);
+        #[cfg(target_arch = "x86_64")]
+        self.groups[slot / group::GROUP].set(slot % group::GROUP, tag);
     }
 }
 
@@ -163,7 +175,8 @@ fn put_label(out: &mut [u8], at: usize, label: &[u8]) -> usize {
         4..8 => put_pieces::<4>(out, label),
         8..16 => put_pieces::<8>(out, label),
         16..32 => put_pieces::<16>(out, label),
-        _ => put_pieces::<32>(out, label),
+        32..64 => put_pieces::<32>(out, label),
+        _ => put_pieces::<64>(out, label),
     }
     end
 }
@@ -198,64 +211,37 @@ pub fn encode_text(profile: &Profile, field: Field, text: &str, out: &mut Vec<u8
     out.extend_from_slice(text);
 }
 
-/// Blocks of fewer words are walked.
-const SPARSE: u32 = 4;
-
+/// Writes the words to the front of `out`, by whatever the processor does it best with.
 #[inline]
 fn encode_words(profile: &Profile, flow: &Flow, out: &mut [u8]) -> usize {
     let out = &mut out[..WORDS * 13 + SLACK];
-    let mut present = flow.present.words & profile.words_kept;
-    let (blocks, tags) = (flow.words.as_chunks::<BLOCK>().0, &profile.words);
-    let mut at = if profile.seconds {
-        put_words(out, 0, &tags[0], &in_seconds(&blocks[0]), present as u16)
-    } else {
-        put_words(out, 0, &tags[0], &blocks[0], present as u16)
-    };
-    let mut rest = blocks[1..].iter().zip(&tags[1..]);
-    present >>= BLOCK;
-    while present != 0 {
-        let Some((words, tags)) = rest.next() else { break };
-        if present as u16 != 0 {
-            at = put_words(out, at, tags, words, present as u16);
-        }
-        present >>= BLOCK;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(token) = X64V4xToken::summon() {
+        return group::put_words(token, profile, flow, out);
     }
-    at
+    block::put_words(profile, flow, out)
 }
 
-/// The first block of words, its times in seconds.
-#[inline(always)]
-fn in_seconds(words: &[u64; BLOCK]) -> [u64; BLOCK] {
-    let mut words = *words;
-    for time in &mut words[TIMES..TIMES + 3] {
-        *time /= 1_000_000_000;
-    }
-    words
-}
-
-#[inline(always)]
-fn put_words(out: &mut [u8], at: usize, tags: &WordTags, words: &[u64; BLOCK], bits: u16) -> usize {
-    let room = out[at..].first_chunk_mut().expect("the slack holds a block");
-    let is_sparse = bits.count_ones() < SPARSE;
-    let put = if is_sparse { None } else { block::put_block(room, tags, words, bits) };
-    at + put.unwrap_or_else(|| walk(room, tags, words, bits))
-}
-
-/// Writes a block one word after another.
+/// Writes one word after another: those from slot `first` on that `bits` says are there.
 #[inline(never)]
 fn walk(
-    out: &mut [u8; BLOCK_BYTES],
-    tags: &WordTags,
-    words: &[u64; BLOCK],
-    mut bits: u16,
+    profile: &Profile,
+    flow: &Flow,
+    first: usize,
+    bits: impl Into<u16>,
+    out: &mut [u8],
 ) -> usize {
+    let mut bits: u16 = bits.into();
     let mut at = 0;
     while bits != 0 {
-        let slot = bits.trailing_zeros() as usize % BLOCK;
+        let slot = first + bits.trailing_zeros() as usize;
         bits &= bits - 1;
-        if words[slot] != 0 {
-            out[at..at + 4].copy_from_slice(&(tags.bytes[slot] as u32).to_le_bytes());
-            at = put_varint(out, at + tags.len(slot), words[slot]);
+        let is_time = profile.seconds && (TIMES..TIMES + 3).contains(&slot);
+        let word = flow.words[slot] / if is_time { SECOND_NS } else { 1 };
+        if word != 0 {
+            let tag = profile.words[slot];
+            out[at..at + 4].copy_from_slice(&tag.bytes.to_le_bytes());
+            at = put_varint(out, at + usize::from(tag.len), word);
         }
     }
     at

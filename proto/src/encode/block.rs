@@ -6,7 +6,7 @@
 //! implementations, the portable one being the other's twin: compilers make of it about twice as
 //! many instructions.
 
-use super::Tag;
+use super::{Flow, Profile, SECOND_NS, TIMES, Tag, walk};
 
 /// Words of a block.
 pub(super) const BLOCK: usize = 16;
@@ -17,27 +17,21 @@ pub(super) const BLOCK_BYTES: usize = BLOCK * (3 + 10) + STORE;
 
 /// Tags of a block of words, as its arithmetic wants them.
 #[derive(Clone, Copy)]
-pub(super) struct WordTags {
-    pub(super) bytes: [u64; BLOCK],
+pub(super) struct BlockTags {
+    bytes: [u64; BLOCK],
     /// Eight times the tag's length.
     bits: [u64; BLOCK],
     /// Of a number of one byte with its tag, by [`lane`].
     lens: [u32; BLOCK],
 }
 
-impl WordTags {
+impl BlockTags {
     pub(super) const NONE: Self = Self { bytes: [0; BLOCK], bits: [0; BLOCK], lens: [0; BLOCK] };
 
     pub(super) const fn set(&mut self, slot: usize, tag: Tag) {
         self.bytes[slot] = tag.bytes as u64;
         self.bits[slot] = 8 * tag.len as u64;
         self.lens[lane(slot)] = tag.len as u32 + 1;
-    }
-
-    /// The tag's length.
-    #[inline(always)]
-    pub(super) fn len(&self, slot: usize) -> usize {
-        self.bits[slot] as usize / 8
     }
 }
 
@@ -48,13 +42,51 @@ const fn lane(slot: usize) -> usize {
     8 * half + 2 * (slot % 4) + slot / 4
 }
 
+/// Blocks of fewer words are walked.
+const SPARSE: u32 = 4;
+
+/// Writes the words of `flow` to the front of `out` and answers where they end.
+#[inline]
+pub(super) fn put_words(profile: &Profile, flow: &Flow, out: &mut [u8]) -> usize {
+    let mut present = flow.present.words & profile.words_kept;
+    let blocks = flow.words.as_chunks::<BLOCK>().0;
+    let mut at = 0;
+    for (block, words) in blocks.iter().enumerate() {
+        if present == 0 {
+            break;
+        }
+        let bits = present as u16;
+        let room = out[at..].first_chunk_mut().expect("the slack holds a block");
+        let tags = &profile.blocks[block];
+        let put = match bits.count_ones() {
+            ..SPARSE => None,
+            _ if block == 0 && profile.seconds => put_block(room, tags, &in_seconds(words), bits),
+            _ => put_block(room, tags, words, bits),
+        };
+        at += put.unwrap_or_else(|| walk(profile, flow, block * BLOCK, bits, room));
+        present >>= BLOCK;
+    }
+    at
+}
+
+/// The first words of a row, its times in seconds.
+#[inline(always)]
+fn in_seconds(words: &[u64; BLOCK]) -> [u64; BLOCK] {
+    const { assert!(TIMES + 2 < BLOCK) };
+    let mut words = *words;
+    for time in &mut words[TIMES..TIMES + 3] {
+        *time /= SECOND_NS;
+    }
+    words
+}
+
 /// Writes those of `words` that `bits` says are there to the front of `out` and answers where they
 /// end; `None` if one has more than 31 bits.
 #[cfg(target_feature = "avx2")]
 #[inline(always)]
-pub(super) fn put_block(
+fn put_block(
     out: &mut [u8; BLOCK_BYTES],
-    tags: &WordTags,
+    tags: &BlockTags,
     words: &[u64; BLOCK],
     bits: u16,
 ) -> Option<usize> {
@@ -63,18 +95,18 @@ pub(super) fn put_block(
 
 /// See there.
 #[cfg(not(target_feature = "avx2"))]
-pub(super) use portable::put_block;
+use portable::put_block;
 
 #[cfg(target_feature = "avx2")]
 mod avx2 {
     use safe_arch::*;
 
-    use super::{BLOCK, BLOCK_BYTES, STORE, WordTags};
+    use super::{BLOCK, BLOCK_BYTES, BlockTags, STORE};
 
     #[inline(always)]
     pub(super) fn put_block(
         out: &mut [u8; BLOCK_BYTES],
-        tags: &WordTags,
+        tags: &BlockTags,
         words: &[u64; BLOCK],
         bits: u16,
     ) -> Option<usize> {
@@ -118,7 +150,7 @@ mod avx2 {
     fn put_half<const FIRST: usize>(
         out: &mut [u8; BLOCK_BYTES],
         mut end: usize,
-        tags: &WordTags,
+        tags: &BlockTags,
         values: m256i,
     ) -> usize {
         let splat = set_splat_i32_m256i;
@@ -181,11 +213,11 @@ mod avx2 {
 
 #[cfg(any(test, not(target_feature = "avx2")))]
 mod portable {
-    use super::{BLOCK, BLOCK_BYTES, STORE, WordTags, lane};
+    use super::{BLOCK, BLOCK_BYTES, BlockTags, STORE, lane};
 
-    pub(in super::super) fn put_block(
+    pub(super) fn put_block(
         out: &mut [u8; BLOCK_BYTES],
-        tags: &WordTags,
+        tags: &BlockTags,
         words: &[u64; BLOCK],
         bits: u16,
     ) -> Option<usize> {
@@ -242,7 +274,7 @@ mod tests {
             block in 0..2_usize,
         ) {
             for profile in [&BWNETFLOW, &GOFLOW2] {
-                let tags = &profile.words[block];
+                let tags = &profile.blocks[block];
                 let (mut one, mut other) = ([0; BLOCK_BYTES], [0; BLOCK_BYTES]);
                 let end = put_block(&mut one, tags, &words, bits);
                 prop_assert_eq!(end, portable::put_block(&mut other, tags, &words, bits));
