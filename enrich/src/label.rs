@@ -105,7 +105,8 @@ impl Tables {
     }
 }
 
-/// Customers of both ends, which end is the far one, and whose the near one is.
+/// Customers of both ends, which end is the far one, and whose the near one is. Without a branch:
+/// one flow comes from far away, the next goes there.
 #[inline(always)]
 fn label_customers(
     flow: &mut Flow,
@@ -113,15 +114,15 @@ fn label_customers(
     remote: Option<Side>,
     out: &mut Out<'_>,
 ) {
-    set_unless_zero(flow, Field::SrcCid, src.cid);
-    set_unless_zero(flow, Field::DstCid, dst.cid);
+    flow.set_unless_zero(Field::SrcCid, src.cid.into());
+    flow.set_unless_zero(Field::DstCid, dst.cid.into());
     let (number, local) = match remote {
+        None => (0, &LabelSet::NONE),
         Some(Side::Src) => (1, dst),
         Some(Side::Dst) => (2, src),
-        None => return,
     };
-    flow.set(Field::RemoteAddr, number);
-    set_unless_zero(flow, Field::Cid, local.cid);
+    flow.set_unless_zero(Field::RemoteAddr, number);
+    flow.set_unless_zero(Field::Cid, local.cid.into());
     out.put(local.cid_string());
 }
 
@@ -135,7 +136,7 @@ fn label_interfaces(flow: &mut Flow, interfaces: &ExporterInterfaces, out: &mut 
         match interfaces.find(if_index as u32) {
             Some(interface) => {
                 out.put(interface.texts[direction]);
-                set_unless_zero(flow, speed, interface.speed_mbps);
+                flow.set_unless_zero(speed, interface.speed_mbps.into());
             }
             None => unknown += 1,
         }
@@ -254,13 +255,6 @@ fn without(present: &Presence, gone: &Presence) -> Presence {
     }
 }
 
-#[inline(always)]
-fn set_unless_zero(flow: &mut Flow, field: Field, value: u32) {
-    if value != 0 {
-        flow.set(field, value.into());
-    }
-}
-
 /// Decides between the record's AS number and the table's, writes it, and returns it; 0 if there is
 /// none.
 #[inline(always)]
@@ -276,6 +270,6 @@ fn settle_as(flow: &mut Flow, field: Field, order: AsOrder, table: u32) -> u32 {
             table
         }
     };
-    set_unless_zero(flow, field, settled);
+    flow.set_unless_zero(field, settled.into());
     settled
 }

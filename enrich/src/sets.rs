@@ -33,6 +33,19 @@ pub(crate) struct LabelSet {
 }
 
 impl LabelSet {
+    /// Of an address that nobody says anything of.
+    pub(crate) const NONE: Self = Self {
+        cid: 0,
+        asn: 0,
+        sides: [0; 2],
+        cid_string: 0,
+        cid_string_len: 0,
+        core_len: 0,
+        as_name_len: 0,
+        remote_len: 0,
+        is_customer: false,
+    };
+
     /// The texts of side `side` (0 source, 1 destination).
     #[inline(always)]
     pub(crate) fn texts(&self, side: usize, remote: bool, as_name: bool) -> Span {

@@ -82,16 +82,23 @@ pub struct Flow {
     pub(crate) present: Presence,
     /// 4 or 16, for each address that is present.
     pub(crate) address_len: [u8; ADDRESS_SLOTS],
+    /// So that four addresses, and eight words, are a cache line.
+    _room: [u8; 16],
     pub(crate) addresses: [[u8; 16]; ADDRESS_SLOTS],
     pub(crate) words: [u64; WORD_SLOTS],
     pub(crate) texts: [Span; TEXTS],
 }
+
+const _: () = assert!(
+    std::mem::offset_of!(Flow, addresses) % 64 == 0 && std::mem::offset_of!(Flow, words) % 64 == 0
+);
 
 impl Default for Flow {
     fn default() -> Self {
         Self {
             present: Presence::default(),
             address_len: [0; ADDRESS_SLOTS],
+            _room: [0; 16],
             addresses: [[0; 16]; ADDRESS_SLOTS],
             words: [0; WORD_SLOTS],
             texts: [Span::default(); TEXTS],
@@ -159,6 +166,33 @@ impl Flow {
     pub fn store_word(&mut self, field: Field, value: u64) {
         debug_assert!(field.is_word());
         self.words[field.slot() % WORD_SLOTS] = value;
+    }
+
+    /// The words of the slots from `8 * group` on, to be stored together, without marking them
+    /// present; those of absent fields may become anything.
+    ///
+    /// # Panics
+    /// If there are no such slots: there are sixteen groups.
+    #[inline(always)]
+    pub fn words_mut(&mut self, group: usize) -> &mut [u64; 8] {
+        &mut self.words.as_chunks_mut().0[group]
+    }
+
+    /// The first four addresses, 16 bytes each, and the lengths of all, likewise.
+    #[inline(always)]
+    pub fn addresses_mut(&mut self) -> (&mut [u8; 64], &mut [u8; ADDRESS_SLOTS]) {
+        let first = self.addresses.as_flattened_mut().first_chunk_mut();
+        (first.expect("there are more than four"), &mut self.address_len)
+    }
+
+    /// Sets a word field to `value`, unless that is zero: without a branch, for values of which every
+    /// other one is.
+    #[inline(always)]
+    pub fn set_unless_zero(&mut self, field: Field, value: u64) {
+        debug_assert!(field.is_word());
+        let word = &mut self.words[field.slot() % WORD_SLOTS];
+        *word = if value != 0 { value } else { *word };
+        self.present.words |= u128::from(value != 0) << field.slot();
     }
 
     /// The address in `field`, which is an address field: 4 or 16 bytes, or `None`.
