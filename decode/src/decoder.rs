@@ -33,6 +33,7 @@ pub(crate) struct Memory {
     pub(crate) rows: Rows,
     pub(crate) anchors: Anchors,
     pub(crate) frame: Flow,
+    pub(crate) common: Flow,
     pub(crate) facts: Vec<crate::sampling::Fact>,
 }
 
@@ -56,6 +57,7 @@ impl Decoder {
                 rows: Rows::with_capacity(ROWS_MAX),
                 anchors: Anchors::default(),
                 frame: Flow::default(),
+                common: Flow::default(),
                 facts: Vec::new(),
             },
         }
@@ -176,7 +178,7 @@ impl Decoder {
 
     /// Everything that making rows needs, apart from the tables.
     pub(crate) fn parts<'a>(&'a mut self, sink: &'a mut dyn RowSink) -> (&'a mut Local, Out<'a>) {
-        let Memory { rows, anchors, frame, .. } = &mut self.memory;
-        (&mut self.local, Out { rows, counters: &mut self.counters, anchors, frame, sink })
+        let Memory { rows, anchors, frame, common, .. } = &mut self.memory;
+        (&mut self.local, Out { rows, counters: &mut self.counters, anchors, frame, common, sink })
     }
 }

@@ -356,8 +356,8 @@ fn records(
     let records = match &entry.design(found).reading {
         Reading::Flows(plan) => {
             let context = Context { message, rates: &entry.rates, decapsulate };
-            let Memory { rows, anchors, frame, .. } = memory;
-            let out = &mut Out { rows, counters, anchors, frame, sink };
+            let Memory { rows, anchors, frame, common, .. } = memory;
+            let out = &mut Out { rows, counters, anchors, frame, common, sink };
             let records = run(plan, context, bytes, range, out);
             entry.totals.records += records;
             entry.totals.data_sets += 1;

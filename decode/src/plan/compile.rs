@@ -2,7 +2,7 @@
 
 use neckar_proto::{Field, Presence};
 
-use super::{Frame, Op, Place, Plan, Reverse, Shape, Step};
+use super::{Frame, Gather, Op, Place, Plan, Reverse, Shape, Step};
 use crate::bytes::low_bits;
 use crate::elements::{Convert, REVERSE_PEN, Use, element};
 use crate::interfaces::NamePlan;
@@ -192,6 +192,7 @@ fn plan(shape: Shape, mut found: Found) -> Plan {
     let present = emitter.present.union(header_fields());
     let reverse = (!found.reverse.is_empty()).then(|| reverse(&found.reverse));
     Plan {
+        gather: Gather::of(&shape, &emitter.steps).map(Box::new),
         shape,
         present,
         steps: emitter.steps.into(),

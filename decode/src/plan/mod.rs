@@ -7,6 +7,7 @@
 
 mod compile;
 mod frame;
+mod gather;
 mod row;
 mod run;
 mod walk;
@@ -14,6 +15,7 @@ mod walk;
 use neckar_proto::{Field, Presence};
 
 pub(crate) use compile::{Compiled, compile};
+use gather::Gather;
 pub(crate) use row::icmp_from_port;
 pub(crate) use run::{Context, Out, run};
 pub(crate) use walk::{Anchors, Fixed, Layout, Reached, Shape};
@@ -130,6 +132,8 @@ pub(crate) struct Plan {
     /// Fields that every record of it has.
     pub(crate) present: Presence,
     pub(crate) steps: Box<[Step]>,
+    /// Another way to do most of the steps.
+    pub(crate) gather: Option<Box<Gather>>,
     /// EtherType, if the template alone says it; else 0.
     pub(crate) etype: u64,
     /// MPLS label stack entries, by depth.
@@ -151,6 +155,7 @@ impl Plan {
         (self.steps.len() + reverse) * size_of::<Step>()
             + self.labels.len() * size_of::<(u8, Place)>()
             + self.frames.len() * size_of::<Frame>()
+            + self.gather.as_ref().map_or(0, |gather| gather.cost_bytes())
             + self.shape.cost_bytes()
             + self.rate.as_ref().map_or(0, |_| size_of::<RateUse>())
     }

@@ -25,6 +25,8 @@ pub(crate) struct Out<'a> {
     pub(crate) counters: &'a mut Counters,
     pub(crate) anchors: &'a mut Anchors,
     pub(crate) frame: &'a mut Flow,
+    /// What the rows of a set have in common ([`stamp`]), and nothing else.
+    pub(crate) common: &'a mut Flow,
     pub(crate) sink: &'a mut dyn RowSink,
 }
 
@@ -162,9 +164,20 @@ fn chunk<L: Layout>(
         present.insert(Field::SamplingRate);
     }
     let rows = out.rows.extend(count, present);
-    stamp(rows, plan, context, constant_rate.unwrap_or(0));
+    let rate = constant_rate.unwrap_or(0);
     let run = Run { plan, context, bytes, layout };
-    for step in &plan.steps {
+    let steps = match (&plan.gather, layout.fixed()) {
+        (Some(gather), Some(fixed)) => {
+            stamp(std::slice::from_mut(out.common), plan, context, rate);
+            gather.fill(out.common, bytes, fixed, rows);
+            &gather.rest
+        }
+        _ => {
+            stamp(rows, plan, context, rate);
+            &plan.steps
+        }
+    };
+    for step in steps {
         run.step(step, from, out);
     }
     run.rest(from, constant_rate, out);

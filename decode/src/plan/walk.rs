@@ -35,6 +35,11 @@ pub(crate) trait Layout: Copy {
     /// Offset of anchor `anchor` of record `record` in the bytes.
     fn start(self, record: usize, anchor: u16) -> usize;
 
+    /// The layout itself, if records are of one length.
+    fn fixed(self) -> Option<Fixed> {
+        None
+    }
+
     /// Calls `store` for each row with the eight bytes of its record that end at `end` behind the
     /// anchor.
     #[inline(always)]
@@ -75,6 +80,10 @@ impl Layout for Fixed {
     #[inline(always)]
     fn start(self, record: usize, _anchor: u16) -> usize {
         self.first + record * self.stride
+    }
+
+    fn fixed(self) -> Option<Fixed> {
+        Some(self)
     }
 
     /// Without a check per record: the eight bytes lie in the record, or, for the first fields, in
