@@ -116,13 +116,13 @@ pub fn run() -> ExitCode {
     conclude(&outcomes, tally)
 }
 
-/// The long form of `daemon/tests/torture.rs`, one test at a time, each telling what became of what.
+/// The long form of `daemon/tests/neckard/torture.rs`, one test at a time, each telling what became of what.
 ///
 /// # Errors
 /// A test failed; it has told why.
 pub fn torture(rounds: u64) -> io::Result<()> {
     let mut tests = Command::new("cargo");
-    tests.args(["test", "--release", "-p", "neckard", "--test", "torture", "--"]);
+    tests.args(["test", "--release", "-p", "neckard", "--test", "neckard", "--", "torture::"]);
     tests.args(["--test-threads", "1", "--nocapture"]);
     let status = tests.env("NECKAR_TORTURE_ROUNDS", rounds.to_string()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other("some tests failed")) }
