@@ -58,7 +58,8 @@ fn all_flows_are_in_the_files() {
 fn what_was_written_before_a_crash_reads_after_the_next_start() {
     let folder = scratch("files-crash");
     let neckard = start(&folder, &[]);
-    let mut generator = Generator::start(neckard.udp(), "v9", FLOWS, 20_000);
+    // Far more than it comes to send, however late this test is woken.
+    let mut generator = Generator::start(neckard.udp(), "v9", 20 * FLOWS, 20_000);
     let delivered = || neckard.metric("neckar_output_delivered_total");
     wait_until("some are written", Duration::from_secs(20), || delivered() > FLOWS / 4);
     let written = delivered();

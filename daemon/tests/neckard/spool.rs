@@ -30,6 +30,8 @@ impl Sitting {
             format!("kafka.topic={topic}"),
             "kafka.compression=none".into(),
             "batch.memory_bytes=4194304".into(),
+            // A disk that is slow for a moment is waited for.
+            "batch.stall_ms=1000".into(),
             format!("spool.directory={}", folder.display()),
         ];
         settings.extend(extra.iter().map(ToString::to_string));
