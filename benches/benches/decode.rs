@@ -3,7 +3,6 @@
 //! The v9 datagram has the layout that Cisco's IOS XR sends (23 fields, 21 records); the values are
 //! ours.
 
-use std::collections::HashMap;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -12,10 +11,6 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use neckar_decode::{Config, Datagram, Decoder, Shared};
 use neckar_proto::{Field, Rows};
 use netflow_parser::NetflowParser;
-use netgauze_flow_pkt::ipfix::IpfixPacket;
-use netgauze_flow_pkt::netflow::NetFlowV9Packet;
-use netgauze_parse_utils::reader::SliceReader;
-use netgauze_parse_utils::traits::ParseFromWithOneInput;
 
 /// Element and length of each field.
 const XR: [(u16, u16); 23] = [
@@ -246,26 +241,6 @@ fn netflow_parser(c: &mut Criterion) {
     group.finish();
 }
 
-/// The most faithful other decoder, on the same datagrams.
-fn netgauze(c: &mut Criterion) {
-    let mut group = c.benchmark_group("netgauze-flow-pkt");
-    group.throughput(Throughput::Elements(XR_RECORDS as u64));
-    let (template, bytes) = (templates(Wire::V9, &XR), data(Wire::V9, &XR, XR_RECORDS));
-    let mut known = HashMap::new();
-    let mut parse = |bytes: &[u8]| NetFlowV9Packet::parse(&mut SliceReader::new(bytes), &mut known);
-    parse(&template).expect("a template");
-    parse(&bytes).expect("it reads the records");
-    group.bench_function("v9 23 fields", |b| b.iter(|| parse(black_box(&bytes))));
-
-    let (template, bytes) = (templates(Wire::Ipfix, &XR), data(Wire::Ipfix, &XR, XR_RECORDS));
-    let mut known = HashMap::new();
-    let mut parse = |bytes: &[u8]| IpfixPacket::parse(&mut SliceReader::new(bytes), &mut known);
-    parse(&template).expect("a template");
-    parse(&bytes).expect("it reads the records");
-    group.bench_function("ipfix 23 fields", |b| b.iter(|| parse(black_box(&bytes))));
-    group.finish();
-}
-
 /// A length that each record tells.
 const VARIABLE: u16 = u16::MAX;
 
@@ -332,5 +307,5 @@ fn exporters(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ours, netflow_parser, netgauze, shapes, exporters);
+criterion_group!(benches, ours, netflow_parser, shapes, exporters);
 criterion_main!(benches);

@@ -2,6 +2,7 @@
 //! sums are what was sent, and the rules are evaluated without an error.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
+#[path = "neckard/support/mod.rs"]
 mod support;
 
 use std::fmt::Write as _;

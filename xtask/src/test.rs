@@ -1,11 +1,17 @@
 //! `cargo xtask test`: everything CI does, the same on a laptop.
 //!
-//! Installs what is missing (and says so first), starts one Kafka for all tests, runs the steps in
-//! order, stops what it started, and ends with one line of sums. A step that fails does not keep
-//! the later ones from running, so that one run shows everything that is wrong.
+//! Installs what is missing (and says so first), starts one Kafka for all tests, runs the steps,
+//! stops what it started, and ends with one line of sums. A step that fails does not keep the later
+//! ones from running, so that one run shows everything that is wrong.
+//!
+//! The end-to-end tests mostly wait: for brokers, for timers, for a minute to be over. The steps that
+//! only compute run beside them, at the lowest priority so that no test notices. Without that the run
+//! would take the sum of both.
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::num::NonZero;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::install;
@@ -60,6 +66,25 @@ const CHECKED: &[&str] = &[
     "neckar-traffic",
 ];
 
+/// Everything that there is to test. It builds the programs, too.
+const TESTS: [&str; 3] = ["test", "--release", "--workspace"];
+
+/// Tests at a time, also on two cores: they wait more than they compute.
+const THREADS_MIN: usize = 3;
+
+/// What users build: the programs with the features that they ask for themselves, without those that
+/// tests add. What comes of it lies apart, for the tests run the others meanwhile.
+const ALONE: [&str; 8] = [
+    "build",
+    "--release",
+    "--workspace",
+    "--bins",
+    "--target-dir",
+    "target/alone",
+    "--config",
+    "build.build-dir=\"target\"",
+];
+
 /// Counts of the test harness.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
@@ -73,6 +98,7 @@ struct Outcome {
     name: &'static str,
     ok: bool,
     seconds: u64,
+    tally: Tally,
 }
 
 /// Runs all steps.
@@ -82,75 +108,100 @@ pub fn run() -> ExitCode {
         eprintln!("xtask: {what}");
         return ExitCode::FAILURE;
     }
-    let mut tally = Tally::default();
-    let mut outcomes = Vec::new();
-    let mut step = |name: &'static str, command: &mut Command| {
-        println!("\n=== {name}");
-        let started = Instant::now();
-        let ok = stream(command, &mut tally);
-        outcomes.push(Outcome { name, ok, seconds: started.elapsed().as_secs() });
-    };
-    step("format", cargo(&["fmt", "--all", "--check"]));
-    step("build", cargo(&["build", "--release", "--workspace", "--bins"]));
-    step(
-        "lints",
-        cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "-Dwarnings"]),
-    );
-    let mut checked = vec!["test"];
-    for name in CHECKED {
-        checked.extend(["-p", name]);
-    }
-    step("tests with overflow checks", cargo(&checked));
-    step("instruction counts", cargo(&["xtask", "bench", "counts"]));
-    match Broker::start() {
+    // The first start fetches Kafka's jars, which takes as long as the network does.
+    let broker = thread::spawn(Broker::start);
+    let mut outcomes = vec![
+        step("format", Command::new("cargo").args(["fmt", "--all", "--check"])),
+        step("build", Command::new("cargo").args([&TESTS[..], &["--no-run"]].concat())),
+    ];
+    let beside = thread::spawn(compute);
+    outcomes.push(test(broker));
+    outcomes.extend(beside.join().expect("steps do not panic"));
+    conclude(&outcomes)
+}
+
+/// All tests in order, against one Kafka.
+fn test(broker: JoinHandle<io::Result<Broker>>) -> Outcome {
+    const NAME: &str = "tests against a real Kafka";
+    match broker.join().expect("starting Kafka does not panic") {
         Ok(broker) => {
+            let cores = thread::available_parallelism().map_or(1, NonZero::get);
             let mut tests = Command::new("cargo");
-            tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
-            step("tests against a real Kafka", tests.env("NECKAR_KAFKA", broker.address()));
+            tests.args(TESTS).arg("--no-fail-fast");
+            tests.env("RUST_TEST_THREADS", cores.max(THREADS_MIN).to_string());
+            step(NAME, tests.env("NECKAR_KAFKA", broker.address()))
         }
         Err(error) => {
             eprintln!("xtask: no Kafka: {error}");
-            outcomes.push(Outcome { name: "tests against a real Kafka", ok: false, seconds: 0 });
+            Outcome { name: NAME, ok: false, seconds: 0, tally: Tally::default() }
         }
     }
-    conclude(&outcomes, tally)
 }
 
-/// The long form of `daemon/tests/torture.rs`, one test at a time, each telling what became of what.
+/// What waits for nothing. The first step builds in `target/debug`: in `target/release` it would wait
+/// for the lock until the tests have begun, or they for it.
+fn compute() -> Vec<Outcome> {
+    let packages = CHECKED.iter().flat_map(|name| ["-p", name]);
+    let checked: Vec<&str> = ["test"].into_iter().chain(packages).collect();
+    let steps: [(&str, &[&str]); 4] = [
+        ("tests with overflow checks", &checked),
+        ("lints", &["clippy", "--release", "--workspace", "--all-targets", "--", "-Dwarnings"]),
+        ("programs as users build them", &ALONE),
+        ("instruction counts", &["xtask", "bench", "counts"]),
+    ];
+    steps.map(|(name, args)| quiet_step(name, args)).into()
+}
+
+/// The long form of `daemon/tests/neckard/torture.rs`, one test at a time, each telling what became of what.
 ///
 /// # Errors
 /// A test failed; it has told why.
 pub fn torture(rounds: u64) -> io::Result<()> {
     let mut tests = Command::new("cargo");
-    tests.args(["test", "--release", "-p", "neckard", "--test", "torture", "--"]);
+    tests.args(["test", "--release", "-p", "neckard", "--test", "neckard", "--", "torture::"]);
     tests.args(["--test-threads", "1", "--nocapture"]);
     let status = tests.env("NECKAR_TORTURE_ROUNDS", rounds.to_string()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other("some tests failed")) }
 }
 
-/// A cargo command, leaked so that a list of steps reads as one: xtask ends soon after.
-fn cargo(args: &[&str]) -> &'static mut Command {
-    let command = Box::leak(Box::new(Command::new("cargo")));
-    command.args(args)
+/// Runs a command, passing its standard output on while reading the harness's result lines from it.
+fn step(name: &'static str, command: &mut Command) -> Outcome {
+    println!("\n=== {name}");
+    let (started, mut tally) = (Instant::now(), Tally::default());
+    let ok = stream(command, &mut tally).unwrap_or_else(|error| {
+        eprintln!("xtask: {command:?}: {error}");
+        false
+    });
+    Outcome { name, ok, seconds: started.elapsed().as_secs(), tally }
 }
 
-/// Runs a command, passing its standard output on while reading the harness's result lines from it.
-fn stream(command: &mut Command, tally: &mut Tally) -> bool {
-    let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {
-        Ok(child) => child,
-        Err(error) => {
-            eprintln!("xtask: {command:?}: {error}");
-            return false;
-        }
-    };
+fn stream(command: &mut Command, tally: &mut Tally) -> io::Result<bool> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let output = child.stdout.take().expect("it is piped");
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         tally.read(&line);
         // Nobody reads: the exit code still tells.
-        let _ = writeln!(std::io::stdout(), "{line}");
+        let _ = writeln!(io::stdout(), "{line}");
     }
-    child.wait().is_ok_and(|status| status.success())
+    Ok(child.wait()?.success())
+}
+
+/// Runs cargo at the lowest priority and says all of it at the end, so that it does not get between
+/// the lines of a step that runs beside it.
+fn quiet_step(name: &'static str, args: &[&str]) -> Outcome {
+    let (started, mut tally) = (Instant::now(), Tally::default());
+    // The shell puts what cargo and rustc say of errors in its place between the results.
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec nice -n 19 cargo \"$@\" 2>&1", "sh"]).args(args);
+    let (ok, said) = match command.stdin(Stdio::null()).output() {
+        Ok(output) => (output.status.success(), output.stdout),
+        Err(error) => (false, error.to_string().into()),
+    };
+    let said = String::from_utf8_lossy(&said);
+    said.lines().for_each(|line| tally.read(line));
+    let _ = writeln!(io::stdout(), "\n=== {name}\n{said}");
+    Outcome { name, ok, seconds: started.elapsed().as_secs(), tally }
 }
 
 impl Tally {
@@ -172,18 +223,23 @@ impl Tally {
     }
 }
 
-fn conclude(outcomes: &[Outcome], mut tally: Tally) -> ExitCode {
+fn conclude(outcomes: &[Outcome]) -> ExitCode {
     println!();
     for outcome in outcomes {
         let mark = if outcome.ok { "ok    " } else { "FAILED" };
         println!("{mark} {:>4} s  {}", outcome.seconds, outcome.name);
     }
+    let sum = |count: fn(&Tally) -> u64| outcomes.iter().map(|one| count(&one.tally)).sum::<u64>();
     // A step that failed without a failed test (format, lints, a test that does not build) counts
     // as one.
-    let failed = outcomes.iter().filter(|outcome| !outcome.ok).count() as u64;
-    tally.failed = tally.failed.max(failed);
-    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.ignored);
-    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let steps = outcomes.iter().filter(|outcome| !outcome.ok).count() as u64;
+    let failed = sum(|tally| tally.failed).max(steps);
+    println!(
+        "{} passed, {failed} failed, {} skipped",
+        sum(|tally| tally.passed),
+        sum(|tally| tally.ignored)
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[cfg(test)]

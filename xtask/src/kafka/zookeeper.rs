@@ -29,12 +29,13 @@ impl ZooKeeper {
             "dataDir={data}\nclientPort={port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n"
         );
         fs::write(&properties, text)?;
-        let process = java_command(&jars()?, "org.apache.zookeeper.server.quorum.QuorumPeerMain")
-            .arg(&properties)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.join("zookeeper.log"))?)
-            .spawn()?;
+        let process =
+            java_command(&jars()?, &[], "org.apache.zookeeper.server.quorum.QuorumPeerMain")
+                .arg(&properties)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(fs::File::create(folder.join("zookeeper.log"))?)
+                .spawn()?;
         let zookeeper = Self { process };
         let (started, address) = (Instant::now(), SocketAddr::from(([127, 0, 0, 1], port)));
         while TcpStream::connect(address).is_err() {
