@@ -241,6 +241,38 @@ fn netflow_parser(c: &mut Criterion) {
     group.finish();
 }
 
+/// The most faithful other decoder, on the same datagrams. Only on request (`--features netgauze`): it
+/// brings along an HTTP client and AWS's C cryptography, which would be built for every test.
+#[cfg(feature = "netgauze")]
+fn netgauze(c: &mut Criterion) {
+    use std::collections::HashMap;
+
+    use netgauze_flow_pkt::ipfix::IpfixPacket;
+    use netgauze_flow_pkt::netflow::NetFlowV9Packet;
+    use netgauze_parse_utils::reader::SliceReader;
+    use netgauze_parse_utils::traits::ParseFromWithOneInput;
+
+    let mut group = c.benchmark_group("netgauze-flow-pkt");
+    group.throughput(Throughput::Elements(XR_RECORDS as u64));
+    let (template, bytes) = (templates(Wire::V9, &XR), data(Wire::V9, &XR, XR_RECORDS));
+    let mut known = HashMap::new();
+    let mut parse = |bytes: &[u8]| NetFlowV9Packet::parse(&mut SliceReader::new(bytes), &mut known);
+    parse(&template).expect("a template");
+    parse(&bytes).expect("it reads the records");
+    group.bench_function("v9 23 fields", |b| b.iter(|| parse(black_box(&bytes))));
+
+    let (template, bytes) = (templates(Wire::Ipfix, &XR), data(Wire::Ipfix, &XR, XR_RECORDS));
+    let mut known = HashMap::new();
+    let mut parse = |bytes: &[u8]| IpfixPacket::parse(&mut SliceReader::new(bytes), &mut known);
+    parse(&template).expect("a template");
+    parse(&bytes).expect("it reads the records");
+    group.bench_function("ipfix 23 fields", |b| b.iter(|| parse(black_box(&bytes))));
+    group.finish();
+}
+
+#[cfg(not(feature = "netgauze"))]
+fn netgauze(_: &mut Criterion) {}
+
 /// A length that each record tells.
 const VARIABLE: u16 = u16::MAX;
 
@@ -307,5 +339,5 @@ fn exporters(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ours, netflow_parser, shapes, exporters);
+criterion_group!(benches, ours, netflow_parser, netgauze, shapes, exporters);
 criterion_main!(benches);
