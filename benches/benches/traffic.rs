@@ -98,8 +98,8 @@ fn count(criterion: &mut Criterion, name: &str, batches: &[Batch]) {
     group.throughput(Throughput::Elements(flows));
     group.bench_function("read the view", |bencher| {
         bencher.iter(|| {
-            let flows = batches.iter().flat_map(Batch::flows);
-            let views = flows.filter_map(FlowView::read);
+            let flows = batches.iter().flat_map(Batch::flows_in_place);
+            let views = flows.filter_map(|(bytes, len)| FlowView::read_in_place(bytes, len));
             views.fold(0, |sum: u64, view| sum.wrapping_add(view.bytes))
         });
     });

@@ -191,10 +191,10 @@ impl Traffic {
         self.recent.advance(now_s);
         self.flowdata.set_now(now_s);
         let mut views = Vec::with_capacity(CHUNK);
-        for message in batch.flows() {
-            match FlowView::read(message) {
+        for (bytes, len) in batch.flows_in_place() {
+            match FlowView::read_in_place(bytes, len) {
                 Some(view) => {
-                    self.recent.add(message);
+                    self.recent.add(&bytes[..len]);
                     views.push(view);
                 }
                 None => self.counts.unreadable += 1,
