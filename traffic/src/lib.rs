@@ -17,6 +17,7 @@ mod class;
 mod flowdata;
 mod heavy;
 mod key;
+mod label_set;
 mod lag;
 mod names;
 mod page;
@@ -217,7 +218,7 @@ impl Traffic {
             self.counts.late += u64::from(window.is_late);
             if let Some(times) = self.talkers.add(window.index, view, &sums) {
                 self.counts.sketched += 1;
-                self.tenants.add(view, set[Label::Peer as usize], &sums, times);
+                self.tenants.add(view, set.name(Label::Peer), &sums, times);
             }
         }
     }
