@@ -107,6 +107,13 @@ impl Sums {
         Self { bytes: mean(self.bytes), packets: mean(self.packets), flows: 1.0 }
     }
 
+    /// So many of them, and what they weigh in a sketch: each measure by its mean.
+    pub(crate) fn weighed(&self, times: f64, means: &Self) -> (Self, f64) {
+        let mut all = Self::default();
+        all.add(self, times);
+        (all, (self.bytes / means.bytes + self.packets / means.packets + 1.0) * times)
+    }
+
     /// The larger of each.
     pub(crate) fn raise_to(&mut self, other: &Self) {
         self.bytes = self.bytes.max(other.bytes);
@@ -211,14 +218,17 @@ impl Traffic {
     fn count_chunk(&mut self, views: &[FlowView<'_>]) {
         self.counts.flows += views.len() as u64;
         let sets = self.flowdata.add(views);
+        let mut keys = Vec::new();
         for (view, set) in views.iter().zip(sets) {
             self.lag.add(view);
             let sums = Sums::of(view);
             let window = self.talkers.window_of(view);
             self.counts.late += u64::from(window.is_late);
-            if let Some(times) = self.talkers.add(window.index, view, &sums) {
+            if let Some(times) = self.talkers.admit(window.index, view, &sums) {
                 self.counts.sketched += 1;
-                self.tenants.add(view, set.name(Label::Peer), &sums, times);
+                key::put_keys(view, &mut keys);
+                self.talkers.add(window.index, Direction::of(view), &keys, &sums, times);
+                self.tenants.add(view, &keys, set.name(Label::Peer), &sums, times);
             }
         }
     }
