@@ -4,7 +4,7 @@
 //! Both loops stop where something else comes; [`Fields::read`](super::Fields::read), their slow twin, goes on
 //! from there. They may look behind the message's end, and tell where they came to.
 
-use super::{LEN, NUMBERS, SLICE_PLACES, VARINT, WORD_PLACES};
+use super::{LEN, NUMBERS, SLICE_PLACES, VARINT, WORD_PLACES, place, varint};
 
 /// Bytes whose ends are found at once: as many as eight numbers with their tags have, since none has more than
 /// eight here.
@@ -18,7 +18,7 @@ const TOPS: u64 = 0x8080_8080_8080_8080;
 #[inline(never)]
 pub(super) fn numbers(bytes: &[u8], words: &mut [u64; 32]) -> usize {
     let mut at = 0;
-    while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk::<REACH>) {
+    'windows: while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk::<REACH>) {
         let mut ends = ends(window);
         let mut start = 0;
         for _ in 0..FIELDS {
@@ -33,8 +33,16 @@ pub(super) fn numbers(bytes: &[u8], words: &mut [u64; 32]) -> usize {
             let bits = 7 << two;
             let key = low(joined, bits);
             let is_short = ends >> (start as u64 + two) & 1 == 1 && len <= 8;
-            if key & 7 != u64::from(VARINT) || !is_short {
+            if key & 7 != u64::from(VARINT) {
                 return at + start;
+            }
+            if !is_short {
+                at += start;
+                match long_number(&bytes[at..], words) {
+                    Some(len) => at += len,
+                    None => return at,
+                }
+                continue 'windows;
             }
             let place = WORD_PLACES[key as usize >> 3 & (NUMBERS - 1)];
             words[usize::from(place) & 31] = joined >> bits;
@@ -44,6 +52,20 @@ pub(super) fn numbers(bytes: &[u8], words: &mut [u64; 32]) -> usize {
         at += start;
     }
     at
+}
+
+/// Reads one that is longer, and answers how long: a time in nanoseconds has nine bytes, a number of our own a tag
+/// of three.
+#[inline(never)]
+fn long_number(bytes: &[u8], words: &mut [u64; 32]) -> Option<usize> {
+    let mut rest = bytes;
+    let key = varint(&mut rest)? as u32;
+    let value = varint(&mut rest)?;
+    if key & 7 != VARINT {
+        return None;
+    }
+    words[place(&WORD_PLACES, key >> 3) & 31] = value;
+    Some(bytes.len() - rest.len())
 }
 
 #[inline(always)]
@@ -69,14 +91,32 @@ pub(super) fn slices<'a>(
             let number = head >> 3 & 0xf | head >> 4 & 0x7f0;
             (number, head >> 16 & 0xff, at + 3, head & 0x80_8007 == u64::from(LEN))
         };
-        let Some(slice) = bytes.get(start..start + len as usize) else { return at };
         if !is_short {
-            return at;
+            match long_slice(&bytes[at..], slices) {
+                Some(len) => at += len,
+                None => return at,
+            }
+            continue;
         }
+        let Some(slice) = bytes.get(start..start + len as usize) else { return at };
         slices[usize::from(SLICE_PLACES[number as usize]) & 15] = slice;
         at = start + len as usize;
     }
     at
+}
+
+/// Reads one with a longer tag or length, and answers how long all of it is.
+#[inline(never)]
+fn long_slice<'a>(bytes: &'a [u8], slices: &mut [&'a [u8]; 16]) -> Option<usize> {
+    let mut rest = bytes;
+    let key = varint(&mut rest)? as u32;
+    if key & 7 != LEN {
+        return None;
+    }
+    let len = usize::try_from(varint(&mut rest)?).ok()?;
+    let (slice, after) = rest.split_at_checked(len)?;
+    slices[place(&SLICE_PLACES, key >> 3) & 15] = slice;
+    Some(bytes.len() - after.len())
 }
 
 #[cfg(not(all(target_feature = "avx2", target_feature = "bmi2")))]
