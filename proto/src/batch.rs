@@ -234,6 +234,12 @@ impl Batch {
         (0..self.len()).map(|index| self.flow(index))
     }
 
+    /// The flows in order as they lie there: all bytes from each on, and how many are its own.
+    pub fn flows_in_place(&self) -> impl ExactSizeIterator<Item = (&[u8], usize)> {
+        let flows = self.ends.iter().zip(self.flows());
+        flows.map(|(end, flow)| (&self.bytes[*end as usize - flow.len()..], flow.len()))
+    }
+
     /// What splitting and counting need of each flow, in order.
     #[inline]
     #[must_use]

@@ -4,6 +4,11 @@
 //! the batch. It reads what [`crate::encode`] writes, in either profile (their numbers do not
 //! collide); what it does not know it passes over. Absent is zero or empty, as proto3 has it on the
 //! wire: an absent direction cannot be told from ingress here.
+//!
+//! What our encoder writes has all its numbers in front and then bytes behind their lengths: two short loops
+//! (`view/fast.rs`). Whatever they do not take, to the end of the message, is read field by field.
+
+mod fast;
 
 /// The fields that counting needs, with the names of `flow.proto`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +62,8 @@ const WORDS: [u32; 22] =
 /// Numbers of the fields that are bytes.
 const SLICES: [u32; 11] = [6, 7, 11, 1003, 1004, 1006, 1007, 1009, 1010, 1183, 1184];
 
-const NUMBERS: usize = 1185;
+/// All that a tag of two bytes can tell.
+const NUMBERS: usize = 2048;
 /// Place of each number, from 1 on; 0 is where everything else goes. A table, since the numbers are too far
 /// apart for a jump.
 const WORD_PLACES: [u8; NUMBERS] = places(&WORDS);
@@ -83,25 +89,23 @@ impl<'a> FlowView<'a> {
     #[inline]
     #[must_use]
     pub fn read(message: &'a [u8]) -> Option<Self> {
-        let mut words = [0; 32];
-        let mut slices: [&[u8]; 16] = [&[]; 16];
-        let mut rest = message;
-        while !rest.is_empty() {
-            let key = varint(&mut rest)? as u32;
-            match key & 7 {
-                VARINT => words[place(&WORD_PLACES, key >> 3) & 31] = varint(&mut rest)?,
-                LEN => {
-                    let len = usize::try_from(varint(&mut rest)?).ok()?;
-                    let (bytes, after) = rest.split_at_checked(len)?;
-                    rest = after;
-                    slices[place(&SLICE_PLACES, key >> 3) & 15] = bytes;
-                }
-                FIXED_64 => rest = rest.get(8..)?,
-                FIXED_32 => rest = rest.get(4..)?,
-                _ => return None,
-            }
+        Self::read_in_place(message, message.len())
+    }
+
+    /// Reads the flow that the first `len` of `bytes` are. What lies behind does not count, but there should be
+    /// something: numbers are read many at a time.
+    #[inline]
+    #[must_use]
+    pub fn read_in_place(bytes: &'a [u8], len: usize) -> Option<Self> {
+        let mut fields = Fields::default();
+        let at = fast::numbers(bytes, &mut fields.words);
+        let mut at = fast::slices(bytes, (at, len), &mut fields.slices);
+        // What lies behind was taken for more of it.
+        if at > len {
+            (fields, at) = (Fields::default(), 0);
         }
-        Some(Self::of(&words, &slices))
+        fields.read(bytes.get(at..len)?)?;
+        Some(Self::of(&fields.words, &fields.slices))
     }
 
     #[inline]
@@ -143,42 +147,36 @@ impl<'a> FlowView<'a> {
     }
 }
 
-#[inline]
+/// The values of fields by place; place 0 is where everything else goes.
+#[derive(Default)]
+struct Fields<'a> {
+    words: [u64; 32],
+    slices: [&'a [u8]; 16],
+}
+
+impl<'a> Fields<'a> {
+    /// Reads field by field: any message, in any order.
+    fn read(&mut self, mut rest: &'a [u8]) -> Option<()> {
+        while !rest.is_empty() {
+            let key = varint(&mut rest)? as u32;
+            match key & 7 {
+                VARINT => self.words[place(&WORD_PLACES, key >> 3) & 31] = varint(&mut rest)?,
+                LEN => {
+                    let len = usize::try_from(varint(&mut rest)?).ok()?;
+                    let (bytes, after) = rest.split_at_checked(len)?;
+                    rest = after;
+                    self.slices[place(&SLICE_PLACES, key >> 3) & 15] = bytes;
+                }
+                FIXED_64 => rest = rest.get(8..)?,
+                FIXED_32 => rest = rest.get(4..)?,
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+}
+
 fn varint(rest: &mut &[u8]) -> Option<u64> {
-    // Keys and many values take one or two bytes.
-    match **rest {
-        [low, ..] if low < 0x80 => {
-            *rest = &rest[1..];
-            Some(u64::from(low))
-        }
-        [low, high, ..] if high < 0x80 => {
-            *rest = &rest[2..];
-            Some(u64::from(low & 0x7f) | u64::from(high) << 7)
-        }
-        _ => long_varint(rest),
-    }
-}
-
-/// Up to eight bytes at once: where the last one is tells which bits count, three steps close the gaps.
-#[inline]
-fn long_varint(rest: &mut &[u8]) -> Option<u64> {
-    const TOPS: u64 = 0x8080_8080_8080_8080;
-    if let Some(chunk) = rest.first_chunk() {
-        let word = u64::from_le_bytes(*chunk);
-        let ends = !word & TOPS;
-        if ends != 0 {
-            let bits = ends.trailing_zeros() + 1;
-            let word = word & u64::MAX >> (64 - bits) & !TOPS;
-            let word = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
-            let word = word & 0x0000_3fff_0000_3fff | (word & 0x3fff_0000_3fff_0000) >> 2;
-            *rest = &rest[bits as usize / 8..];
-            return Some(word & 0x0fff_ffff | (word & 0x0fff_ffff_0000_0000) >> 4);
-        }
-    }
-    bytewise_varint(rest)
-}
-
-fn bytewise_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for (index, byte) in rest.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * index);

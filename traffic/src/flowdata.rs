@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::Config;
 use crate::application::application;
 use crate::key::address;
-use crate::names::{EMPTY, Name, Names};
-use crate::series::{Counters, LabelSet, Series};
+use crate::label_set::LabelSet;
+use crate::names::{Name, Names, OTHER};
+use crate::series::{Bytes, Counters, Series};
 use crate::written::Written;
 
 /// Labels of the series, with the suite's names.
@@ -157,8 +158,9 @@ pub struct Flowdata {
     /// Texts by label, so that a flood of one label's does not drive another's out.
     names: [Names; LABELS],
     written: Written,
-    by_path: Series,
-    by_customer: Series,
+    /// Of which there is one metric: bits.
+    by_path: Series<Bytes>,
+    by_customer: Series<Counters>,
     /// Of the flows at hand.
     sets: Vec<LabelSet>,
     counters: Vec<Counters>,
@@ -173,16 +175,15 @@ const EXPIRE_S: u64 = 30;
 
 impl Flowdata {
     pub(crate) fn new(config: &Config) -> Self {
-        let labels = std::array::from_fn(|at| config.labels.contains(&Label::ALL[at]));
-        let group = |metric: &'static [Label]| {
-            move |at: usize| labels[at] && metric.contains(&Label::ALL[at])
-        };
+        let is_wanted = |label| config.labels.contains(&label);
+        let mask =
+            |metric: &[Label]| LabelSet::mask(|label| is_wanted(label) && metric.contains(&label));
         Self {
-            labels,
+            labels: Label::ALL.map(is_wanted),
             names: Label::ALL.map(|label| Names::new(texts_max(label, config))),
             written: Written::default(),
-            by_path: Series::new(config.series_max, group(BY_PATH)),
-            by_customer: Series::new(config.series_max, group(BY_CUSTOMER)),
+            by_path: Series::new(config.series_max, mask(BY_PATH)),
+            by_customer: Series::new(config.series_max, mask(BY_CUSTOMER)),
             sets: Vec::new(),
             counters: Vec::new(),
             idle_s: config.series_idle_s,
@@ -193,7 +194,8 @@ impl Flowdata {
 
     pub(crate) fn memory_bytes(config: &Config) -> usize {
         Written::MEMORY_BYTES
-            + 2 * Series::memory_bytes(config.series_max)
+            + Series::<Bytes>::memory_bytes(config.series_max)
+            + Series::<Counters>::memory_bytes(config.series_max)
             + Label::ALL
                 .map(|label| Names::memory_bytes(texts_max(label, config)))
                 .iter()
@@ -214,9 +216,8 @@ impl Flowdata {
             self.sets.push(set);
             self.counters.push(Counters::of(view));
         }
-        for series in [&mut self.by_path, &mut self.by_customer] {
-            series.add(&self.sets, &self.counters, self.now_s);
-        }
+        self.by_path.add(&self.sets, &self.counters, self.now_s);
+        self.by_customer.add(&self.sets, &self.counters, self.now_s);
         &self.sets
     }
 
@@ -224,53 +225,48 @@ impl Flowdata {
     #[inline]
     fn label_set(&mut self, view: &FlowView<'_>) -> LabelSet {
         let Self { labels, names, written, .. } = self;
-        let mut set = [EMPTY; LABELS];
+        let mut set = LabelSet::default();
         if labels[Label::Router as usize] {
             let router = address(view.sampler_address).unwrap_or(0);
             let names = &mut names[Label::Router as usize];
             let of_router = || names.number(&address_text(view.sampler_address));
-            set[Label::Router as usize] = written.router(router, of_router);
+            set.put(Label::Router, written.router(router, of_router));
         }
         let peer = peer(view);
         if !peer.is_empty() {
             let names = &mut names[Label::Peer as usize];
             let of_peer = || names.number(&String::from_utf8_lossy(peer));
-            set[Label::Peer as usize] = written.peer(peer, of_peer);
+            set.put(Label::Peer, written.peer(peer, of_peer));
         }
         if labels[Label::Cid as usize] {
             let names = &mut names[Label::Cid as usize];
             let of_cid = || names.number(&view.cid.to_string());
-            set[Label::Cid as usize] = written.number(Label::Cid, view.cid, of_cid);
+            set.put(Label::Cid, written.number(Label::Cid, view.cid, of_cid));
         }
-        self.put_others(view, &mut set);
-        set
-    }
-
-    /// Labels that are written from a number or two of the flow.
-    #[inline]
-    fn put_others(&mut self, view: &FlowView<'_>, set: &mut LabelSet) {
-        let Self { labels, names, written, .. } = self;
-        let application = application(view.src_port, view.dst_port);
-        let direction = view.flow_direction.min(DIRECTIONS.len() as u32);
-        let (remote_as, as_name) = match remote_as(view) {
-            (0, _) => (0, &b"unset"[..]),
-            // One without a name is like any other.
-            (_, []) => (u32::MAX, &b"other"[..]),
-            named => named,
-        };
-        let mut put = |label: Label, number: u32, text: &[u8]| {
+        if labels[Label::RemoteAs as usize] {
+            let names = &mut names[Label::RemoteAs as usize];
+            let name = match remote_as(view) {
+                (0, _) => written.number(Label::RemoteAs, 0, || names.number("unset")),
+                (_, []) => OTHER,
+                (number, name) => {
+                    let of_as = || names.number(&String::from_utf8_lossy(name));
+                    written.number(Label::RemoteAs, number, of_as)
+                }
+            };
+            set.put(Label::RemoteAs, name);
+        }
+        for (label, number, text) in [
+            (Label::ProtoName, view.proto, view.proto_name),
+            (Label::RemoteCountry, country_number(view.remote_country), view.remote_country),
+        ] {
             if labels[label as usize] {
                 let names = &mut names[label as usize];
-                let write = || names.number(&String::from_utf8_lossy(text));
-                set[label as usize] = written.number(label, number, write);
+                let of_text = || names.number(&String::from_utf8_lossy(text));
+                set.put(label, written.number(label, number, of_text));
             }
-        };
-        put(Label::IpVersion, ip_version(view) as u32, ip_version(view).name().as_bytes());
-        put(Label::Application, application.number().into(), application.name().as_bytes());
-        put(Label::ProtoName, view.proto, view.proto_name);
-        put(Label::Direction, direction, direction_name(direction));
-        put(Label::RemoteAs, remote_as, as_name);
-        put(Label::RemoteCountry, country_number(view.remote_country), view.remote_country);
+        }
+        let (kind, texts) = kind(view);
+        set.with(written.kind(kind, || write_kind(labels, names, texts)))
     }
 
     /// Forgets label sets that have been idle, and texts that neither they nor `pairs`, with their peers, need.
@@ -284,11 +280,11 @@ impl Flowdata {
         self.by_path.expire(now_s, self.idle_s);
         self.by_customer.expire(now_s, self.idle_s);
         let mut pairs = Some(pairs);
-        for (label, names) in self.names.iter_mut().enumerate().filter(|(_, one)| one.is_crowded())
-        {
+        let names = Label::ALL.into_iter().zip(&mut self.names);
+        for (label, names) in names.filter(|(_, names)| names.is_crowded()) {
             let sets = self.by_path.iter().chain(self.by_customer.iter());
-            let pairs = pairs.take_if(|_| label == Label::Peer as usize).into_iter().flatten();
-            names.retain(sets.map(|(set, ..)| set[label]).chain(pairs));
+            let pairs = pairs.take_if(|_| label == Label::Peer).into_iter().flatten();
+            names.retain(sets.map(|(set, ..)| set.name(label)).chain(pairs));
         }
     }
 
@@ -312,18 +308,30 @@ impl Flowdata {
 
     /// Every sample, metric by metric.
     pub(crate) fn each(&self, mut visit: impl FnMut(Sample<'_>)) {
-        let mut labels = Vec::with_capacity(LABELS);
         for metric in METRICS {
-            let series = if metric.labels == BY_PATH { &self.by_path } else { &self.by_customer };
-            for (set, counters, since_s) in series.iter() {
-                labels.clear();
-                let kept = metric.labels.iter().filter(|label| self.labels[**label as usize]);
-                let text = |label: &Label| self.names[*label as usize].text(set[*label as usize]);
-                labels.extend(kept.map(|label| (label.name(), text(label))));
-                let value = (metric.value)(counters);
-                visit(Sample { metric: metric.name, labels: &labels, value, since_s });
+            let sample =
+                |(set, counters, since_s)| self.visit(metric, set, &counters, since_s, &mut visit);
+            if metric.labels == BY_PATH {
+                self.by_path.iter().for_each(sample);
+            } else {
+                self.by_customer.iter().for_each(sample);
             }
         }
+    }
+
+    fn visit(
+        &self,
+        metric: &Metric,
+        set: LabelSet,
+        counters: &Counters,
+        since_s: u64,
+        visit: &mut impl FnMut(Sample<'_>),
+    ) {
+        let kept = metric.labels.iter().filter(|label| self.labels[**label as usize]);
+        let text = |label: Label| self.names[label as usize].text(set.name(label));
+        let labels = kept.map(|label| (label.name(), text(*label))).collect::<Vec<_>>();
+        let value = (metric.value)(counters);
+        visit(Sample { metric: metric.name, labels: &labels, value, since_s });
     }
 }
 
@@ -343,20 +351,13 @@ pub struct Sample<'a> {
 /// Texts of a label at most. What the network may have any number of has as many as there are label sets;
 /// the more that come in a moment and get no place are forgotten in the next.
 const fn texts_max(label: Label, config: &Config) -> usize {
-    match label {
-        Label::Router | Label::Cid | Label::Peer | Label::RemoteAs => config.series_max + 64,
-        _ => FEW,
-    }
+    let max = LabelSet::names_max(label);
+    if config.series_max + 64 < max { config.series_max + 64 } else { max }
 }
 
-/// Protocols are 256, countries as many.
-const FEW: usize = 1024;
-
+/// Kinds of flows: applications, versions and directions, either of which may be none.
+pub(crate) const KINDS: usize = 10 * 3 * 3;
 const DIRECTIONS: [&str; 2] = ["Incoming", "Outgoing"];
-
-fn direction_name(direction: u32) -> &'static [u8] {
-    DIRECTIONS.get(direction as usize).map_or(b"", |name| name.as_bytes())
-}
 
 /// The version of IP that a flow is of.
 #[derive(Clone, Copy)]
@@ -374,6 +375,35 @@ impl IpVersion {
             Self::V6 => "IPv6",
         }
     }
+}
+
+/// What a flow is by its numbers alone, as a number of [`KINDS`], and the texts of the labels that say so.
+#[inline]
+fn kind(view: &FlowView<'_>) -> (usize, [(Label, &'static str); 3]) {
+    let (version, application) = (ip_version(view), application(view.src_port, view.dst_port));
+    let direction = view.flow_direction.min(DIRECTIONS.len() as u32) as usize;
+    let kind = (usize::from(application.number()) * 3 + version as usize) * 3 + direction;
+    let direction = DIRECTIONS.get(direction).copied().unwrap_or_default();
+    let texts = [
+        (Label::IpVersion, version.name()),
+        (Label::Application, application.name()),
+        (Label::Direction, direction),
+    ];
+    (kind, texts)
+}
+
+/// Those of the labels that are wanted.
+#[cold]
+fn write_kind(
+    labels: &[bool; LABELS],
+    names: &mut [Names; LABELS],
+    texts: [(Label, &str); 3],
+) -> LabelSet {
+    let mut set = LabelSet::default();
+    for (label, text) in texts.into_iter().filter(|(label, _)| labels[*label as usize]) {
+        set.put(label, names[label as usize].number(text));
+    }
+    set
 }
 
 #[inline]

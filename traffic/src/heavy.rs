@@ -62,36 +62,33 @@ impl Heaviest {
         (entries_max * 8 / 7).next_power_of_two() * (size_of::<Heavy>() + 1)
     }
 
-    /// Adds `sums`, `times` times, of `weight` each time. `name` is asked for when the key is new.
+    /// Adds sums that weigh so much. `name` is asked for when the key is new.
     #[inline]
     pub(crate) fn add(
         &mut self,
         key: Key,
-        sums: &Sums,
-        (times, weight): (f64, f64),
+        (sums, weight): &(Sums, f64),
         now_s: u64,
         name: impl FnOnce() -> Name,
     ) {
         let hash = self.hasher.hash_one(key);
         if let Some(heavy) = self.table.find_mut(hash, |heavy| heavy.key == key) {
-            heavy.sums.add(sums, times);
-            heavy.weight += weight * times;
+            heavy.sums.add(sums, 1.0);
+            heavy.weight += weight;
             heavy.touched_s = now_s;
             return;
         }
         if self.table.len() >= self.entries_max {
             self.make_room();
         }
-        let mut fresh = Sums::default();
-        fresh.add(sums, times);
         let heavy = Heavy {
             key,
             name: name(),
             touched_s: now_s,
             since_s: now_s,
-            sums: fresh,
+            sums: *sums,
             missed: self.taken,
-            weight: weight * times,
+            weight: *weight,
         };
         let hasher = &self.hasher;
         self.table.insert_unique(hash, heavy, |heavy| hasher.hash_one(heavy.key));
@@ -169,7 +166,7 @@ mod tests {
             let mut exact: HashMap<u32, f64> = HashMap::new();
             for (number, size) in &stream {
                 let size = f64::from(*size);
-                heaviest.add(key(*number), &bytes(size), (1.0, size), 0, || 0);
+                heaviest.add(key(*number), &(bytes(size), size), 0, || 0);
                 *exact.entry(*number).or_default() += size;
             }
             let whole: f64 = exact.values().sum();
@@ -192,9 +189,9 @@ mod tests {
     fn a_flood_of_new_keys_does_not_hide_the_heavy_one() {
         let mut heaviest = Heaviest::new(448);
         for number in 0..1_000_000_u32 {
-            heaviest.add(key(number), &bytes(1.0), (1.0, 1.0), 0, || 0);
+            heaviest.add(key(number), &(bytes(1.0), 1.0), 0, || 0);
             if number % 100 == 0 {
-                heaviest.add(key(u32::MAX), &bytes(1.0), (1.0, 1.0), 0, || 0);
+                heaviest.add(key(u32::MAX), &(bytes(1.0), 1.0), 0, || 0);
             }
         }
         assert!(heaviest.table.capacity() <= 448, "no more memory than was said");
@@ -205,8 +202,8 @@ mod tests {
     #[test]
     fn who_is_idle_goes() {
         let mut heaviest = Heaviest::new(10);
-        heaviest.add(key(1), &bytes(1.0), (1.0, 1.0), 5, || 0);
-        heaviest.add(key(2), &bytes(1.0), (1.0, 1.0), 9, || 0);
+        heaviest.add(key(1), &(bytes(1.0), 1.0), 5, || 0);
+        heaviest.add(key(2), &(bytes(1.0), 1.0), 9, || 0);
         heaviest.expire(10, 4);
         let left: Vec<Key> = heaviest.iter().map(|heavy| heavy.key).collect();
         assert_eq!(left, [key(2)]);

@@ -43,6 +43,8 @@ pub enum Dimension {
     Target,
 }
 
+/// Keys that a flow has at most: three prefixes of each address, two interfaces, three customers.
+const KEYS_MAX: usize = DIMENSIONS + 2 + 2 + 1 + 2;
 /// How many dimensions there are.
 pub(crate) const DIMENSIONS: usize = 14;
 
@@ -192,8 +194,19 @@ pub(crate) fn address_of(bits: u128) -> IpAddr {
     Ipv6Addr::from_bits(bits).to_canonical()
 }
 
-/// Visits every key of a flow with the text that names it; what a flow does not have it has no key of.
-pub(crate) fn visit_keys<'a>(view: &FlowView<'a>, mut visit: impl FnMut(Dimension, Key, &'a [u8])) {
+/// A key of a flow, and the text that names it.
+#[derive(Clone, Copy)]
+pub(crate) struct FlowKey<'a> {
+    pub(crate) dimension: Dimension,
+    pub(crate) key: Key,
+    pub(crate) text: &'a [u8],
+}
+
+/// Makes `keys` those of a flow; what a flow does not have it has no key of.
+pub(crate) fn put_keys<'a>(view: &FlowView<'a>, keys: &mut Vec<FlowKey<'a>>) {
+    keys.clear();
+    keys.reserve(KEYS_MAX);
+    let mut visit = |dimension, key, text| keys.push(FlowKey { dimension, key, text });
     let (source, destination) = (address(view.src_addr), address(view.dst_addr));
     let exporter = address(view.sampler_address);
     if let Some(source) = source {
@@ -261,8 +274,9 @@ mod tests {
 
     fn keys(view: &FlowView<'_>) -> Vec<(Dimension, String)> {
         let mut keys = Vec::new();
-        visit_keys(view, |dimension, key, _| keys.push((dimension, key.text(dimension))));
-        keys
+        put_keys(view, &mut keys);
+        let keys = keys.into_iter();
+        keys.map(|FlowKey { dimension, key, .. }| (dimension, key.text(dimension))).collect()
     }
 
     fn of(keys: &[(Dimension, String)], dimension: Dimension) -> Vec<&str> {

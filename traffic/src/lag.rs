@@ -5,6 +5,25 @@ use neckar_proto::FlowView;
 /// Upper bounds of the classes, seconds; what is beyond the last is in one of its own.
 const BOUNDS_S: [u64; 12] = [0, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 
+/// Classes of lags as most are: a search guesses at every step.
+const BY_SECOND: [u8; 128] = {
+    let mut classes = [0; 128];
+    let mut lag_s = 0;
+    while lag_s < classes.len() {
+        classes[lag_s] = class(lag_s as u64) as u8;
+        lag_s += 1;
+    }
+    classes
+};
+
+const fn class(lag_s: u64) -> usize {
+    let mut class = 0;
+    while class < BOUNDS_S.len() && BOUNDS_S[class] < lag_s {
+        class += 1;
+    }
+    class
+}
+
 /// A histogram.
 #[derive(Clone, Debug, Default)]
 pub struct Lag {
@@ -23,7 +42,9 @@ impl Lag {
         let lag_s = view.received_s.saturating_sub(view.flow_end_s);
         self.ahead += u64::from(view.flow_end_s > view.received_s);
         self.sum_s = self.sum_s.wrapping_add(lag_s);
-        self.classes[BOUNDS_S.partition_point(|bound| *bound < lag_s)] += 1;
+        let class =
+            BY_SECOND.get(lag_s as usize).copied().map_or_else(|| class(lag_s), usize::from);
+        self.classes[class] += 1;
     }
 
     /// Upper bounds in seconds and how many flows are at or below each; `count` has all of them.

@@ -17,6 +17,7 @@ mod class;
 mod flowdata;
 mod heavy;
 mod key;
+mod label_set;
 mod lag;
 mod names;
 mod page;
@@ -106,6 +107,13 @@ impl Sums {
         Self { bytes: mean(self.bytes), packets: mean(self.packets), flows: 1.0 }
     }
 
+    /// So many of them, and what they weigh in a sketch: each measure by its mean.
+    pub(crate) fn weighed(&self, times: f64, means: &Self) -> (Self, f64) {
+        let mut all = Self::default();
+        all.add(self, times);
+        (all, (self.bytes / means.bytes + self.packets / means.packets + 1.0) * times)
+    }
+
     /// The larger of each.
     pub(crate) fn raise_to(&mut self, other: &Self) {
         self.bytes = self.bytes.max(other.bytes);
@@ -191,10 +199,10 @@ impl Traffic {
         self.recent.advance(now_s);
         self.flowdata.set_now(now_s);
         let mut views = Vec::with_capacity(CHUNK);
-        for message in batch.flows() {
-            match FlowView::read(message) {
+        for (bytes, len) in batch.flows_in_place() {
+            match FlowView::read_in_place(bytes, len) {
                 Some(view) => {
-                    self.recent.add(message);
+                    self.recent.add(&bytes[..len]);
                     views.push(view);
                 }
                 None => self.counts.unreadable += 1,
@@ -210,14 +218,17 @@ impl Traffic {
     fn count_chunk(&mut self, views: &[FlowView<'_>]) {
         self.counts.flows += views.len() as u64;
         let sets = self.flowdata.add(views);
+        let mut keys = Vec::new();
         for (view, set) in views.iter().zip(sets) {
             self.lag.add(view);
             let sums = Sums::of(view);
             let window = self.talkers.window_of(view);
             self.counts.late += u64::from(window.is_late);
-            if let Some(times) = self.talkers.add(window.index, view, &sums) {
+            if let Some(times) = self.talkers.admit(window.index, view, &sums) {
                 self.counts.sketched += 1;
-                self.tenants.add(view, set[Label::Peer as usize], &sums, times);
+                key::put_keys(view, &mut keys);
+                self.talkers.add(window.index, Direction::of(view), &keys, &sums, times);
+                self.tenants.add(view, &keys, set.name(Label::Peer), &sums, times);
             }
         }
     }

@@ -19,7 +19,7 @@ pub struct Second {
     /// that is not over is copied at the price of its last.
     pieces: Vec<Arc<Vec<u8>>>,
     last: Vec<u8>,
-    /// Of all pieces.
+    /// Of all pieces, and what is used of the last.
     bytes: usize,
 }
 
@@ -58,15 +58,25 @@ impl Second {
 
     fn push(&mut self, message: &[u8]) {
         let len = message.len() + 4;
-        if self.last.len() + len > PIECE_BYTES {
-            let mut full = std::mem::take(&mut self.last);
-            full.shrink_to_fit();
-            self.pieces.push(Arc::new(full));
+        if self.last.len() + len > self.last.capacity() {
+            self.begin_piece(len);
         }
         self.kept += 1;
         self.bytes += len;
         self.last.extend_from_slice(&(message.len() as u32).to_le_bytes());
         self.last.extend_from_slice(message);
+    }
+
+    /// All of a piece at once: one that grows is copied, and the kernel clears pages for each of its sizes.
+    #[cold]
+    fn begin_piece(&mut self, len: usize) {
+        let fresh = Vec::with_capacity(len.max(PIECE_BYTES));
+        let full = std::mem::replace(&mut self.last, fresh);
+        if !full.is_empty() {
+            // What is left of it is nobody's, but it is there.
+            self.bytes += full.capacity() - full.len();
+            self.pieces.push(Arc::new(full));
+        }
     }
 
     /// Takes no more memory than it has bytes: no message is to come.
@@ -256,7 +266,7 @@ mod tests {
         assert!(older.iter().skip(20).all(|second| second.kept < 20));
     }
 
-    /// Pieces grow by doubling; what is over, and what is thinned, has no room to spare.
+    /// What is over, and what is thinned, has no room to spare that is not counted.
     #[test]
     fn what_is_kept_takes_no_more_memory_than_it_has_bytes() {
         let mut recent = Recent::new(20_000_000);
@@ -270,10 +280,8 @@ mod tests {
         recent.thin_next();
         for second in [&current.thinned(1000, &mut Random::new(1)), &*recent.over[0]] {
             let pieces = second.pieces.iter().map(|piece| &**piece).chain([&second.last]);
-            let (room, len) = pieces
-                .fold((0, 0), |(room, len), piece| (room + piece.capacity(), len + piece.len()));
+            let room: usize = pieces.map(Vec::capacity).sum();
             assert_eq!((room, second.pieces.capacity()), (second.bytes, second.pieces.len()));
-            assert_eq!(len, second.bytes);
             assert_eq!(second.messages().count() as u64, second.kept);
         }
     }

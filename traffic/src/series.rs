@@ -5,17 +5,11 @@ use std::hash::BuildHasher as _;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use neckar_proto::FlowView;
 
-use crate::flowdata::LABELS;
-use crate::names::{EMPTY, Name, OTHER};
+use crate::label_set::LabelSet;
+use crate::names::OTHER;
 use crate::on_wire;
 
-/// The value of each label; those that a metric does not have are empty.
-pub(crate) type LabelSet = [Name; LABELS];
-
-/// Where a label set's counters are.
-pub(crate) type Place = u32;
-
-/// What a label set has counted. 64 bits, wrapping as Prometheus' counters may.
+/// What flows have counted. 64 bits, wrapping as Prometheus' counters may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
     /// Bytes as the record has them.
@@ -45,157 +39,145 @@ impl Counters {
             scaled_packets: on_wire(view, view.packets),
         }
     }
+}
 
+/// What a label set keeps of its flows: all counters, or those that its group of metrics has.
+pub(crate) trait Count: Copy + Default {
+    /// Adds a flow.
+    fn add(&mut self, flow: &Counters);
+    /// What is not kept is 0.
+    fn counters(&self) -> Counters;
+}
+
+impl Count for Counters {
     #[inline]
-    fn add(&mut self, other: &Self) {
-        self.bytes = self.bytes.wrapping_add(other.bytes);
-        self.packets = self.packets.wrapping_add(other.packets);
-        self.number = self.number.wrapping_add(other.number);
-        self.flows = self.flows.wrapping_add(other.flows);
-        self.scaled_bytes = self.scaled_bytes.wrapping_add(other.scaled_bytes);
-        self.scaled_packets = self.scaled_packets.wrapping_add(other.scaled_packets);
+    fn add(&mut self, flow: &Counters) {
+        self.bytes = self.bytes.wrapping_add(flow.bytes);
+        self.packets = self.packets.wrapping_add(flow.packets);
+        self.number = self.number.wrapping_add(flow.number);
+        self.flows = self.flows.wrapping_add(flow.flows);
+        self.scaled_bytes = self.scaled_bytes.wrapping_add(flow.scaled_bytes);
+        self.scaled_packets = self.scaled_packets.wrapping_add(flow.scaled_packets);
+    }
+
+    fn counters(&self) -> Counters {
+        *self
     }
 }
 
-/// Two cache lines: what is compared, and what is counted.
+/// Only the bytes: of the group that has the most label sets, whose table so is half as large.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bytes(u64);
+
+impl Count for Bytes {
+    #[inline]
+    fn add(&mut self, flow: &Counters) {
+        self.0 = self.0.wrapping_add(flow.bytes);
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { bytes: self.0, ..Counters::default() }
+    }
+}
+
+/// A label set and what it has counted. Seconds since 1970 have 32 bits until 2106.
 #[derive(Default)]
-#[repr(align(64))]
-struct Slot {
+struct Slot<C> {
     labels: LabelSet,
-    /// When it last counted, in Unix seconds; 0 if it has not.
-    touched_s: u64,
+    count: C,
+    /// When it last counted; 0 if it has not.
+    touched_s: u32,
     /// When it began to count.
-    since_s: u64,
-    counters: Counters,
+    since_s: u32,
+}
+
+impl<C: Count> Slot<C> {
+    #[inline]
+    fn add(&mut self, flow: &Counters, now_s: u32) {
+        self.count.add(flow);
+        self.touched_s = now_s;
+    }
 }
 
 /// The label sets of one group of metrics.
-pub(crate) struct Series {
+pub(crate) struct Series<C> {
     /// All ones at its labels.
     mask: LabelSet,
-    slots: Vec<Slot>,
-    free: Vec<Place>,
-    index: HashTable<Place>,
+    table: HashTable<Slot<C>>,
+    /// Where everything beyond the bound is counted.
+    other: Slot<C>,
     hasher: DefaultHashBuilder,
-    /// Of the flows at hand.
-    places: Vec<Place>,
     series_max: usize,
 }
 
-/// Where everything beyond the bound is counted.
-const OTHER_PLACE: Place = 0;
-
-impl Series {
-    /// Has at most `series_max` label sets of these labels, and one more for `other`.
-    pub(crate) fn new(series_max: usize, labels: impl Fn(usize) -> bool) -> Self {
-        let mask = std::array::from_fn(|label| if labels(label) { Name::MAX } else { EMPTY });
-        let slot = Slot { labels: mask.map(|has| has & OTHER), ..Slot::default() };
+impl<C: Count> Series<C> {
+    /// Has at most `series_max` label sets of the labels of `mask`, and one more for `other`.
+    pub(crate) fn new(series_max: usize, mask: LabelSet) -> Self {
         Self {
             mask,
-            slots: vec![slot],
-            free: Vec::new(),
-            index: HashTable::new(),
+            table: HashTable::new(),
+            other: Slot { labels: LabelSet::all(mask, OTHER), ..Slot::default() },
             hasher: DefaultHashBuilder::default(),
-            places: Vec::new(),
             series_max,
         }
     }
 
     /// Bytes of memory at most, about.
     pub(crate) fn memory_bytes(series_max: usize) -> usize {
-        // A list grows by doubling, and so does a hash table.
-        (series_max + 1).next_power_of_two() * (size_of::<Slot>() + 4 * size_of::<Place>())
+        // A hash table is at most 7/8 full and has a power of two of places; when it grows, there is the one before.
+        (series_max * 8 / 7).next_power_of_two() * 3 / 2 * (size_of::<Slot<C>>() + 1)
     }
 
     /// Counts flows, each with its label set, at `now_s`.
     pub(crate) fn add(&mut self, sets: &[LabelSet], flows: &[Counters], now_s: u64) {
-        let mut places = std::mem::take(&mut self.places);
-        places.clear();
-        places.extend(sets.iter().map(|set| self.place(set)));
-        for (place, flow) in places.iter().zip(flows) {
-            self.counters(*place, now_s).add(flow);
-        }
-        self.places = places;
-    }
-
-    /// The place of the label set, as far as its labels are ours; that of `other` if it is new and there
-    /// is no room.
-    #[inline]
-    fn place(&mut self, labels: &LabelSet) -> Place {
-        // What is not ours is empty.
-        let labels: LabelSet = std::array::from_fn(|label| labels[label] & self.mask[label]);
-        let hash = self.hasher.hash_one(labels);
-        let slots = &self.slots;
-        let found = self.index.find(hash, |place| slots[*place as usize].labels == labels);
-        match found.copied() {
-            Some(place) => place,
-            None => self.make_place(labels, hash),
+        let now_s = now_s as u32;
+        for (set, flow) in sets.iter().zip(flows) {
+            let labels = set.of(self.mask);
+            let hash = self.hasher.hash_one(labels);
+            match self.table.find_mut(hash, |slot| slot.labels == labels) {
+                Some(slot) => slot.add(flow, now_s),
+                None => self.slot(labels, hash, now_s).add(flow, now_s),
+            }
         }
     }
 
-    #[cold]
-    fn make_place(&mut self, labels: LabelSet, hash: u64) -> Place {
+    /// A place for a label set that has none; that of `other` if there is no room.
+    fn slot(&mut self, labels: LabelSet, hash: u64, now_s: u32) -> &mut Slot<C> {
         // A set whose texts really are `other` reads like that of the rest: one series, not two of a name.
-        let is_other = labels == self.slots[OTHER_PLACE as usize].labels;
-        if is_other || self.index.len() >= self.series_max {
-            return OTHER_PLACE;
-        }
-        let slot = Slot { labels, ..Slot::default() };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.slots[place as usize] = slot;
-                place
-            }
-            None => {
-                self.slots.push(slot);
-                self.slots.len() as Place - 1
-            }
+        let slot = if labels == self.other.labels || self.table.len() >= self.series_max {
+            &mut self.other
+        } else {
+            let hasher = &self.hasher;
+            let slot = Slot { labels, ..Slot::default() };
+            self.table.insert_unique(hash, slot, |slot| hasher.hash_one(slot.labels)).into_mut()
         };
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        let rehash = |place: &Place| hasher.hash_one(slots[*place as usize].labels);
-        self.index.insert_unique(hash, place, rehash);
-        place
-    }
-
-    /// The counters in a place, touched at `now_s`.
-    #[inline]
-    fn counters(&mut self, place: Place, now_s: u64) -> &mut Counters {
-        let slot = &mut self.slots[place as usize];
         if slot.since_s == 0 {
             slot.since_s = now_s;
         }
-        slot.touched_s = now_s;
-        &mut slot.counters
+        slot
     }
 
     /// Forgets what has not counted for `idle_s` at `now_s`.
     pub(crate) fn expire(&mut self, now_s: u64, idle_s: u64) {
-        let since_s = now_s.saturating_sub(idle_s);
-        let (slots, free) = (&mut self.slots, &mut self.free);
-        self.index.retain(|place| {
-            let slot = &mut slots[*place as usize];
+        let since_s = now_s.saturating_sub(idle_s) as u32;
+        self.table.retain(|slot| {
             // Ahead of a clock that was set back is now, at the latest.
-            slot.touched_s = slot.touched_s.min(now_s);
-            let stays = slot.touched_s >= since_s;
-            if !stays {
-                free.push(*place);
-            }
-            stays
+            slot.touched_s = slot.touched_s.min(now_s as u32);
+            slot.touched_s >= since_s
         });
     }
 
-    /// Label sets that have counted, with what they counted and since when, by place.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&LabelSet, &Counters, u64)> {
-        let mut places: Vec<Place> = self.index.iter().copied().collect();
-        places.push(OTHER_PLACE);
-        places.sort_unstable();
-        let slots = places.into_iter().map(|place| &self.slots[place as usize]);
-        let counted = slots.filter(|slot| slot.touched_s > 0);
-        counted.map(|slot| (&slot.labels, &slot.counters, slot.since_s))
+    /// Label sets that have counted, with what they counted and since when, in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LabelSet, Counters, u64)> {
+        let other = Some(&self.other).filter(|other| other.touched_s > 0);
+        let slots = self.table.iter().chain(other);
+        let mut slots: Vec<(LabelSet, &Slot<C>)> = slots.map(|slot| (slot.labels, slot)).collect();
+        slots.sort_unstable_by_key(|(labels, _)| *labels);
+        slots.into_iter().map(|(set, slot)| (set, slot.count.counters(), slot.since_s.into()))
     }
 
     /// How many label sets there are, `other` apart.
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.table.len()
     }
 }

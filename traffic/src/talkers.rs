@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use neckar_proto::FlowView;
 
-use crate::key::{DIMENSIONS, Dimension, Direction, Key, visit_keys};
+use crate::key::{DIMENSIONS, Dimension, Direction, FlowKey, Key};
 use crate::names::{Name, Names};
 use crate::prefixes;
 use crate::sampling::Sampler;
@@ -221,24 +221,37 @@ impl Talkers {
         }
     }
 
-    /// Counts a flow; answers for how many it stands, `None` if it was left to others.
-    pub(crate) fn add(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<f64> {
-        let Self { open, names, sampler, now_s, .. } = self;
+    /// Counts a flow in the totals; answers for how many it stands, `None` if it is left to others.
+    #[inline]
+    pub(crate) fn admit(&mut self, index: usize, view: &FlowView<'_>, sums: &Sums) -> Option<f64> {
+        let Self { open, sampler, .. } = self;
         let window = &mut open[index];
-        let direction = Direction::of(view);
-        window.totals[direction as usize].add(sums, 1.0);
+        window.totals[Direction::of(view) as usize].add(sums, 1.0);
         let times = sampler.admit(sums);
         // Of a flow that is left to others, too: the window has been sampled, whoever stands for it.
         if times != Some(1.0) {
             window.note_sampling(&sampler.spread());
         }
-        let times = times?;
-        visit_keys(view, |dimension, key, text| {
+        times
+    }
+
+    /// Counts a flow that stands for so many by its keys.
+    pub(crate) fn add(
+        &mut self,
+        index: usize,
+        direction: Direction,
+        keys: &[FlowKey<'_>],
+        sums: &Sums,
+        times: f64,
+    ) {
+        let Self { open, names, now_s, .. } = self;
+        let window = &mut open[index];
+        let weighed = sums.weighed(times, &window.means);
+        for FlowKey { dimension, key, text } in keys {
             let name =
                 || if text.is_empty() { 0 } else { names.number(&String::from_utf8_lossy(text)) };
-            window.add(dimension as usize, direction, key, (sums, times), *now_s, name);
-        });
-        Some(times)
+            window.add(*dimension as usize, direction, *key, &weighed, *now_s, name);
+        }
     }
 
     /// How windows that flows of this time may have counted in were sampled.

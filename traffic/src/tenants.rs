@@ -10,7 +10,7 @@ use neckar_proto::FlowView;
 use crate::Sums;
 use crate::flowdata::Sample;
 use crate::heavy::{Heaviest, Heavy};
-use crate::key::{Dimension, Key, address, tenants, visit_keys};
+use crate::key::{DIMENSIONS, Dimension, FlowKey, Key, address, tenants};
 use crate::names::{Name, Names};
 use crate::window::Window;
 
@@ -42,6 +42,17 @@ pub struct Tenants {
 /// Means that weigh bytes and packets of a customer's flows.
 const MEANS: Sums = Sums { bytes: 1000.0, packets: 4.0, flows: 1.0 };
 
+/// Where each dimension stands among a customer's, if it does.
+const PLACES: [Option<usize>; DIMENSIONS] = {
+    let mut places = [None; DIMENSIONS];
+    let mut place = 0;
+    while place < Dimension::OF_TENANTS.len() {
+        places[Dimension::OF_TENANTS[place] as usize] = Some(place);
+        place += 1;
+    }
+    places
+};
+
 impl Tenants {
     pub(crate) fn new(tenants_max: usize) -> Self {
         Self { by_cid: HashMap::new(), tenants_max, now_s: 0, unkept: 0 }
@@ -55,19 +66,26 @@ impl Tenants {
     }
 
     /// Counts a flow that stands for so many for its customers.
-    pub(crate) fn add(&mut self, view: &FlowView<'_>, peer: Name, sums: &Sums, times: f64) {
+    pub(crate) fn add(
+        &mut self,
+        view: &FlowView<'_>,
+        keys: &[FlowKey<'_>],
+        peer: Name,
+        sums: &Sums,
+        times: f64,
+    ) {
         let now_s = self.now_s;
+        let weighed = sums.weighed(times, &MEANS);
         for (cid, direction) in tenants(view) {
             let Some(tenant) = self.tenant(cid) else { continue };
             tenant.touched_s = now_s;
             let window = &mut tenant.windows[1];
             window.totals[direction as usize].add(sums, times);
-            visit_keys(view, |dimension, key, _| {
-                let place = Dimension::OF_TENANTS.iter().position(|one| *one == dimension);
-                if let Some(place) = place {
-                    window.add(place, direction, key, (sums, times), now_s, || 0);
+            for FlowKey { dimension, key, .. } in keys {
+                if let Some(place) = PLACES[*dimension as usize] {
+                    window.add(place, direction, *key, &weighed, now_s, || 0);
                 }
-            });
+            }
         }
         self.add_pair(view, peer, sums, times);
     }
@@ -81,7 +99,8 @@ impl Tenants {
             let weight = sums.bytes / MEANS.bytes + 1.0;
             // As the records have it, like the suite's other series.
             let raw = Sums { bytes: view.bytes as f64, packets: view.packets as f64, flows: 1.0 };
-            tenant.pairs.add(key, &raw, (times, weight), self.now_s, || peer);
+            let weighed = (raw.weighed(times, &MEANS).0, weight * times);
+            tenant.pairs.add(key, &weighed, self.now_s, || peer);
         }
     }
 

@@ -43,20 +43,19 @@ impl Window {
         self.spread.1.raise_to(variance);
     }
 
-    /// Adds to a key of dimension number `dimension`.
+    /// Adds what weighs so much to a key of dimension number `dimension`.
     #[inline]
     pub(crate) fn add(
         &mut self,
         dimension: usize,
         direction: Direction,
         key: Key,
-        (sums, times): (&Sums, f64),
+        weighed: &(Sums, f64),
         now_s: u64,
         name: impl FnOnce() -> Name,
     ) {
-        let weight = sums.bytes / self.means.bytes + sums.packets / self.means.packets + 1.0;
         let sketch = &mut self.sketches[dimension][direction as usize];
-        sketch.add(key, sums, (times, weight), now_s, name);
+        sketch.add(key, weighed, now_s, name);
     }
 
     /// The means of this window, for the next one; the old ones if nothing came.

@@ -6,7 +6,8 @@ use std::hash::{BuildHasher as _, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 
-use crate::flowdata::{LABELS, Label};
+use crate::flowdata::{KINDS, LABELS, Label};
+use crate::label_set::LabelSet;
 use crate::names::Name;
 
 /// Texts of each kind that are remembered; more, and all of the kind are forgotten.
@@ -18,6 +19,7 @@ pub(crate) struct Written {
     /// By a hash of the text under a key of ours.
     peers: HashMap<u64, Name>,
     hasher: DefaultHashBuilder,
+    kinds: [Option<LabelSet>; KINDS],
     /// By label.
     numbers: [ByNumber; LABELS],
 }
@@ -28,6 +30,7 @@ impl Default for Written {
             routers: HashMap::new(),
             peers: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
+            kinds: [None; KINDS],
             numbers: std::array::from_fn(|_| ByNumber::default()),
         }
     }
@@ -51,6 +54,12 @@ impl Written {
     #[inline]
     pub(crate) fn peer(&mut self, peer: &[u8], write: impl FnOnce() -> Name) -> Name {
         remembered(&mut self.peers, self.hasher.hash_one(peer), write)
+    }
+
+    /// The labels of a kind of flows.
+    #[inline]
+    pub(crate) fn kind(&mut self, kind: usize, write: impl FnOnce() -> LabelSet) -> LabelSet {
+        *self.kinds[kind].get_or_insert_with(write)
     }
 
     /// The same of a label that is written from a number.

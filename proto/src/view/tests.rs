@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
-use crate::Message;
-use crate::encode::{BWNETFLOW, GOFLOW2, ROW_BYTES_MAX, encode};
+use crate::encode::{BWNETFLOW, GOFLOW2, ROW_BYTES_MAX, encode, encode_text};
 use crate::twin::any_row;
+use crate::{Batch, Field, Message, Rows};
 
 /// What prost's message says of the fields that the view has.
 fn twin(message: &Message) -> FlowView<'_> {
@@ -49,6 +49,12 @@ fn twin(message: &Message) -> FlowView<'_> {
     }
 }
 
+fn slow(message: &[u8]) -> Option<FlowView<'_>> {
+    let mut fields = Fields::default();
+    fields.read(message)?;
+    Some(FlowView::of(&fields.words, &fields.slices))
+}
+
 proptest! {
     #[test]
     fn the_view_is_what_prost_reads(rows in any_row(), goflow2 in any::<bool>()) {
@@ -59,21 +65,54 @@ proptest! {
         prop_assert_eq!(FlowView::read(&out[..len]), Some(twin(&message)));
     }
 
+    /// Fast and field by field, with labels behind, cut anywhere, one byte changed.
     #[test]
-    fn a_varint_is_the_same_by_bytes(value in any::<u64>(), bits in 0_u32..64, tail in 0_usize..9) {
-        let value = value >> bits;
-        let mut bytes = Vec::new();
-        prost::encoding::encode_varint(value, &mut bytes);
-        bytes.resize(bytes.len() + tail, 0xff);
-        let (mut fast, mut slow) = (&bytes[..], &bytes[..]);
-        prop_assert_eq!(varint(&mut fast), Some(value));
-        prop_assert_eq!(bytewise_varint(&mut slow), Some(value));
-        prop_assert_eq!((fast.len(), slow.len()), (tail, tail));
+    fn the_fast_loops_read_what_their_slow_twin_reads(
+        rows in any_row(),
+        label in "[a-z]{0,140}",
+        cut in 0_usize..400,
+        (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+        goflow2 in any::<bool>(),
+    ) {
+        let profile = if goflow2 { &GOFLOW2 } else { &BWNETFLOW };
+        let mut labels = Vec::new();
+        encode_text(&BWNETFLOW, Field::DstASName, &label, &mut labels);
+        let mut out = vec![0; ROW_BYTES_MAX + labels.len()];
+        let len = encode(profile, &rows.as_slice()[0], rows.texts(), &[&labels], &mut out);
+        prop_assert_eq!(FlowView::read(&out[..len]), slow(&out[..len]));
+        let len = len.min(cut);
+        prop_assert_eq!(FlowView::read(&out[..len]), slow(&out[..len]));
+        if len > 0 {
+            out[at.index(len)] = byte;
+            prop_assert_eq!(FlowView::read(&out[..len]), slow(&out[..len]));
+        }
+    }
+
+    /// Flows side by side: none is read into the next, nor into what was there before.
+    #[test]
+    fn what_lies_behind_a_flow_does_not_count(
+        rows in prop::collection::vec(any_row(), 1..5),
+        before in any::<u8>(),
+    ) {
+        let mut batch = Batch::with_capacity(10, 1 << 20);
+        let mut field = Rows::default();
+        field.push().set(Field::Bytes, before.into());
+        for row in [&field, &field].into_iter().chain(&rows) {
+            prop_assert!(batch.push(&BWNETFLOW, &row.as_slice()[0], row.texts(), &[]));
+        }
+        for (flow, (bytes, len)) in batch.flows().zip(batch.flows_in_place()) {
+            prop_assert_eq!(flow, &bytes[..len]);
+            prop_assert_eq!(FlowView::read_in_place(bytes, len), slow(flow));
+        }
+        for (at, (bytes, len)) in batch.flows_in_place().enumerate() {
+            let short = len.min(at);
+            prop_assert_eq!(FlowView::read_in_place(bytes, short), slow(&bytes[..short]));
+        }
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        let _ = FlowView::read(&bytes);
+    fn any_bytes_read_the_same(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert_eq!(FlowView::read(&bytes), slow(&bytes));
     }
 }
 
