@@ -222,29 +222,35 @@ fn encode_words(profile: &Profile, flow: &Flow, out: &mut [u8]) -> usize {
     block::put_words(profile, flow, out)
 }
 
-/// Writes one word after another: those from slot `first` on that `bits` says are there.
+/// Writes one word after another: those of `words` that `bits` says are there.
 #[inline(never)]
-fn walk(
-    profile: &Profile,
-    flow: &Flow,
-    first: usize,
-    bits: impl Into<u16>,
-    out: &mut [u8],
+fn walk<const WORDS: usize, const BYTES: usize>(
+    tags: &[Tag; WORDS],
+    words: &[u64; WORDS],
+    mut bits: u16,
+    out: &mut [u8; BYTES],
 ) -> usize {
-    let mut bits: u16 = bits.into();
     let mut at = 0;
     while bits != 0 {
-        let slot = first + bits.trailing_zeros() as usize;
+        let slot = bits.trailing_zeros() as usize % WORDS;
         bits &= bits - 1;
-        let is_time = profile.seconds && (TIMES..TIMES + 3).contains(&slot);
-        let word = flow.words[slot] / if is_time { SECOND_NS } else { 1 };
-        if word != 0 {
-            let tag = profile.words[slot];
-            out[at..at + 4].copy_from_slice(&tag.bytes.to_le_bytes());
-            at = put_varint(out, at + usize::from(tag.len), word);
+        if words[slot] != 0 {
+            out[at..at + 4].copy_from_slice(&tags[slot].bytes.to_le_bytes());
+            at = put_varint(out, at + usize::from(tags[slot].len), words[slot]);
         }
     }
     at
+}
+
+/// The first words of a row, its times in seconds.
+#[inline(always)]
+fn in_seconds<const WORDS: usize>(words: &[u64; WORDS]) -> [u64; WORDS] {
+    const { assert!(TIMES + 2 < WORDS) };
+    let mut words = *words;
+    for time in &mut words[TIMES..TIMES + 3] {
+        *time /= SECOND_NS;
+    }
+    words
 }
 
 #[inline(always)]

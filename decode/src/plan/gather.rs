@@ -105,7 +105,7 @@ fn is_whole_bytes(step: &Step) -> bool {
     !step.merge
         && step.shift == 0
         && step.place.width <= 8
-        && bits % 8 == 0
+        && bits.is_multiple_of(8)
         && bits == step.mask.trailing_ones()
         && bits <= u32::from(step.place.width) * 8
 }

@@ -6,7 +6,7 @@
 //! implementations, the portable one being the other's twin: compilers make of it about twice as
 //! many instructions.
 
-use super::{Flow, Profile, SECOND_NS, TIMES, Tag, walk};
+use super::{Flow, Profile, Tag, in_seconds, walk};
 
 /// Words of a block.
 pub(super) const BLOCK: usize = 16;
@@ -50,34 +50,29 @@ const SPARSE: u32 = 4;
 pub(super) fn put_words(profile: &Profile, flow: &Flow, out: &mut [u8]) -> usize {
     let mut present = flow.present.words & profile.words_kept;
     let blocks = flow.words.as_chunks::<BLOCK>().0;
-    let mut at = 0;
-    for (block, words) in blocks.iter().enumerate() {
-        if present == 0 {
-            break;
+    let mut at = if profile.seconds {
+        put(profile, 0, &in_seconds(&blocks[0]), present as u16, out)
+    } else {
+        put(profile, 0, &blocks[0], present as u16, out)
+    };
+    let mut rest = blocks.iter().enumerate().skip(1);
+    present >>= BLOCK;
+    while present != 0 {
+        let Some((block, words)) = rest.next() else { break };
+        if present as u16 != 0 {
+            at += put(profile, block, words, present as u16, &mut out[at..]);
         }
-        let bits = present as u16;
-        let room = out[at..].first_chunk_mut().expect("the slack holds a block");
-        let tags = &profile.blocks[block];
-        let put = match bits.count_ones() {
-            ..SPARSE => None,
-            _ if block == 0 && profile.seconds => put_block(room, tags, &in_seconds(words), bits),
-            _ => put_block(room, tags, words, bits),
-        };
-        at += put.unwrap_or_else(|| walk(profile, flow, block * BLOCK, bits, room));
         present >>= BLOCK;
     }
     at
 }
 
-/// The first words of a row, its times in seconds.
 #[inline(always)]
-fn in_seconds(words: &[u64; BLOCK]) -> [u64; BLOCK] {
-    const { assert!(TIMES + 2 < BLOCK) };
-    let mut words = *words;
-    for time in &mut words[TIMES..TIMES + 3] {
-        *time /= SECOND_NS;
-    }
-    words
+fn put(profile: &Profile, block: usize, words: &[u64; BLOCK], bits: u16, out: &mut [u8]) -> usize {
+    let room = out.first_chunk_mut().expect("the slack holds a block");
+    let is_sparse = bits.count_ones() < SPARSE;
+    let put = if is_sparse { None } else { put_block(room, &profile.blocks[block], words, bits) };
+    put.unwrap_or_else(|| walk(&profile.words.as_chunks::<BLOCK>().0[block], words, bits, room))
 }
 
 /// Writes those of `words` that `bits` says are there to the front of `out` and answers where they

@@ -4,7 +4,7 @@
 
 use archmage::prelude::*;
 
-use super::{Flow, Profile, TIMES, Tag, walk};
+use super::{Flow, Profile, SECOND_NS, TIMES, Tag, in_seconds, walk};
 
 /// Words of a group.
 pub(super) const GROUP: usize = 8;
@@ -47,13 +47,17 @@ pub(super) fn put_words(
         if present == 0 {
             break;
         }
-        let mut numbers = _mm512_loadu_si512(words);
-        if group == 0 && profile.seconds {
-            numbers = in_seconds(token, words);
-        }
+        let is_timed = group == 0 && profile.seconds;
+        let numbers = match is_timed {
+            true => times_in_seconds(token, words),
+            false => _mm512_loadu_si512(words),
+        };
         let room = out[at..].first_chunk_mut().expect("the slack holds a group");
         let put = put_group(token, &profile.groups[group], numbers, present as u8, room);
-        at += put.unwrap_or_else(|| walk(profile, flow, group * GROUP, present as u8, room));
+        at += put.unwrap_or_else(|| {
+            let words = if is_timed { in_seconds(words) } else { *words };
+            walk(&profile.words.as_chunks::<GROUP>().0[group], &words, (present as u8).into(), room)
+        });
         present >>= GROUP;
     }
     at
@@ -62,9 +66,8 @@ pub(super) fn put_words(
 /// The first words of a row, its times in seconds: put together in the register, since a load waits
 /// for stores that are narrower than itself.
 #[rite(import_intrinsics)]
-fn in_seconds(_: X64V4xToken, words: &[u64; GROUP]) -> __m512i {
-    const { assert!(TIMES + 2 < GROUP) };
-    let second = |time: usize| (words[TIMES + time] / 1_000_000_000) as i64;
+fn times_in_seconds(_: X64V4xToken, words: &[u64; GROUP]) -> __m512i {
+    let second = |time: usize| (words[TIMES + time] / SECOND_NS) as i64;
     let mut times = [0; GROUP];
     (times[TIMES], times[TIMES + 1], times[TIMES + 2]) = (second(0), second(1), second(2));
     let [a, b, c, d, e, f, g, h] = times;
