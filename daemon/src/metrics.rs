@@ -122,8 +122,8 @@ read them. In these `router` and `remote_ip` are the exporter, for sFlow its age
 `obs_domain_id` and `template_id` are left out, and so is what cannot be said truthfully: `flow_decoder_error_count`, and the
 error `error_version`. Their times are of decoding, labelling and encoding together, a datagram as the mean of its turn.
 
-What a label's source found or did not find is not counted by source: that would cost each flow. `neckar_label_…` has what
-labelling meets.
+Addresses that the tables know and do not know are counted for all sources together, `neckar_label_addresses_…`: one lookup finds
+all labels of an address. `neckar table` and `neckar lookup` tell sources apart.
 
 | name | type | labels | bounded by | meaning |
 | --- | --- | --- | --- | --- |

@@ -28,6 +28,9 @@ impl Tables {
         let mut at = 0;
         for chunk in rows.as_mut_slice().chunks_mut(CHUNK) {
             self.prefixes.find_sets(chunk, &mut labels.scratch);
+            let Scratch { v4, v6, .. } = &*labels.scratch;
+            labels.counts.addresses += (v4.len + v6.len) as u64;
+            labels.counts.addresses_unknown += (v4.unknown() + v6.unknown()) as u64;
             for (row, flow) in chunk.iter_mut().enumerate() {
                 exporter.follow(self, flow);
                 at = self.label_flow(row, flow, &exporter, labels, at);

@@ -17,6 +17,10 @@ pub(crate) const CHUNK: usize = 64;
 pub struct LabelCounts {
     /// Rows labelled.
     pub rows: u64,
+    /// Addresses looked up: sources and destinations.
+    pub addresses: u64,
+    /// Those of them that no table says anything of.
+    pub addresses_unknown: u64,
     /// Rows of which no end could be told to be the far one.
     pub remote_unknown: u64,
     /// Rows whose counters were multiplied.
@@ -83,6 +87,11 @@ impl<A: Copy + Default> Default for Queue<A> {
 }
 
 impl<A: Copy> Queue<A> {
+    /// Addresses that no table says anything of: set 0 is theirs.
+    pub(crate) fn unknown(&self) -> usize {
+        self.found[..self.len].iter().filter(|set| **set == 0).count()
+    }
+
     #[inline(always)]
     pub(crate) fn push(&mut self, address: A, end: usize) {
         let slot = self.len % (2 * CHUNK);

@@ -183,6 +183,19 @@ fn an_unknown_interface_is_an_empty_label_and_a_counter() {
 }
 
 #[test]
+fn addresses_that_no_table_knows_are_counted() {
+    let mut rows = Rows::default();
+    let known = rows.push();
+    known.set_v4(Field::SrcAddr, [192, 0, 2, 1]);
+    known.set_v4(Field::DstAddr, [203, 0, 113, 200]);
+    rows.push().set_v6(Field::SrcAddr, [0xfe; 16]);
+    let mut labels = Labels::default();
+    tables().label(&mut rows, &mut labels);
+    let counts = labels.counts();
+    assert_eq!((counts.addresses, counts.addresses_unknown), (3, 2));
+}
+
+#[test]
 fn interfaces_of_an_unknown_exporter_are_missed_too() {
     let mut rows = Rows::default();
     let flow = rows.push();

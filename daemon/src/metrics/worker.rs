@@ -243,6 +243,18 @@ const LABELS: &[Metric<WorkerCounts>] = &[
         value: |counts| counts.stage.labels.rows,
     },
     Metric {
+        name: "neckar_label_addresses_total",
+        kind: Counter,
+        help: "Addresses looked up: sources and destinations of flows.",
+        value: |counts| counts.stage.labels.addresses,
+    },
+    Metric {
+        name: "neckar_label_addresses_unknown_total",
+        kind: Counter,
+        help: "Those of them that no table says anything of.",
+        value: |counts| counts.stage.labels.addresses_unknown,
+    },
+    Metric {
         name: "neckar_label_remote_unknown_total",
         kind: Counter,
         help: "Flows of which neither end could be told to be the far one.",

@@ -205,6 +205,15 @@ fn label() -> Row {
             ),
             rates(
                 Unit::Rate,
+                "Looked up",
+                "Sources and destinations of flows, and those that no table of labels says anything of: many, where a full table is loaded, means an old file.",
+                &[
+                    ("neckar_label_addresses_total", "addresses"),
+                    ("neckar_label_addresses_unknown_total", "unknown"),
+                ],
+            ),
+            rates(
+                Unit::Rate,
                 "Normalised",
                 "Flows multiplied by their sampling rate (enrich.normalize), and those that came multiplied.",
                 &[
