@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::bytes_in;
 use crate::support::proxy::Proxy;
-use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Topic, Transport};
+use neckar_kafka::{Producer, ProducerConfig, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Batch, Field, Flow, Rows};
+use neckar_proto::{Batch, Field, Flow};
 use xtask::kafka::{Broker, create_topic, end_offsets};
 
 const TOPIC: &str = "faults";
@@ -29,22 +30,10 @@ fn batch(first: u64) -> Arc<Batch> {
     Arc::new(batch)
 }
 
-/// `Bytes` by partition, in the order of the topic.
+/// Numbers of the flows by partition, in the order of the topic.
 fn read(brokers: &str) -> BTreeMap<i32, Vec<u64>> {
-    let config = ConsumerConfig {
-        brokers: vec![brokers.into()],
-        group: "faults".into(),
-        ..ConsumerConfig::default()
-    };
-    let mut found: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
-    let mut rows = Rows::default();
-    let visit = |record: &neckar_kafka::Record<'_>| {
-        rows.clear();
-        record.read(&mut rows).unwrap();
-        let bytes = rows.as_slice()[0].word_or_zero(Field::Bytes);
-        found.entry(record.place().0).or_default().push(bytes - 1);
-    };
-    Consumer::new(&config).unwrap().read_all(TOPIC, PATIENCE, visit).unwrap();
+    let mut found = bytes_in(brokers, TOPIC, PATIENCE);
+    found.values_mut().flatten().for_each(|bytes| *bytes -= 1);
     found
 }
 

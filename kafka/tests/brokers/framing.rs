@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::on_both;
-use neckar_kafka::{
-    Consumer, ConsumerConfig, Framing, Producer, ProducerConfig, Topic, TopicOptions, Transport,
-};
+use crate::support::{on_both, producer};
+use neckar_kafka::{Consumer, ConsumerConfig, Framing, Producer, Topic, TopicOptions, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Keying, Rows};
 use rdkafka::mocking::MockCluster;
@@ -36,14 +34,6 @@ fn batch(first: u64, count: usize, keying: Keying) -> Arc<Batch> {
         assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
     }
     Arc::new(batch)
-}
-
-fn producer(transport: Transport, brokers: &str, properties: &[(&str, &str)]) -> Producer {
-    let properties: BTreeMap<String, String> =
-        properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let brokers = brokers.split(',').map(str::to_string).collect();
-    let config = ProducerConfig { transport, brokers, properties, ..ProducerConfig::default() };
-    Producer::new(&config).unwrap()
 }
 
 fn packed(packed_bytes: usize) -> TopicOptions {

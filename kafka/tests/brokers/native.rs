@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neckar_kafka::{
-    Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerCounts, Topic, Transport,
-};
+use crate::support::bytes_in;
+use neckar_kafka::{Producer, ProducerConfig, ProducerCounts, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Batch, Field, Flow, Rows};
+use neckar_proto::{Batch, Field, Flow};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -63,18 +62,7 @@ fn finish(producer: &Producer) -> ProducerCounts {
 
 /// `Bytes` of all flows in the topic, in the order of each partition.
 fn read(cluster: &Cluster) -> BTreeMap<i32, Vec<u64>> {
-    let brokers = vec![cluster.bootstrap_servers()];
-    let config = ConsumerConfig { brokers, group: "test".into(), ..ConsumerConfig::default() };
-    let mut found: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
-    let mut rows = Rows::default();
-    let visit = |record: &neckar_kafka::Record<'_>| {
-        rows.clear();
-        record.read(&mut rows).unwrap();
-        let bytes = rows.as_slice()[0].word_or_zero(Field::Bytes);
-        found.entry(record.place().0).or_default().push(bytes);
-    };
-    Consumer::new(&config).unwrap().read_all(TOPIC, PATIENCE, visit).unwrap();
-    found
+    bytes_in(&cluster.bootstrap_servers(), TOPIC, PATIENCE)
 }
 
 /// Three batches to one partition whose leader answers with these errors first.

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::on_both;
-use neckar_kafka::{
-    Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerCounts, Topic, Transport,
-};
+use crate::support::{on_both, producer};
+use neckar_kafka::{Consumer, ConsumerConfig, ProducerConfig, ProducerCounts, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Rows};
 use rdkafka::mocking::MockCluster;
@@ -25,14 +23,6 @@ fn batch(first: u64, count: usize) -> Arc<Batch> {
         assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
     }
     Arc::new(batch)
-}
-
-fn producer(transport: Transport, brokers: &str, properties: &[(&str, &str)]) -> Producer {
-    let properties: BTreeMap<String, String> =
-        properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let brokers = brokers.split(',').map(str::to_string).collect();
-    let config = ProducerConfig { transport, brokers, properties, ..ProducerConfig::default() };
-    Producer::new(&config).unwrap()
 }
 
 fn check_sum(counts: &ProducerCounts) {
