@@ -66,6 +66,14 @@ fn lines_fit() {
     assert_none(&format!("longer than {COLUMNS_MAX} columns"), &found);
 }
 
+/// The harness keeps what the print macros say in a test that passes, so nobody would see it.
+#[test]
+fn skips_are_loud() {
+    let quiet = concat!("eprintln!(\"SKIP", "PED");
+    let found = files(".rs").into_iter().filter(|(_, text)| text.contains(quiet));
+    assert_none("a skip that nobody sees", &found.map(|(name, _)| name).collect::<Vec<_>>());
+}
+
 #[test]
 fn names_say_something() {
     let found: Vec<String> = files(".rs")

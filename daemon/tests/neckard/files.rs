@@ -2,6 +2,7 @@
 //! fit, counted.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -81,7 +82,8 @@ fn a_full_disk_costs_what_does_not_fit() {
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&folder).status();
     if !mount.is_ok_and(|status| status.success()) {
         assert!(std::env::var_os("CI").is_none(), "CI may mount a disk");
-        eprintln!("SKIPPED: a full disk, since nobody may mount one here");
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: a full disk, since nobody may mount one here");
         return;
     }
     let neckard = start(&folder, &["output.file.zstd_level=0"]);

@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask torture --rounds N` runs the long form; plain `cargo test` one round.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use crate::support::audit::{Audit, audit};
@@ -175,7 +176,7 @@ fn a_topic_deleted() {
 #[test]
 fn a_disk_that_is_full() {
     let Ok(mut broker) = Broker::start_on_disk_of(20) else {
-        eprintln!("SKIPPED: a disk of its own needs root");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: a disk of its own needs root");
         assert!(std::env::var_os("CI").is_none(), "CI runs as root");
         return;
     };

@@ -182,6 +182,8 @@ fn record<'a>(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::io::Write as _;
+
     use archmage::{SimdToken as _, X64V4xToken};
     use neckar_proto::{Field, Rows};
     use proptest::prelude::*;
@@ -243,7 +245,7 @@ mod tests {
             let compiled = compile(Protocol::NetflowV9, &template, false, 0);
             let Compiled::Flows(mut plan) = compiled else { return Ok(()) };
             if X64V4xToken::summon().is_none() {
-                eprintln!("SKIPPED: this processor has no AVX-512");
+                let _ = writeln!(std::io::stderr(), "SKIPPED: this processor has no AVX-512");
                 return Ok(());
             }
             let together = rows_of(&plan, &bytes, 20);

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -173,7 +174,7 @@ fn tshark(index: usize, datagrams: &[Vec<u8>]) -> Option<Vec<Json>> {
     let args = ["-n", "-T", "json", "--no-duplicate-keys", "-d", "udp.port==2055,cflow", "-r"];
     let Ok(output) = Command::new("tshark").args(args).arg(&path).output() else {
         assert!(std::env::var_os("CI").is_none(), "tshark is missing");
-        eprintln!("SKIPPED: tshark is missing");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: tshark is missing");
         return None;
     };
     let packets: Vec<Json> = serde_json::from_slice(&output.stdout).unwrap();

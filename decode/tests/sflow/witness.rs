@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -26,7 +27,7 @@ fn tshark(name: &str, datagrams: &[Vec<u8>]) -> Option<Vec<Vec<Said>>> {
         .output();
     let Ok(output) = output else {
         assert!(std::env::var_os("CI").is_none(), "tshark is missing");
-        eprintln!("SKIPPED: tshark is missing");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: tshark is missing");
         return None;
     };
     let packets: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();

@@ -134,6 +134,8 @@ fn put_used(_: X64V4xToken, bytes: __m512i, unused: __m512i, out: &mut [u8]) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -144,7 +146,7 @@ mod tests {
         #[test]
         fn the_same_bytes_as_by_blocks(rows in any_row()) {
             let Some(token) = X64V4xToken::summon() else {
-                eprintln!("SKIPPED: this processor has no AVX-512");
+                let _ = writeln!(std::io::stderr(), "SKIPPED: this processor has no AVX-512");
                 return Ok(());
             };
             let flow = &rows.as_slice()[0];

@@ -4,6 +4,7 @@
 use crate::program::{Stats, run};
 use crate::readme::{Row, rows};
 use crate::shared;
+use std::io::Write as _;
 
 fn stats_of(row: &Row) -> Stats {
     let files = row.files.iter().map(|file| file.to_str().unwrap());
@@ -54,7 +55,7 @@ fn play(usage: &str) -> Option<(usize, Vec<String>)> {
     for row in rows.iter().filter(|row| row.text("use") == usage) {
         if row.files.is_empty() {
             // Its expectations are there, the file is not.
-            eprintln!("SKIPPED: {} is not among the captures", row.name);
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {} is not among the captures", row.name);
             continue;
         }
         played += 1;

@@ -1,6 +1,7 @@
 //! `neckar replay` over loopback.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -93,7 +94,7 @@ fn copies_come_from_sources_of_their_own() {
 #[test]
 fn to_ipv6_every_exporter_has_a_port() {
     let Ok(probe) = std::net::UdpSocket::bind("[::1]:0") else {
-        eprintln!("SKIPPED: this machine has no IPv6");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: this machine has no IPv6");
         return;
     };
     drop(probe);

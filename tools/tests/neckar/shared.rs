@@ -1,5 +1,6 @@
 //! The folder of real captures beside the repository, which not everybody has.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// `../shared/NAME` from the repository's root; `None`, loudly, if it is not there. In CI it has to
@@ -11,7 +12,7 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     }
     let missing = format!("{} is missing", folder.display());
     assert!(std::env::var_os("CI").is_none(), "{missing}, and in CI it must be there");
-    eprintln!("SKIPPED: {missing}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {missing}");
     None
 }
 
