@@ -1,7 +1,7 @@
 //! What the workers do with a datagram once it is in memory, stage by stage: decode, label, encode.
 //!
 //! NetFlow v9 of the synthetic routers: 23 fields for IPv4, 25 for IPv6, their customers as labels,
-//! the bwNetFlow message.
+//! the bwNetFlow message, as records of Kafka.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use neckar_enrich::sources::customers;
 use neckar_enrich::{Labels, Sources, Tables};
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Batch, Rows};
+use neckar_proto::{Batch, Layout, Rows};
 
 const NOW_NS: u64 = 1_700_000_000_000_000_000;
 const EXPORTER: [u8; 4] = [192, 0, 2, 1];
@@ -41,7 +41,7 @@ fn pipeline(criterion: &mut Criterion) {
         let mut decoder = Decoder::new(Config::default(), Arc::new(Shared::new(Config::default())));
         let tables = tables();
         let mut labels = Labels::default();
-        let mut batch = Batch::with_capacity(1 << 16, 32 << 20);
+        let mut batch = Batch::with_capacity(1 << 16, 32 << 20).laid_out(Layout::Records);
         let mut group = criterion.benchmark_group(format!("pipeline-{}", protocol.name()));
         group.throughput(Throughput::Elements(flows));
         let mut run = |sink: &mut dyn FnMut(&mut Rows)| {

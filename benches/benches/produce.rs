@@ -21,7 +21,7 @@ use neckar_enrich::{Labels, Sources, Tables};
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
 use neckar_kafka::{Framing, Producer, ProducerConfig, Topic, TopicOptions, Transport};
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Batch, Rows};
+use neckar_proto::{Batch, Layout, Rows};
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
@@ -60,13 +60,16 @@ struct Case {
     way: Way,
     compression: &'static str,
     framing: Framing,
+    /// Of the batches, as the daemon has them unless said otherwise.
+    layout: Layout,
     /// Flows per second; 0 is as fast as it goes.
     rate: u64,
     properties: &'static [(&'static str, &'static str)],
 }
 
 const fn case(name: &'static str, way: Way, compression: &'static str) -> Case {
-    Case { name, way, compression, framing: Framing::Bare, rate: 0, properties: &[] }
+    let (framing, layout) = (Framing::Bare, Layout::Delimited);
+    Case { name, way, compression, framing, layout, rate: 0, properties: &[] }
 }
 
 const fn framed(name: &'static str, framing: Framing, compression: &'static str) -> Case {
@@ -74,7 +77,11 @@ const fn framed(name: &'static str, framing: Framing, compression: &'static str)
 }
 
 const fn native(name: &'static str, framing: Framing, compression: &'static str) -> Case {
-    Case { framing, ..case(name, Way::Native, compression) }
+    let layout = match framing {
+        Framing::Bare => Layout::Records,
+        Framing::Delimited | Framing::Packed => Layout::Delimited,
+    };
+    Case { framing, layout, ..case(name, Way::Native, compression) }
 }
 
 const fn with(name: &'static str, properties: &'static [(&'static str, &'static str)]) -> Case {
@@ -88,6 +95,7 @@ const fn paced(name: &'static str, properties: &'static [(&'static str, &'static
 const CASES: &[Case] = &[
     case("send", Way::Send, "none"),
     native("native", Framing::Bare, "none"),
+    Case { layout: Layout::Delimited, ..native("native, copied", Framing::Bare, "none") },
     case("batch, librdkafka's partition", Way::Batch { assign: false }, "none"),
     case("batch, our partition", OURS, "none"),
     case("send, lz4", Way::Send, "lz4"),
@@ -130,13 +138,17 @@ fn main() {
     let brokers = given.or(own.as_ref().map(Broker::address)).expect("one of both is there");
     let topic = format!("bench-produce-{}", std::process::id());
     create_topic(&brokers, &topic, PARTITIONS).expect("a fresh topic");
-    let batches = batches();
-    let bytes: usize = batches.iter().map(|batch| batch.bytes().len()).sum();
+    let [delimited, records] = [Layout::Delimited, Layout::Records].map(batches);
+    let bytes: usize = delimited.iter().map(|batch| batch.bytes().len()).sum();
     println!("{:.1} bytes a flow", bytes as f64 / (BATCHES * BATCH_FLOWS) as f64);
     let mut figures = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
         for (case, figures) in cases.iter().zip(&mut figures) {
-            figures.push(run(case, &brokers, &topic, &batches));
+            let batches = match case.layout {
+                Layout::Delimited => &delimited,
+                Layout::Records => &records,
+            };
+            figures.push(run(case, &brokers, &topic, batches));
         }
     }
     tell(&cases, &mut figures);
@@ -263,7 +275,7 @@ fn processor_time() -> Duration {
 }
 
 /// Flows of synthetic routers, decoded, labelled and encoded as the daemon does.
-fn batches() -> Vec<Arc<Batch>> {
+fn batches(layout: Layout) -> Vec<Arc<Batch>> {
     let mut sources = Sources::default();
     let csv = neckar_export::customers_csv();
     let list = customers::parse("customers.csv".as_ref(), csv.as_bytes()).expect("our own");
@@ -272,7 +284,8 @@ fn batches() -> Vec<Arc<Batch>> {
     let mut decoder = Decoder::new(Config::default(), Arc::new(Shared::new(Config::default())));
     let mut fleet = Fleet::new(&[Protocol::V9], 100, 1);
     let mut bytes = [0; DATAGRAM_BYTES_MAX];
-    let mut batches = vec![Batch::with_capacity(BATCH_FLOWS, 1 << 20)];
+    let fresh = || Batch::with_capacity(BATCH_FLOWS, 1 << 20).laid_out(layout);
+    let mut batches = vec![fresh()];
     while batches.len() <= BATCHES {
         let (router, made) = fleet.datagram(NOW_NS, &mut bytes);
         let exporter = [192, 0, 2, router as u8].into();
@@ -285,7 +298,7 @@ fn batches() -> Vec<Arc<Batch>> {
                 let open = batches.last_mut().expect("there is always one");
                 // The flow that finds a batch full is left out: there are enough.
                 if !open.push(&BWNETFLOW, flow, rows.texts(), &labels) {
-                    batches.push(Batch::with_capacity(BATCH_FLOWS, 1 << 20));
+                    batches.push(fresh());
                 }
             }
         });

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use neckar_kafka::{Producer, ProducerConfig, Transport};
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Batch, Field, Flow};
+use neckar_proto::{Batch, Field, Flow, Layout};
 use neckard::config::{Split, SplitBy};
 use neckard::splitter::{Splitter, SplitterCounts, SplitterParts};
 use rustix::time::{ClockId, clock_gettime};
@@ -126,7 +126,8 @@ fn batches(customers: u32) -> Vec<Arc<Batch>> {
     let mut random = 1_u64;
     let mut batches = Vec::new();
     for _ in 0..16 {
-        let mut batch = Batch::with_capacity(BATCH_FLOWS, 1 << 20);
+        let batch = Batch::with_capacity(BATCH_FLOWS, 1 << 20);
+        let mut batch = batch.laid_out(Layout::Records);
         for _ in 0..BATCH_FLOWS {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let mut flow = Flow::default();

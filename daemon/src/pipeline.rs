@@ -351,12 +351,8 @@ impl Launch<'_> {
             tables: Arc::clone(&self.tables),
             anonymizer: self.anonymizer.clone(),
             profile: settings::profile(config),
-            pool: Pool::keyed(
-                batches,
-                config.batch.flows_max,
-                config.batch.bytes_max,
-                settings::keying(config),
-            ),
+            pool: Pool::new(batches, config.batch.flows_max, config.batch.bytes_max)
+                .of(settings::layout(config)?, settings::keying(config)),
             names,
             sink: self.output.sink(detour),
             splitter,

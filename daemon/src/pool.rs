@@ -11,13 +11,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use neckar_proto::{Batch, Keying};
+use neckar_proto::{Batch, Keying, Layout};
 
 /// A bounded set of batches, one of them open for writing.
 #[derive(Debug)]
 pub struct Pool {
     /// Flows and bytes of a batch.
     capacity: (usize, usize),
+    layout: Layout,
     keying: Keying,
     count_max: usize,
     /// Those made so far.
@@ -33,21 +34,22 @@ impl Pool {
     /// At most `count_max` batches of this capacity.
     #[must_use]
     pub fn new(count_max: usize, flows_max: usize, bytes_max: usize) -> Self {
-        Self::keyed(count_max, flows_max, bytes_max, Keying::None)
-    }
-
-    /// The same, with batches that keep a key of each flow.
-    #[must_use]
-    pub fn keyed(count_max: usize, flows_max: usize, bytes_max: usize, keying: Keying) -> Self {
         Self {
             capacity: (flows_max, bytes_max),
-            keying,
+            layout: Layout::Delimited,
+            keying: Keying::None,
             count_max,
             batches: Vec::with_capacity(count_max),
             open: None,
             free: Vec::with_capacity(count_max),
             lent: VecDeque::with_capacity(count_max),
         }
+    }
+
+    /// The same, with batches that keep a key of each flow and are laid out so.
+    #[must_use]
+    pub fn of(self, layout: Layout, keying: Keying) -> Self {
+        Self { layout, keying, ..self }
     }
 
     /// The open batch, to write to. Opens a free one if there is none open; `None` if none is free
@@ -74,8 +76,8 @@ impl Pool {
         let index = self.batches.len();
         let (flows_max, bytes_max) = self.capacity;
         (index < self.count_max).then(|| {
-            let batch = Batch::with_capacity(flows_max, bytes_max).keyed(self.keying);
-            self.batches.push(Arc::new(batch));
+            let batch = Batch::with_capacity(flows_max, bytes_max);
+            self.batches.push(Arc::new(batch.laid_out(self.layout).keyed(self.keying)));
             index
         })
     }

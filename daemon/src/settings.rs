@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use neckar_enrich::anonymize::Anonymizer;
 use neckar_kafka::{NewTopics, TopicOptions};
-use neckar_proto::Keying;
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
+use neckar_proto::{Keying, Layout};
 
 use crate::config::{
-    Acks, Compression, Config, Create, Framing, Key, Problem, ProfileName, ReceivePath, ShedPolicy,
-    SpoolConfig, Steering, Transport, parse_prefix,
+    Acks, Compression, Config, Create, Framing, Key, OutputKind, Problem, ProfileName, ReceivePath,
+    ShedPolicy, SpoolConfig, Steering, Transport, parse_prefix,
 };
 use crate::ingest::{self, ReceiverConfig, Socket, SocketConfig};
 use crate::spool::{Limits, Shed, Spool};
@@ -124,16 +124,11 @@ pub fn producer(config: &Config) -> Result<neckar_kafka::ProducerConfig, Problem
 /// As the configuration says; if it does not, where it costs nothing.
 fn is_idempotent(config: &Config, settings: &neckar_kafka::ProducerConfig) -> bool {
     let kafka = &config.kafka;
-    let is_native = || {
-        // A mistake in it is told by whoever uses it.
-        let choice = settings.choice();
-        choice.is_ok_and(|choice| choice.transport == neckar_kafka::Transport::Native)
-    };
     let says_acks = ["acks", "request.required.acks"].iter().any(|name| {
         kafka.properties.get(*name).is_some_and(|acks| !["all", "-1"].contains(&acks.as_str()))
     });
     let may_be = kafka.acks != Some(Acks::Leader) && !says_acks;
-    kafka.idempotence.unwrap_or_else(|| may_be && is_native())
+    kafka.idempotence.unwrap_or_else(|| may_be && is_native(settings))
 }
 
 /// What topics that are made on request are like; `None` if none are.
@@ -196,6 +191,23 @@ pub fn framing(framing: Framing) -> neckar_kafka::Framing {
     }
 }
 
+/// How flows lie in the batches: as the output sends them.
+///
+/// # Errors
+/// As [`producer`].
+pub fn layout(config: &Config) -> Result<Layout, Problem> {
+    let is_bare = config.kafka.framing == Framing::Bare && config.kafka.key == Key::None;
+    let is_wanted = config.output.kind == OutputKind::Kafka && is_bare;
+    let is_native = is_wanted && is_native(&producer(config)?);
+    Ok(if is_native { Layout::Records } else { Layout::Delimited })
+}
+
+/// Is Kafka spoken to by the native transport? A mistake in it is told by whoever uses it.
+fn is_native(settings: &neckar_kafka::ProducerConfig) -> bool {
+    let choice = settings.choice();
+    choice.is_ok_and(|choice| choice.transport == neckar_kafka::Transport::Native)
+}
+
 /// What of each flow the batches keep as its key.
 #[must_use]
 pub fn keying(config: &Config) -> Keying {
@@ -236,6 +248,24 @@ pub fn steer<'a>(config: &Config, mut group: impl Iterator<Item = &'a Socket>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flows_lie_in_records_where_those_are_sent() {
+        type Change = fn(&mut Config);
+        let cases: [(Change, Layout); 5] = [
+            (|_| {}, Layout::Records),
+            (|config| config.output.kind = OutputKind::File, Layout::Delimited),
+            (|config| config.kafka.framing = Framing::Packed, Layout::Delimited),
+            (|config| config.kafka.key = Key::Exporter, Layout::Delimited),
+            (|config| config.kafka.transport = Transport::Librdkafka, Layout::Delimited),
+        ];
+        for (index, (change, expected)) in cases.into_iter().enumerate() {
+            let mut config = Config::default();
+            config.output.kind = OutputKind::Kafka;
+            change(&mut config);
+            assert_eq!(layout(&config).expect("nothing is missing"), expected, "case {index}");
+        }
+    }
 
     #[test]
     fn idempotence_is_on_where_it_costs_nothing_and_nobody_says_otherwise() {

@@ -24,7 +24,7 @@ const KEEP: Duration = Duration::from_secs(5);
 pub struct StageCounts {
     /// Flows encoded into a batch.
     pub encoded: u64,
-    /// Their bytes, lengths included.
+    /// Their bytes, with what stands around each.
     pub encoded_bytes: u64,
     /// Flows dropped because every batch was still waiting for the output.
     pub shed: u64,

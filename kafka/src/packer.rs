@@ -1,7 +1,7 @@
 //! Many flows in one message.
 //!
-//! A batch has each flow behind its length already, so flows that stand side by side in it are one
-//! message without a copy; those that do not are copied together. Deliberately absent: an age. A
+//! A batch that is [`Layout::Delimited`](neckar_proto::Layout) has each flow behind its length already,
+//! so flows that stand side by side in it are one message without a copy; others are copied together. Deliberately absent: an age. A
 //! message holds flows of one batch, and the batch has one.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ use neckar_proto::Batch;
 pub(crate) fn pack_len(batch: &Batch, flows: &[u32], bytes_max: usize) -> usize {
     let mut bytes = 0;
     let fitting = flows.iter().take_while(|flow| {
-        bytes += delimited(batch, **flow).len();
+        bytes += batch.delimited_len(**flow as usize);
         bytes <= bytes_max
     });
     fitting.count().clamp(1, flows.len().max(1))
@@ -27,16 +27,13 @@ pub(crate) fn side_by_side(flows: &[u32]) -> Option<Range<usize>> {
 
 /// The flows copied together.
 pub(crate) fn together(batch: &Batch, flows: &[u32]) -> Box<[u8]> {
-    let bytes = flows.iter().map(|flow| delimited(batch, *flow).len()).sum();
+    let bytes = flows.iter().map(|flow| batch.delimited_len(*flow as usize)).sum();
     let mut copy = Vec::with_capacity(bytes);
     for flow in flows {
-        copy.extend_from_slice(delimited(batch, *flow));
+        let flow = *flow as usize;
+        copy.extend_from_slice(&batch.delimited(flow..flow + 1));
     }
     copy.into_boxed_slice()
-}
-
-fn delimited(batch: &Batch, flow: u32) -> &[u8] {
-    batch.delimited(flow as usize..flow as usize + 1)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! Encoded flows back to back, each behind its length: what a worker hands to Kafka, to files and to
-//! the splitter, shared and never copied.
+//! Encoded flows back to back, each with what its readers need around it: what a worker hands to Kafka,
+//! to files and to the splitter, shared and never copied.
 //!
-//! The length is there once, so that every framing is a slice: a bare flow behind it, a delimited
-//! flow with it, and many flows in one message from the first length on.
+//! A [`Layout`] is chosen so that what goes out is a slice: each flow behind its length, for messages
+//! of many and for files, or in a record of Kafka's, for a topic of single flows.
 
 mod gather;
+mod record;
 mod restore;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::encode::{self, LABELS_BYTES_MAX, Profile, ROW_BYTES_MAX};
@@ -45,19 +47,62 @@ struct Key {
     len: u8,
 }
 
+/// What stands around each flow of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Its length before it, a varint.
+    #[default]
+    Delimited,
+    /// A record as Kafka's record batches have them, with the flow's number in the batch, at the
+    /// batch's time and without a key: all flows of the batch are the records of one record batch.
+    Records,
+}
+
+impl Layout {
+    /// Bytes before flow `index` of `len` bytes.
+    #[inline(always)]
+    fn lead_bytes(self, index: usize, len: usize) -> usize {
+        match self {
+            Self::Delimited => varint_bytes(len),
+            Self::Records => record::lead_bytes(index, len),
+        }
+    }
+
+    /// Writes what stands around flow `index`, which lies in `out` behind its `lead` bytes, and
+    /// answers where the next one's begin.
+    #[inline(always)]
+    fn put_around(self, out: &mut [u8], lead: usize, index: usize, len: usize) -> usize {
+        match self {
+            Self::Delimited => {
+                put_length(out, len, lead);
+                lead + len
+            }
+            Self::Records => record::put_around(out, lead, index, len),
+        }
+    }
+}
+
 /// A length is at most so long: five groups of seven bits.
 const LENGTH_BYTES_MAX: usize = 5;
+
+/// Where a flow's own bytes lie.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u32,
+    end: u32,
+}
 
 /// A batch of encoded flows of bounded size. Filled by one worker, then read-only behind an `Arc`,
 /// then filled again.
 #[derive(Debug)]
 pub struct Batch {
+    layout: Layout,
     bytes: Box<[u8]>,
     len: usize,
-    /// End of each flow in `bytes`; its length starts where the one before ends.
-    ends: Vec<u32>,
-    /// Bytes that the last flow's length took: the next one's takes as many, nearly always.
-    length_bytes: usize,
+    /// Of each flow, without what stands around it.
+    places: Vec<Place>,
+    /// Bytes before the last flow: the next one has as many, nearly always.
+    lead: usize,
     facts: Vec<Facts>,
     keying: Keying,
     /// One for each flow, or none at all.
@@ -68,7 +113,7 @@ pub struct Batch {
 }
 
 /// Behind `bytes_max`, so that any row fits that starts before: an empty batch takes every row.
-const HEADROOM_BYTES: usize = LENGTH_BYTES_MAX + ROW_BYTES_MAX + LABELS_BYTES_MAX;
+const HEADROOM_BYTES: usize = record::AROUND_BYTES_MAX + ROW_BYTES_MAX + LABELS_BYTES_MAX;
 
 impl Batch {
     /// Room for `flows_max` flows, none of which starts behind `bytes_max` bytes; allocates it all
@@ -81,10 +126,11 @@ impl Batch {
         let bytes = bytes_max.saturating_add(HEADROOM_BYTES);
         assert!(u32::try_from(bytes).is_ok(), "a batch is at most 4 GiB");
         Self {
+            layout: Layout::Delimited,
             bytes: vec![0; bytes].into_boxed_slice(),
             len: 0,
-            ends: Vec::with_capacity(flows_max),
-            length_bytes: 1,
+            places: Vec::with_capacity(flows_max),
+            lead: 1,
             facts: Vec::with_capacity(flows_max),
             keying: Keying::None,
             keys: Vec::new(),
@@ -92,6 +138,14 @@ impl Batch {
             bytes_max,
             opened_ns: 0,
         }
+    }
+
+    /// The same batch, empty, laid out so.
+    #[must_use]
+    pub fn laid_out(mut self, layout: Layout) -> Self {
+        self.clear();
+        self.layout = layout;
+        self
     }
 
     /// The same batch, keeping a key of each flow.
@@ -107,7 +161,7 @@ impl Batch {
     /// Bytes of memory that a batch of this capacity takes, keys included: what `budget` adds up.
     #[must_use]
     pub const fn memory_bytes(flows_max: usize, bytes_max: usize) -> usize {
-        let flow = size_of::<u32>() + size_of::<Facts>() + size_of::<Key>();
+        let flow = size_of::<Place>() + size_of::<Facts>() + size_of::<Key>();
         bytes_max + HEADROOM_BYTES + flows_max * flow
     }
 
@@ -126,7 +180,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.opened_ns = 0;
         self.len = 0;
-        self.ends.clear();
+        self.places.clear();
         self.facts.clear();
         self.keys.clear();
     }
@@ -138,17 +192,19 @@ impl Batch {
     /// If the labels are longer than [`LABELS_BYTES_MAX`], which tables are held to.
     #[inline]
     pub fn push(&mut self, profile: &Profile, flow: &Flow, texts: &[u8], labels: &[&[u8]]) -> bool {
-        if self.ends.len() >= self.flows_max || self.len > self.bytes_max {
+        let index = self.places.len();
+        if index >= self.flows_max || self.len > self.bytes_max {
             return false;
         }
-        let start = self.len + self.length_bytes;
+        let start = self.len + self.lead;
         let len = encode::encode(profile, flow, texts, labels, &mut self.bytes[start..]);
-        if varint_bytes(len) != self.length_bytes {
-            self.shift(start, len);
+        let lead = self.layout.lead_bytes(index, len);
+        if lead != self.lead {
+            self.shift(start, len, lead);
         }
-        put_length(&mut self.bytes[self.len..], len, self.length_bytes);
-        self.len += self.length_bytes + len;
-        self.ends.push(self.len as u32);
+        let start = self.len + lead;
+        self.len += self.layout.put_around(&mut self.bytes[self.len..], lead, index, len);
+        self.places.push(Place { start: start as u32, end: (start + len) as u32 });
         if self.keying != Keying::None {
             self.keys.push(key(self.keying, flow));
         }
@@ -160,54 +216,98 @@ impl Batch {
         true
     }
 
-    /// Makes the room for the length as wide as this flow's takes: flows that stand side by side are
-    /// of one kind, so this is rare.
+    /// Makes the room before a flow as wide as this one's takes: flows that stand side by side are of
+    /// one kind, so this is rare.
     #[cold]
-    fn shift(&mut self, start: usize, len: usize) {
-        self.length_bytes = varint_bytes(len);
-        self.bytes.copy_within(start..start + len, self.len + self.length_bytes);
+    fn shift(&mut self, start: usize, len: usize, lead: usize) {
+        self.lead = lead;
+        self.bytes.copy_within(start..start + len, self.len + lead);
     }
 
     /// How many flows it holds.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.places.len()
     }
 
     /// Does it hold none?
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.places.is_empty()
     }
 
-    /// All flows, each behind its length.
+    /// How the flows lie in it.
+    #[inline]
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// All flows, each with what stands around it.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
-    /// Flows `range`, each behind its length as a varint: one message of many flows, or of one.
+    /// Bytes of flows `range`, what stands around them among these.
+    ///
+    /// # Panics
+    /// If there are no such flows.
+    #[inline]
+    #[must_use]
+    pub fn bytes_of(&self, range: Range<usize>) -> usize {
+        let begin = |index| match index {
+            0 => 0,
+            index if index == self.len() => self.len,
+            index => self.begin(index),
+        };
+        begin(range.end) - begin(range.start)
+    }
+
+    /// Flows `range`, each behind its length as a varint: one message of many flows, or of one. A
+    /// slice of the batch if it is [`Layout::Delimited`], else a copy.
     ///
     /// # Panics
     /// If the range is empty, or there are no such flows.
     #[inline]
     #[must_use]
-    pub fn delimited(&self, range: Range<usize>) -> &[u8] {
-        &self.bytes[self.start(range.start)..self.ends[range.end - 1] as usize]
+    pub fn delimited(&self, range: Range<usize>) -> Cow<'_, [u8]> {
+        match self.layout {
+            Layout::Delimited => {
+                let end = self.places[range.end - 1].end as usize;
+                Cow::Borrowed(&self.bytes[self.begin(range.start)..end])
+            }
+            Layout::Records => {
+                let mut copy = Vec::with_capacity(self.bytes_of(range.clone()));
+                range.for_each(|index| put_delimited(&mut copy, self.flow(index)));
+                Cow::Owned(copy)
+            }
+        }
     }
 
-    /// The bytes of flow `index`, without its length.
+    /// Bytes of flow `index` behind its length.
+    ///
+    /// # Panics
+    /// If there is no such flow.
+    #[inline]
+    #[must_use]
+    pub fn delimited_len(&self, index: usize) -> usize {
+        let len = self.flow(index).len();
+        varint_bytes(len) + len
+    }
+
+    /// The bytes of flow `index`, with nothing around it.
     ///
     /// # Panics
     /// If there is no such flow.
     #[inline]
     #[must_use]
     pub fn flow(&self, index: usize) -> &[u8] {
-        let (start, end) = (self.start(index), self.ends[index] as usize);
-        &self.bytes[start + length_bytes_of(end - start)..end]
+        let Place { start, end } = self.places[index];
+        &self.bytes[start as usize..end as usize]
     }
 
     /// The key of flow `index`; empty if none is kept.
@@ -224,9 +324,11 @@ impl Batch {
         self.keying
     }
 
+    /// Where flow `index` begins, with what stands before it.
     #[inline]
-    fn start(&self, index: usize) -> usize {
-        if index == 0 { 0 } else { self.ends[index - 1] as usize }
+    fn begin(&self, index: usize) -> usize {
+        let Place { start, end } = self.places[index];
+        start as usize - self.layout.lead_bytes(index, (end - start) as usize)
     }
 
     /// The flows in order.
@@ -236,8 +338,10 @@ impl Batch {
 
     /// The flows in order as they lie there: all bytes from each on, and how many are its own.
     pub fn flows_in_place(&self) -> impl ExactSizeIterator<Item = (&[u8], usize)> {
-        let flows = self.ends.iter().zip(self.flows());
-        flows.map(|(end, flow)| (&self.bytes[*end as usize - flow.len()..], flow.len()))
+        let place = |Place { start, end }: &Place| {
+            (&self.bytes[*start as usize..], (*end - *start) as usize)
+        };
+        self.places.iter().map(place)
     }
 
     /// What splitting and counting need of each flow, in order.
@@ -260,14 +364,13 @@ fn varint_bytes(value: usize) -> usize {
     }
 }
 
-/// How many of so many bytes, a length and a flow, are the length: the flow is shorter by that.
-#[inline]
-fn length_bytes_of(both: usize) -> usize {
-    match both {
-        0..0x81 => 1,
-        0x81..0x4002 => 2,
-        _ => (3..LENGTH_BYTES_MAX).find(|bytes| varint_bytes(both - bytes) == *bytes).unwrap_or(5),
-    }
+/// Appends a flow behind its length.
+fn put_delimited(out: &mut Vec<u8>, flow: &[u8]) {
+    let mut length = [0; LENGTH_BYTES_MAX];
+    let length_bytes = varint_bytes(flow.len());
+    put_length(&mut length, flow.len(), length_bytes);
+    out.extend_from_slice(&length[..length_bytes]);
+    out.extend_from_slice(flow);
 }
 
 #[inline]

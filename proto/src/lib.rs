@@ -29,7 +29,7 @@ mod rows;
 mod twin;
 mod view;
 
-pub use batch::{Batch, Facts, Keying};
+pub use batch::{Batch, Facts, Keying, Layout};
 pub use column::Column;
 pub use field::{ADDRESSES, Field, FieldInfo, Kind, TEXTS, WORDS};
 pub use flow::{Flow, Presence};

@@ -1,5 +1,7 @@
 //! A batch as lines, or as protobuf, each flow behind its length.
 
+use std::borrow::Cow;
+
 use neckar_proto::decode::decode;
 use neckar_proto::{Batch, Rows, json, line};
 
@@ -20,11 +22,17 @@ impl Formatter {
 
     /// All flows of the batch.
     pub(super) fn format<'a>(&'a mut self, batch: &'a Batch) -> &'a [u8] {
-        if self.format == FlowFormat::Protobuf {
-            return batch.bytes();
-        }
         self.rows.clear();
         self.text.clear();
+        if self.format == FlowFormat::Protobuf {
+            return match batch.delimited(0..batch.len()) {
+                Cow::Borrowed(bytes) => bytes,
+                Cow::Owned(bytes) => {
+                    self.text = bytes;
+                    &self.text
+                }
+            };
+        }
         for flow in batch.flows() {
             decode(flow, &mut self.rows).expect("our own encoder's bytes");
         }

@@ -88,7 +88,7 @@ impl Tenant {
         let bytes_max = self.packed_bytes.unwrap_or(GATHERED_BYTES);
         for flow in flows {
             let flow = *flow as usize;
-            if self.gathered.bytes().len() + batch.delimited(flow..flow + 1).len() > bytes_max {
+            if self.gathered.bytes().len() + batch.delimited_len(flow) > bytes_max {
                 self.flush(room);
             }
             self.gathered.append(batch, flow);

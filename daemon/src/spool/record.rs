@@ -6,7 +6,7 @@
 //!  8 version                 4         4 CRC-32C of what follows  4           for each flow
 //! 12 CRC-32C of what follows 4         8 bytes of the body        4    keys: length (1), bytes (16)
 //! 16 number of the segment   8        12 CRC-32C of the body      4           for each flow, unless keying is 0
-//! 24 opened, Unix ms         8        16 records before it        8    flows: as of `Batch::bytes`
+//! 24 opened, Unix ms         8        16 records before it        8    flows: as of `Batch::delimited`
 //! 32 flows before it         8        24 flows before it          8
 //! 40 records before it       8        32 flows in it              4
 //!                                     36 keying (1), zero (3)     4
@@ -193,7 +193,8 @@ impl Head {
 /// Bytes of the record that `batch` makes.
 pub(super) fn record_bytes(batch: &Batch) -> u64 {
     let keys = if batch.keying() == Keying::None { 0 } else { KEY_BYTES };
-    (HEAD_BYTES + batch.len() * (FACTS_BYTES + keys) + batch.bytes().len()) as u64
+    let flows: usize = (0..batch.len()).map(|index| batch.delimited_len(index)).sum();
+    (HEAD_BYTES + batch.len() * (FACTS_BYTES + keys) + flows) as u64
 }
 
 /// Writes `batch` as a record of segment `segment` into `out`, in place of what is there.
@@ -214,7 +215,7 @@ pub(super) fn write(out: &mut Vec<u8>, batch: &Batch, segment: u64, before: Coun
             out.extend_from_slice(&bytes);
         }
     }
-    out.extend_from_slice(batch.bytes());
+    out.extend_from_slice(&batch.delimited(0..batch.len()));
     let head = Head {
         body_bytes: (out.len() - HEAD_BYTES) as u32,
         body_crc: checksum(segment, &out[HEAD_BYTES..]),

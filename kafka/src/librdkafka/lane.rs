@@ -1,10 +1,11 @@
 //! One thread's way to a topic through librdkafka. A flow per message costs least when librdkafka has
 //! no partition to choose, so a batch without keys goes to one, and we choose it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use neckar_proto::{Batch, Keying};
+use neckar_proto::{Batch, Keying, Layout};
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::handle::Handle;
@@ -57,6 +58,12 @@ impl Lane {
         refused: &mut Vec<u32>,
     ) {
         let partition = self.partition();
+        // Messages are slices of the batch. Another's topic may want them otherwise: seldom.
+        let is_laid_out =
+            self.options.framing == Framing::Bare || batch.layout() == Layout::Delimited;
+        let batch =
+            if is_laid_out { Cow::Borrowed(batch) } else { Cow::Owned(Arc::new(batch.delimit())) };
+        let batch = &*batch;
         let bytes_max = self.options.packed_bytes;
         let has_keys = self.options.keyed && batch.keying() != Keying::None;
         let partitions = if has_keys { self.leaders.partitions() } else { 0 };

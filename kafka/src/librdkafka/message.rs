@@ -4,6 +4,8 @@
 //! alive until librdkafka has reported on them is `produce.rs`'s business, with the [`Held`] that
 //! comes with each.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 
@@ -41,7 +43,7 @@ impl Shape {
     /// The message of one flow.
     pub(crate) fn message(self, batch: &Batch, flow: usize) -> sys::rd_kafka_message_t {
         let mut message = match self.is_delimited {
-            true => message(batch.delimited(flow..flow + 1)),
+            true => message(in_place(batch, flow..flow + 1)),
             false => message(batch.flow(flow)),
         };
         let key = if self.has_keys { batch.key(flow) } else { &[] };
@@ -60,12 +62,20 @@ impl Shape {
 /// `flows` as one message: a slice of the batch if they stand side by side in it, else a copy.
 pub(crate) fn packed(batch: &Arc<Batch>, flows: &[u32]) -> (sys::rd_kafka_message_t, Held) {
     match side_by_side(flows) {
-        Some(range) => (message(batch.delimited(range)), Held::Batch(Arc::clone(batch))),
+        Some(range) => (message(in_place(batch, range)), Held::Batch(Arc::clone(batch))),
         None => {
             let bytes = together(batch, flows);
             // Moving the box does not move what it holds.
             (message(&bytes), Held::Copy(bytes))
         }
+    }
+}
+
+/// Flows behind their lengths where they lie: a copy would be gone before the message.
+fn in_place(batch: &Batch, flows: Range<usize>) -> &[u8] {
+    match batch.delimited(flows) {
+        Cow::Borrowed(bytes) => bytes,
+        Cow::Owned(_) => unreachable!("the lane has the batch laid out for it"),
     }
 }
 

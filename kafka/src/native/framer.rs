@@ -1,10 +1,14 @@
 //! Flows into a partition's record batch, as the topic wants them framed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use neckar_proto::{Batch, Layout};
 
 use super::compress::{Codec, Compression, Compressor};
 use super::queue::Piece;
-use super::record_batch::{HEADER_BYTES, Identity, RECORD_BYTES, RecordBatch};
+use super::record_batch::{HEADER_BYTES, Identity, RECORD_BYTES, RecordBatch, Sealed};
 use crate::framing::Framing;
 use crate::packer::{pack_len, side_by_side, together};
 
@@ -14,6 +18,11 @@ const SPARE_MAX: usize = 8;
 const SPARE_BYTES: usize = 64 << 10;
 /// What capacities are multiples of.
 const STEP_BYTES: usize = 256 << 10;
+/// What is laid out as records already goes by itself if it is so long, and needs no copy; a request
+/// and its answer cost more than copying less. So with a packed message: a piece costs the system more
+/// than copying less.
+const ALONE_BYTES: usize = 64 << 10;
+const SHARED_BYTES: usize = 8 << 10;
 
 /// How much of a partition's queue goes into one batch.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +55,18 @@ impl Framer {
     ) {
         let (mut bytes, mut flows) = (HEADER_BYTES, 0);
         while let Some(piece) = queue.front_mut() {
+            let goes_alone = piece.has_records() && piece.bytes() >= ALONE_BYTES;
+            if goes_alone && !taken.is_empty() {
+                return;
+            }
             // As a rule, all of it fits.
             let all = piece.bytes() + piece.flows.len() * RECORD_BYTES;
             if bytes + all <= limits.bytes && flows + piece.flows.len() <= limits.flows {
                 (bytes, flows) = (bytes + all, flows + piece.flows.len());
                 taken.extend(queue.pop_front());
+                if goes_alone {
+                    return;
+                }
                 continue;
             }
             let batch = &piece.of.batch;
@@ -75,24 +91,40 @@ impl Framer {
     }
 
     /// The batch of these flows, ready to be sent, and how many records it has.
-    pub(super) fn frame(&mut self, pieces: &[Piece], identity: Identity) -> (Vec<u8>, i32) {
-        let bytes: usize = pieces.iter().map(Piece::bytes).sum();
-        let flows: usize = pieces.iter().map(|piece| piece.flows.len()).sum();
-        let room = HEADER_BYTES + bytes + (flows + 1) * RECORD_BYTES;
-        let mut batch = RecordBatch::open(self.memory(room));
-        for piece in pieces {
-            self.push(piece, &mut batch);
-        }
+    pub(super) fn frame(&mut self, pieces: &[Piece], identity: Identity) -> (Sealed, i32) {
+        let batch = match pieces {
+            [piece] if piece.has_records() => {
+                let records = Bytes::from_owner(Lent(Arc::clone(&piece.of.batch)));
+                RecordBatch::of(records, piece.flows.len() as u32, piece.of.time_ms)
+            }
+            pieces => self.put_together(pieces),
+        };
         let records = batch.records();
         let spare = match self.compressor.codec() {
             Codec::None => Vec::new(),
-            _ => self.memory(room / 2),
+            _ => self.memory(pieces.iter().map(Piece::bytes).sum::<usize>() / 2),
         };
         // A level that the codec does not have is refused at start.
         let sealed = batch.seal(&mut self.compressor, identity, spare);
-        let (sealed, spare) = sealed.expect("compressing into memory");
-        self.give_back(spare);
+        let (sealed, rest) = sealed.expect("compressing into memory");
+        self.give_back(rest);
         (sealed, records)
+    }
+
+    fn put_together(&mut self, pieces: &[Piece]) -> RecordBatch {
+        let shares = |piece: &Piece| piece.of.options.framing == Framing::Packed;
+        let memory = match self.compressor.codec() {
+            // Messages are sent from where they lie, as a rule.
+            Codec::None if pieces.iter().all(shares) => Vec::new(),
+            _ => {
+                let bytes: usize = pieces.iter().map(Piece::bytes).sum();
+                let flows: usize = pieces.iter().map(|piece| piece.flows.len()).sum();
+                self.memory(bytes + (flows + 1) * RECORD_BYTES)
+            }
+        };
+        let mut batch = RecordBatch::open(memory);
+        pieces.iter().for_each(|piece| self.push(piece, &mut batch));
+        batch
     }
 
     fn push(&mut self, piece: &Piece, into: &mut RecordBatch) {
@@ -109,22 +141,32 @@ impl Framer {
             Framing::Delimited => {
                 for flow in piece.flows.iter() {
                     let flow = flow as usize;
-                    into.push(time_ms, key(flow), batch.delimited(flow..flow + 1));
+                    into.push(time_ms, key(flow), &batch.delimited(flow..flow + 1));
                 }
             }
-            Framing::Packed => {
-                self.list.clear();
-                self.list.extend(piece.flows.iter());
-                let mut rest = &self.list[..];
-                while !rest.is_empty() {
-                    let (pack, behind) = rest.split_at(pack_len(batch, rest, options.packed_bytes));
-                    match side_by_side(pack) {
-                        Some(range) => into.push(time_ms, &[], batch.delimited(range)),
-                        None => into.push(time_ms, &[], &together(batch, pack)),
-                    }
-                    rest = behind;
+            Framing::Packed => self.push_packed(piece, into),
+        }
+    }
+
+    fn push_packed(&mut self, piece: &Piece, into: &mut RecordBatch) {
+        let (batch, time_ms) = (&piece.of.batch, piece.of.time_ms);
+        let may_share =
+            self.compressor.codec() == Codec::None && batch.layout() == Layout::Delimited;
+        let lent = may_share.then(|| Bytes::from_owner(Lent(Arc::clone(batch))));
+        self.list.clear();
+        self.list.extend(piece.flows.iter());
+        let mut rest = &self.list[..];
+        while !rest.is_empty() {
+            let (pack, behind) =
+                rest.split_at(pack_len(batch, rest, piece.of.options.packed_bytes));
+            match (side_by_side(pack).map(|range| batch.delimited(range)), &lent) {
+                (Some(message), Some(lent)) if message.len() >= SHARED_BYTES => {
+                    into.push_shared(time_ms, lent.slice_ref(&message));
                 }
+                (Some(message), _) => into.push(time_ms, &[], &message),
+                (None, _) => into.push(time_ms, &[], &together(batch, pack)),
             }
+            rest = behind;
         }
     }
 
@@ -138,10 +180,26 @@ impl Framer {
         used.unwrap_or_else(|| Vec::with_capacity(bytes.next_multiple_of(STEP_BYTES)))
     }
 
-    /// Memory that nobody needs any more.
-    pub(super) fn give_back(&mut self, bytes: Vec<u8>) {
-        if bytes.capacity() >= SPARE_BYTES && self.spare.len() < SPARE_MAX {
-            self.spare.push(bytes);
+    /// Memory that is not needed any more, unless somebody else has it too.
+    pub(super) fn give_back(&mut self, pieces: Vec<Bytes>) {
+        for mut piece in pieces {
+            if piece.is_unique() && self.spare.len() < SPARE_MAX {
+                // Emptied first: the vector would be moved to the front of its memory.
+                piece.clear();
+                let memory = Vec::from(piece);
+                if memory.capacity() >= SPARE_BYTES {
+                    self.spare.push(memory);
+                }
+            }
         }
+    }
+}
+
+/// A worker's batch, lent until the broker has answered.
+struct Lent(Arc<Batch>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
     }
 }

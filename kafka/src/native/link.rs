@@ -11,8 +11,8 @@ pub(super) const FIRST_SEED: i32 = -1;
 
 /// What was asked.
 pub(super) enum Asked {
-    /// To take batches: places of partitions, and the batches' memory.
-    Produce(Vec<(usize, Bytes)>),
+    /// To take batches: places of partitions, and the records.
+    Produce(Vec<(usize, Vec<Bytes>)>),
     /// About topics.
     Metadata,
     /// For a producer's number.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::framer::{Framer, Limits};
 use super::queue::{Flows, Piece};
-use super::record_batch::{ANONYMOUS, HEADER_BYTES, Identity, RECORD_BYTES};
+use super::record_batch::{ANONYMOUS, HEADER_BYTES, Identity, RECORD_BYTES, Sealed};
 use super::verdict::Verdict;
 use crate::counts::PURGED;
 
@@ -115,7 +115,7 @@ impl Partition {
         framer: &mut Framer,
         mut limits: Limits,
         producer: Option<ProducerId>,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Sealed> {
         if self.taken.is_empty() {
             limits.bytes = limits.bytes.min(self.limit);
             framer.take(&mut self.queue, limits, &mut self.taken);
@@ -125,9 +125,9 @@ impl Partition {
         }
         let identity = self.identity.unwrap_or_else(|| self.next_identity(producer));
         self.identity = Some(identity);
-        let (bytes, records) = framer.frame(&self.taken, identity);
+        let (batch, records) = framer.frame(&self.taken, identity);
         self.records = records;
-        Some(bytes)
+        Some(batch)
     }
 
     fn next_identity(&mut self, producer: Option<ProducerId>) -> Identity {

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use neckar_proto::{Batch, Keying};
+use neckar_proto::{Batch, Keying, Layout};
 
 use crate::account::Account;
 use crate::counts::{Counts, ENDED};
+use crate::framing::Framing;
 use crate::topic::TopicOptions;
 
 /// One call's flows. The batch is held until the last of them is reported on, so that it can still
@@ -100,10 +101,10 @@ impl Flows {
         is_range.then_some(self.range.start as usize..self.range.end as usize)
     }
 
-    /// Bytes that they take in `batch`, their lengths' few among them where that is quicker told.
+    /// Bytes that they take in `batch`, what stands around them among these where that is quicker told.
     pub(super) fn bytes_in(&self, batch: &Batch) -> usize {
         match self.side_by_side() {
-            Some(range) => batch.delimited(range).len(),
+            Some(range) => batch.bytes_of(range),
             None => self.iter().map(|flow| batch.flow(flow as usize).len()).sum(),
         }
     }
@@ -133,6 +134,15 @@ impl Piece {
     /// Do keys bind its flows to their partition?
     pub(super) fn has_keys(&self) -> bool {
         self.of.options.keyed && self.of.batch.keying() != Keying::None
+    }
+
+    /// Is it all of a batch whose flows are records already, as its topic wants them?
+    pub(super) fn has_records(&self) -> bool {
+        let batch = &self.of.batch;
+        batch.layout() == Layout::Records
+            && self.of.options.framing == Framing::Bare
+            && !self.has_keys()
+            && self.flows.side_by_side() == Some(0..batch.len())
     }
 
     /// Bytes of its flows, as [`Flows::bytes_in`] has them.

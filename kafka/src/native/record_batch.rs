@@ -1,10 +1,13 @@
-//! Kafka's record batch, magic 2: flows framed straight into the bytes that go to the broker.
+//! Kafka's record batch, magic 2: a header of 61 bytes, then the records, each of them fields behind
+//! varints (Kafka's protocol guide, "Record Batch"). The CRC-32C covers everything from the attributes
+//! on.
 //!
-//! A header of 61 bytes, then the records, each of them fields behind varints (Kafka's protocol
-//! guide, "Record Batch"). The CRC-32C covers everything from the attributes on. A flow costs one copy
-//! out of its batch and some ten bytes of framing; with compression one pass more.
+//! Records are pieces: what workers have laid out as records already, and long values, are sent from
+//! where they lie; other flows are copied together. With compression it is one pass more.
 
 use std::io;
+
+use bytes::Bytes;
 
 use super::compress::{Codec, Compressor};
 
@@ -33,20 +36,42 @@ pub(super) const ANONYMOUS: Identity = Identity { producer_id: -1, epoch: -1, se
 /// A batch that records are added to.
 #[derive(Debug)]
 pub(super) struct RecordBatch {
-    /// The header's room, then the records.
-    bytes: Vec<u8>,
+    /// What is finished of it.
+    pieces: Vec<Bytes>,
+    /// What is copied together behind that.
+    open: Vec<u8>,
     records: u32,
     /// Of the first record, and the latest, in Unix milliseconds.
     base_ms: i64,
     latest_ms: i64,
 }
 
+/// A batch as it is sent.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) header: [u8; HEADER_BYTES],
+    pub(super) records: Vec<Bytes>,
+}
+
+impl Sealed {
+    /// Bytes of all of it.
+    pub(super) fn len(&self) -> usize {
+        HEADER_BYTES + self.records.iter().map(Bytes::len).sum::<usize>()
+    }
+}
+
 impl RecordBatch {
-    /// An empty one in `bytes`, whose memory is kept.
-    pub(super) fn open(mut bytes: Vec<u8>) -> Self {
-        bytes.clear();
-        bytes.resize(HEADER_BYTES, 0);
-        Self { bytes, records: 0, base_ms: 0, latest_ms: 0 }
+    /// An empty one, which copies into `memory`.
+    pub(super) fn open(mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        Self { pieces: Vec::new(), open: memory, records: 0, base_ms: 0, latest_ms: 0 }
+    }
+
+    /// One of so many records that are laid out already, numbered from 0 on, all at `time_ms`.
+    pub(super) fn of(records: Bytes, count: u32, time_ms: i64) -> Self {
+        let pieces = vec![records];
+        let (base_ms, latest_ms) = (time_ms, time_ms);
+        Self { pieces, open: Vec::new(), records: count, base_ms, latest_ms }
     }
 
     /// How many there are.
@@ -57,6 +82,23 @@ impl RecordBatch {
     /// Adds a record; an empty key is none.
     #[inline]
     pub(super) fn push(&mut self, time_ms: i64, key: &[u8], value: &[u8]) {
+        self.begin(time_ms, key, value.len());
+        extend(&mut self.open, value);
+        // No headers.
+        self.open.push(0);
+    }
+
+    /// Adds a record without a key whose value is not copied.
+    pub(super) fn push_shared(&mut self, time_ms: i64, value: Bytes) {
+        self.begin(time_ms, &[], value.len());
+        self.pieces.push(Bytes::from(std::mem::take(&mut self.open)));
+        self.pieces.push(value);
+        self.open.push(0);
+    }
+
+    /// Writes what stands before a value of `len` bytes.
+    #[inline(always)]
+    fn begin(&mut self, time_ms: i64, key: &[u8], len: usize) {
         if self.records == 0 {
             self.base_ms = time_ms;
             self.latest_ms = time_ms;
@@ -74,27 +116,23 @@ impl RecordBatch {
             head.put_varint(key.len() as i64);
             head.len
         };
-        head.put_varint(value.len() as i64);
-        let len = head.len + key.len() + value.len() + 1;
+        head.put_varint(len as i64);
         let mut length = Head::new();
-        length.put_varint(len as i64);
-        self.bytes.reserve(length.len + len + PIECE_BYTES);
-        extend_short(&mut self.bytes, &length);
+        length.put_varint((head.len + key.len() + len + 1) as i64);
+        self.open.reserve(RECORD_BYTES + key.len() + len + PIECE_BYTES);
+        extend_short(&mut self.open, &length);
         if before_key > 0 {
-            self.bytes.extend_from_slice(&head.bytes()[..before_key]);
-            self.bytes.extend_from_slice(key);
-            self.bytes.extend_from_slice(&head.bytes()[before_key..]);
+            self.open.extend_from_slice(&head.bytes()[..before_key]);
+            self.open.extend_from_slice(key);
+            self.open.extend_from_slice(&head.bytes()[before_key..]);
         } else {
-            extend_short(&mut self.bytes, &head);
+            extend_short(&mut self.open, &head);
         }
-        extend(&mut self.bytes, value);
-        // No headers.
-        self.bytes.push(0);
         self.records += 1;
     }
 
-    /// Writes the header, compressing what it is for. `spare` is memory for the compressed bytes;
-    /// whichever is not the batch comes back for the next.
+    /// Writes the header, compressing what it is for into `spare`. What is not sent comes back, its
+    /// memory being good for others.
     ///
     /// # Errors
     /// The codec's.
@@ -103,22 +141,30 @@ impl RecordBatch {
         compressor: &mut Compressor,
         identity: Identity,
         mut spare: Vec<u8>,
-    ) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    ) -> io::Result<(Sealed, Vec<Bytes>)> {
+        if !self.open.is_empty() {
+            self.pieces.push(Bytes::from(std::mem::take(&mut self.open)));
+        }
+        let mut rest = Vec::new();
         if compressor.codec() != Codec::None {
             spare.clear();
-            spare.resize(HEADER_BYTES, 0);
-            compressor.compress(&self.bytes[HEADER_BYTES..], &mut spare)?;
-            std::mem::swap(&mut self.bytes, &mut spare);
+            match &self.pieces[..] {
+                [records] => compressor.compress(records, &mut spare)?,
+                pieces => compressor.compress(&pieces.concat(), &mut spare)?,
+            }
+            rest = std::mem::replace(&mut self.pieces, vec![Bytes::from(spare)]);
         }
-        self.write_header(compressor.codec(), identity);
-        Ok((self.bytes, spare))
+        let header = self.header(compressor.codec(), identity);
+        Ok((Sealed { header, records: self.pieces }, rest))
     }
 
-    fn write_header(&mut self, codec: Codec, identity: Identity) {
-        let len = (self.bytes.len() - UNCOUNTED_BYTES) as i32;
+    fn header(&self, codec: Codec, identity: Identity) -> [u8; HEADER_BYTES] {
+        let records: usize = self.pieces.iter().map(Bytes::len).sum();
+        let len = (HEADER_BYTES + records - UNCOUNTED_BYTES) as i32;
+        let mut header = [0; HEADER_BYTES];
         let mut at = 0;
         let mut put = |field: &[u8]| {
-            self.bytes[at..at + field.len()].copy_from_slice(field);
+            header[at..at + field.len()].copy_from_slice(field);
             at += field.len();
         };
         // The broker numbers offsets and leader's epochs itself.
@@ -135,8 +181,10 @@ impl RecordBatch {
         put(&identity.epoch.to_be_bytes());
         put(&identity.sequence.to_be_bytes());
         put(&(self.records as i32).to_be_bytes());
-        let crc = crc32c::crc32c(&self.bytes[ATTRIBUTES_AT..]);
-        self.bytes[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
+        let crc = crc32c::crc32c(&header[ATTRIBUTES_AT..]);
+        let crc = self.pieces.iter().fold(crc, |crc, piece| crc32c::crc32c_append(crc, piece));
+        header[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
+        header
     }
 }
 
@@ -207,7 +255,6 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use kafka_protocol::records::{self, RecordBatchDecoder};
     use proptest::prelude::*;
 
@@ -227,7 +274,7 @@ mod tests {
         #[test]
         fn another_decoder_reads_what_was_framed(
             records in prop::collection::vec(
-                (0..100_000_i64, prop::collection::vec(any::<u8>(), 0..20), prop::collection::vec(any::<u8>(), 0..3000)),
+                (0..100_000_i64, prop::collection::vec(any::<u8>(), 0..9), prop::collection::vec(any::<u8>(), 0..3000)),
                 1..200,
             ),
             id in any::<(i64, i16, i32)>(),
@@ -238,11 +285,15 @@ mod tests {
             let identity = Identity { producer_id, epoch, sequence };
             let mut batch = RecordBatch::open(Vec::new());
             for (time, key, value) in &records {
-                batch.push(1_700_000_000_000 + time, key, value);
+                match key.is_empty() && value.len() > 1500 {
+                    true => batch.push_shared(1_700_000_000_000 + time, Bytes::copy_from_slice(value)),
+                    false => batch.push(1_700_000_000_000 + time, key, value),
+                }
             }
             let mut compressor = Compressor::new(Compression { codec, level: None });
             let (sealed, _) = batch.seal(&mut compressor, identity, Vec::new()).expect("it compresses");
-            let mut sealed = Bytes::from(sealed);
+            prop_assert_eq!(sealed.len(), together(&sealed).len());
+            let mut sealed = together(&sealed);
             let read = RecordBatchDecoder::decode(&mut sealed).expect("a good batch");
             prop_assert_eq!(read.compression, expected);
             prop_assert_eq!(read.records.len(), records.len());
@@ -257,14 +308,19 @@ mod tests {
         }
     }
 
+    fn together(sealed: &Sealed) -> Bytes {
+        [&sealed.header[..], &sealed.records.concat()].concat().into()
+    }
+
     #[test]
     fn memory_comes_back() {
         let mut compressor = Compressor::new(Compression { codec: Codec::Lz4, level: None });
         let mut batch = RecordBatch::open(Vec::with_capacity(1 << 16));
         batch.push(0, b"", &[7; 10_000]);
-        let (sealed, spare) =
+        let (sealed, rest) =
             batch.seal(&mut compressor, ANONYMOUS, Vec::new()).expect("it compresses");
         assert!(sealed.len() < 1000, "{}", sealed.len());
-        assert_eq!(spare.capacity(), 1 << 16);
+        let capacities = rest.into_iter().map(|bytes| Vec::from(bytes).capacity());
+        assert!(capacities.eq([1 << 16]));
     }
 }

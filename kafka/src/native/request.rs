@@ -14,6 +14,8 @@ use kafka_protocol::protocol::{
     Encodable, HeaderVersion, StrBytes, encode_request_header_into_buffer,
 };
 
+use super::record_batch::Sealed;
+
 /// What is asked of a broker, and in which version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Api {
@@ -103,17 +105,17 @@ impl Head<'_> {
     }
 
     /// Batches for partitions, those of one topic side by side. Answers the pieces in the order in
-    /// which they are to be sent: long batches as they are, short ones copied together, since a piece
+    /// which they are to be sent: long records as they are, short ones copied together, since a piece
     /// costs the system more than so many bytes.
     pub(super) fn produce<'a>(
         &self,
         acks: i16,
         timeout_ms: i32,
-        batches: &[(&'a str, i32, Bytes)],
+        batches: &[(&'a str, i32, &Sealed)],
     ) -> Vec<Bytes> {
         const SHORT_BYTES: usize = 8 << 10;
         let of_topic =
-            |one: &(&'a str, i32, Bytes), other: &(&'a str, i32, Bytes)| one.0 == other.0;
+            |one: &(&'a str, i32, &Sealed), other: &(&'a str, i32, &Sealed)| one.0 == other.0;
         let topics = || batches.chunk_by(of_topic);
         let mut open = BytesMut::new();
         open.put_i32(0);
@@ -136,11 +138,14 @@ impl Head<'_> {
             for (_, partition, batch) in topic {
                 open.put_i32(*partition);
                 open.put_i32(batch.len() as i32);
-                if batch.len() <= SHORT_BYTES {
-                    open.put_slice(batch);
-                } else {
-                    pieces.push(open.split().freeze());
-                    pieces.push(batch.clone());
+                open.put_slice(&batch.header);
+                for piece in &batch.records {
+                    if piece.len() <= SHORT_BYTES {
+                        open.put_slice(piece);
+                    } else {
+                        pieces.push(open.split().freeze());
+                        pieces.push(piece.clone());
+                    }
                 }
             }
         }
@@ -161,16 +166,23 @@ mod tests {
     use kafka_protocol::protocol::Decodable;
 
     use super::*;
+    use crate::native::record_batch::HEADER_BYTES;
 
     /// The twin is the crate's own decoder.
     #[test]
     fn a_produce_request_is_what_the_crate_reads() {
         let head = Head { client_id: "neckard", correlation: 77 };
-        let batch = |text: &'static [u8]| Bytes::from_static(text);
-        let long = Bytes::from(vec![7; 20_000]);
-        let batches = [("a", 3, batch(b"one")), ("a", 0, long), ("b-1", 1, batch(b"three"))];
+        let batch = |records: Vec<Bytes>| Sealed { header: [0x40; HEADER_BYTES], records };
+        let short = |text: &'static [u8]| Bytes::from_static(text);
+        let long = || Bytes::from(vec![7; 20_000]);
+        let of = [
+            ("a", 3, batch(vec![short(b"one")])),
+            ("a", 0, batch(vec![long()])),
+            ("b-1", 1, batch(vec![short(b"three"), long(), short(b"four")])),
+        ];
+        let batches = of.each_ref().map(|(topic, index, batch)| (*topic, *index, batch));
         let pieces = head.produce(-1, 30_000, &batches);
-        assert_eq!(pieces.len(), 3, "short ones are copied, long ones are not");
+        assert_eq!(pieces.len(), 5, "short ones are copied, long ones are not");
         let mut bytes = Bytes::from(pieces.concat());
         assert_eq!(bytes.split_to(4).as_ref(), (bytes.len() as i32).to_be_bytes());
         let header = RequestHeader::decode(&mut bytes, 1).expect("a header");
@@ -188,6 +200,10 @@ mod tests {
                 read.push((topic.name.to_string(), one.index, one.records.unwrap_or_default()));
             }
         }
-        assert_eq!(read, batches.map(|(topic, index, batch)| (topic.to_owned(), index, batch)));
+        let sent = batches.map(|(topic, index, batch)| {
+            let bytes = [&batch.header[..], &batch.records.concat()].concat();
+            (topic.to_owned(), index, Bytes::from(bytes))
+        });
+        assert_eq!(read, sent);
     }
 }

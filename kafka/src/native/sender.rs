@@ -282,14 +282,14 @@ impl Sender {
     fn hear_produce(
         &mut self,
         reader: &mut Reader<'_>,
-        sent: Vec<(usize, Bytes)>,
+        sent: Vec<(usize, Vec<Bytes>)>,
         now: Instant,
     ) -> Result<i32, response::Malformed> {
         let mut told = HashMap::with_capacity(sent.len());
         let throttle = response::produce(reader, |topic, index, code, offset| {
             told.extend(self.cluster.find(topic, index).map(|place| (place, (code, offset))));
         });
-        for (place, mut bytes) in sent {
+        for (place, records) in sent {
             // An answer that leaves it out, or cannot be read, is none.
             let told = told.get(&place).filter(|_| throttle.is_ok());
             if let Some((code, offset)) = told {
@@ -300,11 +300,7 @@ impl Sender {
                 }
             }
             self.settle(place, &told.map_or(Verdict::Refresh, |told| verdict::of(told.0)), now);
-            if bytes.is_unique() {
-                // Emptied first: the vector would be moved to the front of its memory.
-                bytes.clear();
-                self.framer.give_back(bytes.into());
-            }
+            self.framer.give_back(records);
         }
         throttle
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::bytes_in;
 use crate::support::proxy::Proxy;
+use crate::support::{bytes_in, either_layout};
 use neckar_kafka::{Producer, ProducerConfig, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow};
@@ -20,7 +20,8 @@ const TROUBLED: Duration = Duration::from_secs(12);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn batch(first: u64) -> Arc<Batch> {
-    let mut batch = Batch::with_capacity(BATCH_FLOWS as usize, 1 << 20);
+    let layout = either_layout(first / BATCH_FLOWS);
+    let mut batch = Batch::with_capacity(BATCH_FLOWS as usize, 1 << 20).laid_out(layout);
     for index in first..first + BATCH_FLOWS {
         let mut flow = Flow::default();
         flow.set(Field::Bytes, 1 + index);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::{on_both, producer};
+use crate::support::{either_layout, on_both, producer};
 use neckar_kafka::{Consumer, ConsumerConfig, Framing, Producer, Topic, TopicOptions, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Keying, Rows};
@@ -26,7 +26,8 @@ struct Message {
 
 /// `count` flows that differ in `Bytes`, of ten customers that take turns.
 fn batch(first: u64, count: usize, keying: Keying) -> Arc<Batch> {
-    let mut batch = Batch::with_capacity(count, 1 << 20).keyed(keying);
+    let layout = either_layout(first / 1000);
+    let mut batch = Batch::with_capacity(count, 1 << 20).laid_out(layout).keyed(keying);
     for index in first..first + count as u64 {
         let mut flow = Flow::default();
         flow.set(Field::Bytes, 1 + index);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::either_layout;
 use neckar_kafka::{Producer, ProducerConfig, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow};
@@ -16,7 +17,8 @@ const FLOWS: u64 = BATCH_FLOWS * BATCHES;
 
 /// Numbered, with bits that do not repeat, so that compression has work to do.
 fn batch(turn: u64) -> Arc<Batch> {
-    let mut batch = Batch::with_capacity(BATCH_FLOWS as usize, 1 << 20);
+    let layout = either_layout(turn);
+    let mut batch = Batch::with_capacity(BATCH_FLOWS as usize, 1 << 20).laid_out(layout);
     for index in turn * BATCH_FLOWS..(turn + 1) * BATCH_FLOWS {
         let mut flow = Flow::default();
         flow.set(Field::Bytes, 1 + index);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::bytes_in;
+use crate::support::{bytes_in, either_layout};
 use neckar_kafka::{Producer, ProducerConfig, ProducerCounts, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow};
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
 fn batch(first: u64, count: u64) -> Arc<Batch> {
-    let mut batch = Batch::with_capacity(count as usize, 1 << 20);
+    let layout = either_layout(first / 500);
+    let mut batch = Batch::with_capacity(count as usize, 1 << 20).laid_out(layout);
     for index in first..first + count {
         let mut flow = Flow::default();
         flow.set(Field::Bytes, 1 + index);

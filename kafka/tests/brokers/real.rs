@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::on_both;
+use crate::support::{either_layout, on_both};
 use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Topic, Transport};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Flow, Rows};
@@ -62,7 +62,8 @@ fn batches(from: u64, to: u64) -> Vec<Arc<Batch>> {
     let starts = (from..to).step_by(BATCH_FLOWS as usize);
     starts
         .map(|start| {
-            let mut batch = Batch::with_capacity(BATCH_FLOWS as usize, 1 << 20);
+            let layout = either_layout(start / BATCH_FLOWS);
+            let mut batch = Batch::with_capacity(BATCH_FLOWS as usize, 1 << 20).laid_out(layout);
             for index in start..to.min(start + BATCH_FLOWS) {
                 assert!(batch.push(&BWNETFLOW, &flow(index), &[], &[]));
             }

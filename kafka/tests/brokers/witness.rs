@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::either_layout;
 use neckar_kafka::{Framing, Producer, ProducerConfig, TopicOptions, Transport};
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 use neckar_proto::{Batch, Field, Flow, Keying};
@@ -98,10 +99,15 @@ fn expected(index: u64, case: &Case) -> Value {
 }
 
 fn produce(transport: Transport, brokers: &str, topic: &str, case: &Case) {
-    let mut batch = Batch::with_capacity(FLOWS as usize, 1 << 20).keyed(case.keying);
-    for index in 0..FLOWS {
-        assert!(batch.push(case.profile, &flow(index), &[], &[]));
-    }
+    let batch = |turn: u64| {
+        let layout = either_layout(turn);
+        let mut batch = Batch::with_capacity(FLOWS as usize, 1 << 20).laid_out(layout);
+        batch = batch.keyed(case.keying);
+        for index in turn * FLOWS / 2..(turn + 1) * FLOWS / 2 {
+            assert!(batch.push(case.profile, &flow(index), &[], &[]));
+        }
+        Arc::new(batch)
+    };
     let config = ProducerConfig {
         transport,
         brokers: vec![brokers.into()],
@@ -118,7 +124,8 @@ fn produce(transport: Transport, brokers: &str, topic: &str, case: &Case) {
         std::thread::sleep(Duration::from_millis(10));
     }
     let mut refused = Vec::new();
-    topic.submit(&Arc::new(batch), &mut refused);
+    topic.submit(&batch(0), &mut refused);
+    topic.submit(&batch(1), &mut refused);
     assert!(refused.is_empty());
     assert_eq!(producer.finish(Instant::now() + Duration::from_secs(30)), 0);
     assert_eq!(producer.counts().delivered, FLOWS);

@@ -1,6 +1,6 @@
 //! A batch of flows that are encoded already, gathered from others: for whoever gets a few of each.
 
-use super::Batch;
+use super::{Batch, Place, put_length, varint_bytes};
 
 /// The least that an empty one grows to.
 const BYTES_MIN: usize = 4096;
@@ -11,10 +11,11 @@ impl Batch {
     #[must_use]
     pub fn growing() -> Self {
         Self {
+            layout: super::Layout::Delimited,
             bytes: Box::default(),
             len: 0,
-            ends: Vec::new(),
-            length_bytes: 1,
+            places: Vec::new(),
+            lead: 1,
             facts: Vec::new(),
             keying: super::Keying::None,
             keys: Vec::new(),
@@ -30,25 +31,37 @@ impl Batch {
         Self { bytes_max: other.len, ..Self::growing() }
     }
 
-    /// Copies flow `index` of `other` behind its own flows, as it is encoded there, without its key.
+    /// Copies flow `index` of `other` behind its own flows, behind its length, without its key.
     /// The first one's time is its time.
     ///
     /// # Panics
     /// If there is no such flow, or the batch would be longer than 4 GiB.
     pub fn append(&mut self, other: &Self, index: usize) {
-        let flow = other.delimited(index..index + 1);
-        let end = self.len + flow.len();
+        let flow = other.flow(index);
+        let start = self.len + varint_bytes(flow.len());
+        let end = start + flow.len();
         assert!(u32::try_from(end).is_ok(), "a batch is at most 4 GiB");
         if end > self.bytes.len() {
             self.grow(end);
         }
-        if self.ends.is_empty() {
+        if self.places.is_empty() {
             self.opened_ns = other.opened_ns;
         }
-        self.bytes[self.len..end].copy_from_slice(flow);
+        put_length(&mut self.bytes[self.len..start], flow.len(), start - self.len);
+        self.bytes[start..end].copy_from_slice(flow);
         self.len = end;
-        self.ends.push(end as u32);
+        self.places.push(Place { start: start as u32, end: end as u32 });
         self.facts.push(other.facts[index]);
+    }
+
+    /// The same flows with their keys, each behind its length.
+    #[must_use]
+    pub fn delimit(&self) -> Self {
+        let mut copy = Self::growing_like(self);
+        (0..self.len()).for_each(|index| copy.append(self, index));
+        copy.keying = self.keying;
+        copy.keys.clone_from(&self.keys);
+        copy
     }
 
     /// Makes room for `end` bytes and, the first time, for as many flows as may be expected.
@@ -56,7 +69,7 @@ impl Batch {
     fn grow(&mut self, end: usize) {
         if self.bytes.is_empty() {
             let flows = self.bytes_max / end.max(1) + 1;
-            self.ends.reserve(flows);
+            self.places.reserve(flows);
             self.facts.reserve(flows);
         }
         let mut bytes = std::mem::take(&mut self.bytes).into_vec();

@@ -1,14 +1,16 @@
-//! A batch put together again from what [`Batch::bytes`], [`Batch::facts`] and [`Batch::key`] gave:
+//! A batch put together again from what [`Batch::delimited`], [`Batch::facts`] and [`Batch::key`] gave:
 //! how a spool on disk hands back the very batch it was given.
 //!
 //! Where each flow ends is not stored, since every flow stands behind its length. The parts may
 //! come from a damaged file, so nothing here trusts them. Costs a copy of the bytes and no
 //! allocation once the batch is as large as the largest it takes.
 
-use super::{Batch, Facts, HEADROOM_BYTES, Key, Keying, LENGTH_BYTES_MAX, varint_bytes};
+use super::{
+    Batch, Facts, HEADROOM_BYTES, Key, Keying, LENGTH_BYTES_MAX, Layout, Place, varint_bytes,
+};
 
 impl Batch {
-    /// Forgets its flows and takes these: `bytes` as of [`Batch::bytes`], one of `facts` for each
+    /// Forgets its flows and takes these: `bytes` as of [`Batch::delimited`], one of `facts` for each
     /// flow, and one of `keys` for each flow unless `keying` is [`Keying::None`], which the batch
     /// keeps from here on. It grows if it is smaller than they are.
     ///
@@ -23,14 +25,14 @@ impl Batch {
         keys: impl Iterator<Item = &'key [u8]>,
     ) -> bool {
         self.clear();
-        self.keying = keying;
+        (self.layout, self.keying) = (Layout::Delimited, keying);
         self.facts.extend(facts);
         if keying != Keying::None {
             self.keys.extend(keys.map_while(stored_key));
         }
         let keys = if keying == Keying::None { 0 } else { self.facts.len() };
         if !self.restore_bytes(bytes)
-            || self.ends.len() != self.facts.len()
+            || self.places.len() != self.facts.len()
             || self.keys.len() != keys
         {
             self.clear();
@@ -50,11 +52,12 @@ impl Batch {
         let mut at = 0;
         while at < bytes.len() {
             let Some((length, length_bytes)) = length_at(&bytes[at..]) else { return false };
-            at += length_bytes + length;
+            let start = at + length_bytes;
+            at = start + length;
             if at > bytes.len() {
                 return false;
             }
-            self.ends.push(at as u32);
+            self.places.push(Place { start: start as u32, end: at as u32 });
         }
         self.bytes[..bytes.len()].copy_from_slice(bytes);
         self.len = bytes.len();
@@ -69,7 +72,7 @@ fn stored_key(given: &[u8]) -> Option<Key> {
 }
 
 /// The length at the start and how many bytes it takes; only the shortest form is one of ours,
-/// since [`Batch::flow`] finds a flow by it.
+/// since where a flow begins is told from its own length.
 fn length_at(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut length = 0_usize;
     for (index, byte) in bytes.iter().take(LENGTH_BYTES_MAX).enumerate() {

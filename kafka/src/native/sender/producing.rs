@@ -3,11 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::Sender;
 use crate::native::link::Asked;
 use crate::native::partition::State;
+use crate::native::record_batch::Sealed;
 use crate::native::request::Head;
 
 impl Sender {
@@ -56,17 +55,17 @@ impl Sender {
             let Some(batch) = batch else { continue };
             partition.state = State::Sent;
             bytes_left = bytes_left.saturating_sub(batch.len());
-            sent.push((place, Bytes::from(batch)));
+            sent.push((place, batch));
         }
         let Some(link) = self.links.get_mut(&id) else { return false };
         link.lingers = None;
         if sent.is_empty() {
             return false;
         }
-        let mut batches: Vec<(&str, i32, Bytes)> = Vec::with_capacity(sent.len());
-        for (place, bytes) in &sent {
+        let mut batches: Vec<(&str, i32, &Sealed)> = Vec::with_capacity(sent.len());
+        for (place, batch) in &sent {
             let (topic, index) = self.cluster.address(*place);
-            batches.push((topic, index, bytes.clone()));
+            batches.push((topic, index, batch));
         }
         batches.sort_by_key(|(topic, index, _)| (*topic, *index));
         let Some(connection) = link.connection() else { return false };
@@ -74,11 +73,12 @@ impl Sender {
             client_id: &self.settings.client_id,
             correlation: connection.next_correlation(),
         };
-        let bytes: usize = sent.iter().map(|(_, bytes)| bytes.len()).sum();
+        let bytes: usize = sent.iter().map(|(_, batch)| batch.len()).sum();
         self.counts.wire.requests.fetch_add(1, Ordering::Relaxed);
         self.counts.wire.request_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let timeout_ms = self.settings.request_timeout.as_millis() as i32;
         let pieces = head.produce(self.settings.acks, timeout_ms, &batches);
+        let sent = sent.into_iter().map(|(place, batch)| (place, batch.records)).collect();
         connection.send(pieces, Asked::Produce(sent), now);
         if let Err(error) = connection.flush() {
             self.lose(id, &error.to_string(), now);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neckar_kafka::{Consumer, ConsumerConfig, Producer, ProducerConfig, Record, Transport};
-use neckar_proto::{Field, Rows};
+use neckar_proto::{Field, Layout, Rows};
 
 /// Each test on both transports: they are to do the same.
 macro_rules! on_both {
@@ -31,6 +31,11 @@ pub(crate) fn producer(
     let brokers = brokers.split(',').map(str::to_string).collect();
     let config = ProducerConfig { transport, brokers, properties, ..ProducerConfig::default() };
     Producer::new(&config).unwrap()
+}
+
+/// Both layouts of batches, taking turns: what arrives is the same.
+pub(crate) fn either_layout(turn: u64) -> Layout {
+    if turn.is_multiple_of(2) { Layout::Records } else { Layout::Delimited }
 }
 
 /// `Bytes` of all flows in the topic by partition, in the order of each.
