@@ -125,6 +125,7 @@ impl Labels {
         [self.bytes_of(row)]
     }
 
+    #[inline]
     fn bytes_of(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.bytes[start as usize..self.ends[row] as usize]
