@@ -68,6 +68,15 @@ impl Layout {
         }
     }
 
+    /// Bytes behind a flow.
+    #[inline(always)]
+    fn tail_bytes(self) -> usize {
+        match self {
+            Self::Delimited => 0,
+            Self::Records => record::TAIL_BYTES,
+        }
+    }
+
     /// Writes what stands around flow `index`, which lies in `out` behind its `lead` bytes, and
     /// answers where the next one's begin.
     #[inline(always)]
@@ -344,7 +353,7 @@ impl Batch {
         self.places.iter().map(place)
     }
 
-    /// What splitting and counting need of each flow, in order.
+    /// What splitting and counting need of each flow, in order; empty if they were gathered.
     #[inline]
     #[must_use]
     pub fn facts(&self) -> &[Facts] {

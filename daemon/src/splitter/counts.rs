@@ -15,7 +15,8 @@ pub struct SplitterCounts {
     tenants: Mutex<BTreeMap<String, Arc<TenantCounts>>>,
 }
 
-/// What became of one customer's copies: `flows = filtered + refused + gathered + submitted`.
+/// What became of one customer's copies: `flows = filtered + refused + submitted`. What waits for
+/// others to go with is not among them yet.
 #[derive(Debug)]
 pub(super) struct TenantCounts {
     pub(super) flows: AtomicU64,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use hashbrown::HashMap;
 use neckar_kafka::{Framing, Producer, TopicOptions};
-use neckar_proto::{Batch, Rows};
+use neckar_proto::{Batch, Layout, Rows};
 
 mod counts;
 mod shape;
@@ -215,8 +215,12 @@ impl Maker {
         let options = TopicOptions { framing, packed_bytes, ..TopicOptions::default() };
         let topic = producer.topic_as(&name, options);
         let counts = self.counts.tenant(&name, topic.books());
-        let is_packed = framing == Framing::Packed;
-        Tenant::new(topic, shape, is_packed.then_some(self.packed_bytes), counts)
+        let packed_bytes = (framing == Framing::Packed).then_some(packed_bytes);
+        let layout = match framing {
+            Framing::Bare => Layout::Records,
+            Framing::Delimited | Framing::Packed => Layout::Delimited,
+        };
+        Tenant::new(topic, shape, layout, packed_bytes, counts)
     }
 }
 

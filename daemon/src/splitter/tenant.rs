@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use neckar_kafka::{Producer, Topic};
-use neckar_proto::{Batch, Rows};
+use neckar_proto::{Batch, Layout, Rows};
 
 use super::counts::TenantCounts;
 use super::shape::Shape;
@@ -50,10 +50,12 @@ impl Tenant {
     pub(super) fn new(
         topic: Topic,
         shape: Option<Box<Shape>>,
+        layout: Layout,
         packed_bytes: Option<usize>,
         counts: Arc<TenantCounts>,
     ) -> Self {
-        Self { topic, shape, gathered: Batch::growing(), packed_bytes, counts, refused: Vec::new() }
+        let gathered = Batch::growing().laid_out(layout);
+        Self { topic, shape, gathered, packed_bytes, counts, refused: Vec::new() }
     }
 
     /// Do flows wait for others to go with?
@@ -70,10 +72,17 @@ impl Tenant {
         room: &mut Room,
         rows: &mut Rows,
     ) {
-        let all = flows.len() as u64;
-        self.counts.flows.fetch_add(all, Ordering::Relaxed);
-        let shaped = self.shape.as_ref().and_then(|shape| shape.apply(batch, flows, rows));
-        self.counts.filtered.fetch_add(all - flows.len() as u64, Ordering::Relaxed);
+        let shaped = match &self.shape {
+            Some(shape) => {
+                let all = flows.len();
+                let shaped = shape.apply(batch, flows, rows);
+                let filtered = (all - flows.len()) as u64;
+                self.counts.flows.fetch_add(filtered, Ordering::Relaxed);
+                self.counts.filtered.fetch_add(filtered, Ordering::Relaxed);
+                shaped
+            }
+            None => None,
+        };
         let batch = shaped.as_ref().unwrap_or(batch);
         if flows.len() >= MANY && self.packed_bytes.is_none() && self.may_hold_batches() {
             self.flush(room);
@@ -112,6 +121,8 @@ impl Tenant {
         flows: impl ExactSizeIterator<Item = u32>,
         room: &mut Room,
     ) {
+        // Here and not when they are gathered: of a thousand customers' counts none is in the caches.
+        self.counts.flows.fetch_add(flows.len() as u64, Ordering::Relaxed);
         let bytes = batch.bytes().len() as u64;
         if !self.has_room(room, bytes) {
             return self.refuse(flows.len() as u64);

@@ -1,6 +1,6 @@
 //! A batch of flows that are encoded already, gathered from others: for whoever gets a few of each.
 
-use super::{Batch, Place, put_length, varint_bytes};
+use super::{Batch, Place};
 
 /// The least that an empty one grows to.
 const BYTES_MIN: usize = 4096;
@@ -25,21 +25,24 @@ impl Batch {
         }
     }
 
-    /// The same, which takes as much room as `other` has used once a flow comes.
+    /// The same, laid out as `other`, which takes as much room as that has used once a flow comes.
     #[must_use]
     pub fn growing_like(other: &Self) -> Self {
-        Self { bytes_max: other.len, ..Self::growing() }
+        Self { layout: other.layout, bytes_max: other.len, ..Self::growing() }
     }
 
-    /// Copies flow `index` of `other` behind its own flows, behind its length, without its key.
-    /// The first one's time is its time.
+    /// Copies flow `index` of `other` behind its own flows, without its key and its [`Facts`]. The first
+    /// one's time is its time.
     ///
     /// # Panics
     /// If there is no such flow, or the batch would be longer than 4 GiB.
     pub fn append(&mut self, other: &Self, index: usize) {
         let flow = other.flow(index);
-        let start = self.len + varint_bytes(flow.len());
-        let end = start + flow.len();
+        let number = self.places.len();
+        let lead = self.layout.lead_bytes(number, flow.len());
+        let start = self.len + lead;
+        let behind = start + flow.len();
+        let end = behind + self.layout.tail_bytes();
         assert!(u32::try_from(end).is_ok(), "a batch is at most 4 GiB");
         if end > self.bytes.len() {
             self.grow(end);
@@ -47,20 +50,20 @@ impl Batch {
         if self.places.is_empty() {
             self.opened_ns = other.opened_ns;
         }
-        put_length(&mut self.bytes[self.len..start], flow.len(), start - self.len);
-        self.bytes[start..end].copy_from_slice(flow);
+        self.bytes[start..behind].copy_from_slice(flow);
+        self.layout.put_around(&mut self.bytes[self.len..end], lead, number, flow.len());
         self.len = end;
-        self.places.push(Place { start: start as u32, end: end as u32 });
-        self.facts.push(other.facts[index]);
+        self.places.push(Place { start: start as u32, end: behind as u32 });
     }
 
     /// The same flows with their keys, each behind its length.
     #[must_use]
     pub fn delimit(&self) -> Self {
-        let mut copy = Self::growing_like(self);
+        let mut copy = Self { bytes_max: self.len, ..Self::growing() };
         (0..self.len()).for_each(|index| copy.append(self, index));
         copy.keying = self.keying;
         copy.keys.clone_from(&self.keys);
+        copy.facts.clone_from(&self.facts);
         copy
     }
 
@@ -68,9 +71,7 @@ impl Batch {
     #[cold]
     fn grow(&mut self, end: usize) {
         if self.bytes.is_empty() {
-            let flows = self.bytes_max / end.max(1) + 1;
-            self.places.reserve(flows);
-            self.facts.reserve(flows);
+            self.places.reserve(self.bytes_max / end.max(1) + 1);
         }
         let mut bytes = std::mem::take(&mut self.bytes).into_vec();
         bytes.resize(end.max(2 * bytes.len()).max(self.bytes_max).max(BYTES_MIN), 0);
@@ -82,7 +83,7 @@ impl Batch {
 mod tests {
     use super::*;
     use crate::encode::BWNETFLOW;
-    use crate::{Facts, Field, Flow};
+    use crate::{Field, Flow, Layout};
 
     #[test]
     fn flows_of_several_batches_come_together_as_they_were() {
@@ -108,15 +109,18 @@ mod tests {
         for index in 0..600 {
             let other = &others[index % 2];
             assert_eq!(gathered.flow(index), other.flow(index));
-            assert_eq!(gathered.facts()[index], other.facts()[index]);
         }
-        assert_eq!(gathered.facts()[0], Facts { src_cid: 10, ..Facts::default() });
         assert_eq!(gathered.delimited(0..600), gathered.bytes());
 
-        let mut next = Batch::growing_like(&gathered);
-        assert!(next.is_empty() && next.bytes.is_empty(), "nothing is taken before a flow comes");
-        (0..600).for_each(|index| next.append(&others[index % 2], index));
-        assert_eq!(next.bytes(), gathered.bytes());
-        assert_eq!(next.bytes.len(), gathered.bytes().len(), "it had room at once");
+        for layout in [Layout::Delimited, Layout::Records] {
+            let mut first = Batch::growing().laid_out(layout);
+            (0..600).for_each(|index| first.append(&others[index % 2], index));
+            assert!(first.flows().eq(gathered.flows()));
+            let mut next = Batch::growing_like(&first);
+            assert!(next.is_empty() && next.bytes.is_empty(), "nothing is taken before a flow");
+            (0..600).for_each(|index| next.append(&others[index % 2], index));
+            assert_eq!((next.bytes(), next.layout()), (first.bytes(), layout));
+            assert_eq!(next.bytes.len(), first.bytes().len(), "it had room at once");
+        }
     }
 }

@@ -5,12 +5,12 @@
 //! many headers there are. Attributes, time and headers are 0 and there is no key.
 
 /// What stands around a flow takes at most so much: three varints and four bytes.
-pub(super) const AROUND_BYTES_MAX: usize = 3 * 5 + 3 + 1;
+pub(super) const AROUND_BYTES_MAX: usize = 3 * 5 + 3 + TAIL_BYTES;
 /// Attributes and time, zero; then the number; then this, no key (-1).
 const ATTRIBUTES_TIME: usize = 2;
 const NO_KEY: u8 = 1;
 /// Behind the flow: no headers.
-const TAIL_BYTES: usize = 1;
+pub(super) const TAIL_BYTES: usize = 1;
 
 /// Bytes before flow `index` of `len` bytes.
 #[inline(always)]

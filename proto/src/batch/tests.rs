@@ -90,6 +90,7 @@ fn a_flow_in_a_record_is_the_same_flow() {
         of_records.append(&records, index);
         of_delimited.append(&delimited, index);
     }
+    assert!(of_records.facts().is_empty());
     assert!(of_records.bytes() == of_delimited.bytes());
 
     let copy = records.delimit();
