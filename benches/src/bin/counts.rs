@@ -15,7 +15,7 @@ use neckar_enrich::{Interface, Labels, Sources, Tables, sources, synthetic};
 use neckar_export::{DATAGRAM_BYTES_MAX, Fleet, Protocol};
 use neckar_filter::{Filter, Options};
 use neckar_proto::encode::BWNETFLOW;
-use neckar_proto::{Batch, Rows};
+use neckar_proto::{Batch, Layout, Rows};
 
 const NOW_NS: u64 = 1_700_000_000_000_000_000;
 const EXPORTER: [u8; 4] = [192, 0, 2, 1];
@@ -207,7 +207,7 @@ fn stages_alone(counter: &Counter, router: &mut Router, tables: &Tables) {
 }
 
 fn batch() -> Batch {
-    Batch::with_capacity(1 << 14, 8 << 20)
+    Batch::with_capacity(1 << 14, 8 << 20).laid_out(Layout::Records)
 }
 
 fn encode(rows: &Rows, labels: &Labels, batch: &mut Batch) {

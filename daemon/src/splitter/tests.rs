@@ -55,12 +55,12 @@ fn a_silent_topic_holds_no_batch_and_takes_nothing_from_others() {
     let settings = ProducerConfig { brokers, ..ProducerConfig::default() };
     let producer = Arc::new(Producer::new(&settings).unwrap());
     let counts = Arc::new(SplitterCounts::default());
-    // Room for three batches' flows of customer 9, which take their lengths with them to be judged.
-    let one = batch();
-    let his: usize = (0..10).map(|index| one.delimited(10 * index..10 * index + 1).len()).sum();
+    // Room for three batches' flows of customer 9, as they are gathered.
+    let mut his = Batch::growing().laid_out(Layout::Records);
+    (0..10).for_each(|index| his.append(&batch(), 10 * index));
     let split = Split {
         cids: vec![1, 9],
-        tenant_bytes_max: 3 * his,
+        tenant_bytes_max: 3 * his.bytes().len(),
         linger_ms: 10,
         queue_batches: 1000,
         ..Split::default()
