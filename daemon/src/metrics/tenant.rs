@@ -11,7 +11,7 @@ const PER_TENANT: &[Metric<TenantView>] = &[
     Metric {
         name: "neckar_tenant_flows_total",
         kind: Counter,
-        help: "Flows of the customer. `flows = filtered + refused + submitted`, but for what is being gathered.",
+        help: "Flows of the customer, from when they go on: `flows = filtered + refused + submitted`.",
         value: |tenant| tenant.flows,
     },
     Metric {

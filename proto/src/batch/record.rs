@@ -82,3 +82,31 @@ fn put_varint(out: &mut [u8], at: usize, value: usize) -> usize {
     super::put_length(&mut out[at..], value << 1, bytes);
     at + bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The short way and the long way agree where one ends and the other begins.
+    #[test]
+    fn a_record_is_written_the_same_either_way() {
+        for index in [0, 63, 64, 8_191, 8_192, (1 << 20) - 1, 1 << 20] {
+            for len in [0, 1, 63, 64, 65, 7_999, 8_000, 8_180, 8_191, 8_192] {
+                let inner = inner_bytes(index, len);
+                let record_bytes = inner + len + TAIL_BYTES;
+                let lead = varint_bytes(record_bytes) + inner;
+                assert_eq!(lead_bytes(index, len), lead, "flow {index} of {len}");
+                let mut expected = vec![0; lead];
+                let at = put_varint(&mut expected, 0, record_bytes) + ATTRIBUTES_TIME;
+                let at = put_varint(&mut expected, at, index);
+                expected[at] = NO_KEY;
+                assert_eq!(put_varint(&mut expected, at + 1, len), lead);
+                expected.resize(lead + len, 0x55);
+                expected.push(0);
+                let mut out = vec![0x55; lead + len + TAIL_BYTES];
+                assert_eq!(put_around(&mut out, lead, index, len), out.len());
+                assert!(out == expected, "flow {index} of {len}");
+            }
+        }
+    }
+}
