@@ -13,7 +13,7 @@ use crossbeam_channel::{Sender, unbounded};
 use neckar_decode::{Decoder, Shared};
 use neckar_enrich::Tables;
 use neckar_enrich::anonymize::Anonymizer;
-use neckar_proto::Batch;
+use neckar_proto::{Batch, Layout};
 
 use crate::board::{Board, Snapshot};
 use crate::config::{Config, Problem};
@@ -95,6 +95,7 @@ impl Pipeline {
             Problem::new("workers.cores", &config.workers.cores, why, "choose others or auto")
         })?;
         let anonymizer = settings::anonymizer(config)?.map(Arc::new);
+        let layout = settings::layout(config)?;
         let access = AccessRules::new(config)?;
         push::check(config)?;
         let shared = Arc::new(Shared::new(settings::decode(config)?));
@@ -149,6 +150,7 @@ impl Pipeline {
         let launch = Launch {
             config,
             cores: &cores,
+            layout,
             shared: Arc::clone(&shared),
             tables,
             anonymizer,
@@ -324,6 +326,7 @@ struct Ways {
 struct Launch<'a> {
     config: &'a Config,
     cores: &'a [CoreId],
+    layout: Layout,
     shared: Arc<Shared>,
     tables: Arc<ArcSwap<Tables>>,
     anonymizer: Option<Arc<Anonymizer>>,
@@ -352,7 +355,7 @@ impl Launch<'_> {
             anonymizer: self.anonymizer.clone(),
             profile: settings::profile(config),
             pool: Pool::new(batches, config.batch.flows_max, config.batch.bytes_max)
-                .of(settings::layout(config)?, settings::keying(config)),
+                .of(self.layout, settings::keying(config)),
             names,
             sink: self.output.sink(detour),
             splitter,

@@ -203,3 +203,76 @@ impl AsRef<[u8]> for Lent {
         self.0.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use neckar_proto::encode::BWNETFLOW;
+    use neckar_proto::{Field, Flow};
+
+    use super::super::queue::{Flows, Submission};
+    use super::super::record_batch::ANONYMOUS;
+    use super::*;
+    use crate::account::Account;
+    use crate::topic::TopicOptions;
+
+    const FLOWS: u32 = 4_000;
+
+    fn piece(layout: Layout, framing: Framing) -> Piece {
+        let mut batch = Batch::with_capacity(FLOWS as usize, 1 << 20).laid_out(layout);
+        for bytes in 1..=u64::from(FLOWS) {
+            let mut flow = Flow::default();
+            flow.set(Field::Bytes, bytes << 40);
+            assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
+        }
+        let options = TopicOptions { framing, ..TopicOptions::default() };
+        let books = (Arc::new(Account::default()), Arc::default());
+        let submission = Submission::new(Arc::new(batch), options, books, 0, (0, 0));
+        Piece { of: Arc::new(submission), flows: Flows::all(0..FLOWS) }
+    }
+
+    /// Is there a piece among the records that lies in the batch?
+    fn shares(sealed: &Sealed, batch: &Batch) -> bool {
+        let range = batch.bytes().as_ptr_range();
+        sealed.records.iter().any(|piece| range.contains(&piece.as_ptr()))
+    }
+
+    #[test]
+    fn flows_go_from_where_they_lie_if_they_lie_as_they_go() {
+        let mut framer = Framer::new(Compression::default());
+        for (layout, framing, expected, records) in [
+            (Layout::Records, Framing::Bare, true, 4_000),
+            (Layout::Delimited, Framing::Packed, true, 1),
+            (Layout::Delimited, Framing::Bare, false, 4_000),
+            (Layout::Records, Framing::Packed, false, 1),
+        ] {
+            let piece = piece(layout, framing);
+            let (sealed, count) = framer.frame(std::slice::from_ref(&piece), ANONYMOUS);
+            let batch = &piece.of.batch;
+            assert_eq!(
+                (shares(&sealed, batch), count),
+                (expected, records),
+                "{layout:?} {framing:?}"
+            );
+            drop(sealed);
+            assert_eq!(Arc::strong_count(batch), 1, "nobody holds it any more");
+        }
+        // One of two: their numbers have to follow each other.
+        let both = [(); 2].map(|()| piece(Layout::Records, Framing::Bare));
+        let (sealed, count) = framer.frame(&both, ANONYMOUS);
+        assert_eq!((count, shares(&sealed, &both[0].of.batch)), (8_000, false));
+    }
+
+    #[test]
+    fn a_long_batch_of_records_goes_by_itself() {
+        let limits = Limits { bytes: 1_000_000, flows: 100_000 };
+        for (layout, expected) in [(Layout::Records, [1, 1, 0]), (Layout::Delimited, [2, 0, 0])] {
+            let mut queue: VecDeque<Piece> = [(); 2].map(|()| piece(layout, Framing::Bare)).into();
+            let taken = expected.map(|_| {
+                let mut taken = Vec::new();
+                Framer::new(Compression::default()).take(&mut queue, limits, &mut taken);
+                taken.len()
+            });
+            assert_eq!(taken, expected, "{layout:?}");
+        }
+    }
+}
