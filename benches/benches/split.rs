@@ -2,9 +2,9 @@
 //! producing the same flows once.
 //!
 //! Processor time of the whole process per flow (user and system, all threads), at a steady 100,000
-//! flows/s, each flow the copy of one customer. The cases take turns, round by round; the median is
-//! told. `NECKAR_KAFKA=host:port` names a broker that runs already.
-//! `cargo bench -p neckar-benches --bench split`
+//! flows/s once it runs, each flow the copy of one customer. The cases take turns, round by round; the
+//! median is told. `NECKAR_KAFKA=host:port` names a broker that runs already.
+//! `cargo bench -p neckar-benches --bench split [-- 'Native 1000' [flows a second]]`
 #![allow(missing_docs, reason = "a bench has no API")]
 
 use std::sync::Arc;
@@ -24,8 +24,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const FLOWS_PER_SECOND: f64 = 100_000.0;
 const BATCH_FLOWS: usize = 2048;
+/// Before anything is measured: topics are made, connections opened, memory met for the first time.
+const WARM_UP_SECONDS: f64 = 3.0;
 /// In each run.
-const BATCHES: usize = 150;
+const BATCHES: usize = 500;
+const QUEUE_BATCHES: usize = 150;
 const ROUNDS: usize = 3;
 /// Customers; 0 is no splitter, but a second topic of all flows.
 const CUSTOMERS: [u32; 5] = [0, 1, 10, 100, 1000];
@@ -37,15 +40,18 @@ fn main() {
     let own = given.is_none().then(|| Broker::start().expect("Kafka starts"));
     let brokers = given.or(own.as_ref().map(Broker::address)).expect("one of both is there");
     let of = |transport| CUSTOMERS.map(|customers| (transport, customers));
-    // cargo gives `--bench`; a word of ours has no dashes: only cases whose name has it.
-    let word = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
+    // cargo gives `--bench`; words of ours have no dashes: only cases whose name has the first, and at
+    // what rate.
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-'));
+    let word = words.next().unwrap_or_default();
+    let rate = words.next().map_or(FLOWS_PER_SECOND, |rate| rate.parse().expect("flows a second"));
     let is_wanted = |case: &(Transport, u32)| format!("{:?} {}", case.0, case.1).contains(&word);
     let cases: Vec<(Transport, u32)> =
         TRANSPORTS.into_iter().flat_map(of).filter(is_wanted).collect();
     let mut figures = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
         for ((transport, customers), figures) in cases.iter().zip(&mut figures) {
-            figures.push(run(*transport, *customers, &brokers));
+            figures.push(run(*transport, *customers, &brokers, rate));
         }
     }
     println!(
@@ -68,12 +74,12 @@ fn main() {
 }
 
 /// Nanoseconds of processor time per flow.
-fn run(transport: Transport, customers: u32, brokers: &str) -> f64 {
+fn run(transport: Transport, customers: u32, brokers: &str, rate: f64) -> f64 {
     let split = Split {
         cids: (1..=customers).collect(),
         by: SplitBy::Src,
         topic_prefix: format!("bench-split-{customers}"),
-        queue_batches: BATCHES,
+        queue_batches: QUEUE_BATCHES,
         ..Split::default()
     };
     let config =
@@ -84,7 +90,7 @@ fn run(transport: Transport, customers: u32, brokers: &str) -> f64 {
     let parts = SplitterParts {
         wishes: Vec::new(),
         // So that the queue is as long as it says.
-        batches: 4 * BATCHES,
+        batches: 4 * QUEUE_BATCHES,
         packed_bytes: 1 << 18,
         producer: Arc::clone(&producer),
         topics: None,
@@ -99,26 +105,23 @@ fn run(transport: Transport, customers: u32, brokers: &str) -> f64 {
         0 => topic.submit(batch, &mut refused),
         _ => sender.send(Arc::clone(batch)).expect("it runs"),
     };
-    // Topics are made and connections opened before anything is measured.
-    batches.iter().take(4).for_each(&mut hand_over);
-    let started = Instant::now();
-    let all = 4 * BATCH_FLOWS as u64;
-    while producer.counts().delivered < all {
-        assert!(started.elapsed() < PATIENCE, "{:?}", producer.counts());
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let (before, started) = (processor_time(), Instant::now());
-    for (index, batch) in batches.iter().cycle().take(BATCHES).enumerate() {
+    let warm_up = (WARM_UP_SECONDS * rate) as usize / BATCH_FLOWS;
+    let (started, mut before) = (Instant::now(), Duration::ZERO);
+    for (index, batch) in batches.iter().cycle().take(warm_up + BATCHES).enumerate() {
+        if index == warm_up {
+            before = processor_time();
+        }
         hand_over(batch);
-        let due = (index * BATCH_FLOWS) as f64 / FLOWS_PER_SECOND;
-        std::thread::sleep(Duration::from_secs_f64(due).saturating_sub(started.elapsed()));
+        let due = Duration::from_secs_f64((index * BATCH_FLOWS) as f64 / rate);
+        std::thread::sleep(due.saturating_sub(started.elapsed()));
     }
+    let spent = processor_time() - before;
     drop(sender);
     splitter.stop();
     assert_eq!(producer.finish(Instant::now() + PATIENCE), 0, "all delivered");
     let counts = producer.counts();
-    assert_eq!(counts.delivered, all + (BATCHES * BATCH_FLOWS) as u64);
-    (processor_time() - before).as_nanos() as f64 / (BATCHES * BATCH_FLOWS) as f64
+    assert_eq!(counts.delivered, ((warm_up + BATCHES) * BATCH_FLOWS) as u64);
+    spent.as_nanos() as f64 / (BATCHES * BATCH_FLOWS) as f64
 }
 
 /// Flows of 130 bytes, customers taking turns at random.

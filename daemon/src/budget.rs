@@ -8,6 +8,7 @@ use crate::http::{ANSWERS_BYTES_MAX, COPIES_MAX, HISTORY_BYTES, KEPT_BYTES_MAX};
 use crate::ingest::ReceiverConfig;
 use crate::output::property_problem;
 use crate::settings;
+use crate::splitter;
 use crate::spooler::WINDOW_BATCHES;
 
 /// One term of the sum.
@@ -155,6 +156,14 @@ fn delivering(config: &Config, workers: usize) -> Vec<Term> {
     if config.output.kind == OutputKind::Kafka {
         terms.push(in_flight(config, batches_per_worker(config, workers) * workers));
     }
+    if config.split.is_on() {
+        terms.push(Term {
+            room: "customers' copies",
+            bytes: splitter::memory_bytes(&config.split, config.kafka.packed_bytes),
+            reason: "split.bytes_max and a quarter of it, and for each customer what is gathered"
+                .into(),
+        });
+    }
     terms
 }
 
@@ -237,6 +246,23 @@ mod tests {
         assert!(with_exporters >= before + COPIES_MAX * 1000 * 2700, "27 MB for 10,000");
         config.traffic.enabled = false;
         assert!(room(&config) + COPIES_MAX * (20 << 20) < with_exporters, "20 MB of /flowdata");
+    }
+
+    #[test]
+    fn customers_copies_are_in_the_sum() {
+        let mut config = Config::default();
+        let receiver = crate::settings::receiver(&config);
+        let room = |config: &Config| {
+            let terms = budget(config, &receiver, 2);
+            terms.iter().find(|term| term.room == "customers' copies").map(|term| term.bytes)
+        };
+        assert_eq!(room(&config), None);
+        config.split.bytes_max = 4 << 20;
+        config.split.cids = vec![1, 2, 3];
+        assert_eq!(room(&config), Some((5 << 20) + 4 * (64 << 10)), "three and everybody else");
+        config.split.wildcard = true;
+        config.split.tenants_max = 100;
+        assert_eq!(room(&config), Some((5 << 20) + 100 * (64 << 10)));
     }
 
     #[test]

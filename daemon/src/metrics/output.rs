@@ -223,7 +223,7 @@ const SPLITTER: &[Metric<Snapshot>] = &[
     Metric {
         name: "neckar_splitter_queue",
         kind: Gauge,
-        help: "Batches waiting for the splitter.",
+        help: "Batches that wait for the splitter, or that it holds to share them out together.",
         value: |snapshot| snapshot.splitter.queued,
     },
 ];

@@ -17,6 +17,7 @@ use neckar_proto::{Batch, Layout, Rows};
 
 mod counts;
 mod shape;
+mod spare;
 mod tenant;
 mod tenants;
 mod wishes;
@@ -24,8 +25,9 @@ mod wishes;
 pub use counts::{SplitterCounts, SplitterView, TenantView};
 pub use wishes::Wishes;
 
-use crate::config::Split;
-use tenant::{Room, Tenant};
+use crate::config::{self, Split};
+use spare::Spare;
+use tenant::{GATHERED_BYTES, Room, Tenant};
 use tenants::Tenants;
 
 /// The aux thread.
@@ -68,6 +70,12 @@ struct Splitting {
     maker: Maker,
     room: Room,
     linger: Duration,
+    /// What is shared out together: many customers' memory is in no cache, and met once for several
+    /// batches in place of once for each.
+    held: Vec<Arc<Batch>>,
+    held_flows: usize,
+    /// Batches held at most.
+    held_max: usize,
     /// Scratch.
     rows: Rows,
     /// Places of tenants that flows are gathered for.
@@ -80,14 +88,36 @@ struct Splitting {
 /// how long a topic is silent before it counts as such.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Flows that a customer may expect of what is shared out together, if all have equal parts.
+const FLOWS_EACH: usize = 32;
+/// Batches held at most: what that costs is memory that workers do without.
+const HELD_MAX: usize = 32;
+
+/// Bytes of customers' copies at most, in messages of many flows of `packed_bytes`: under way, kept for
+/// the next ones, and gathered.
+#[must_use]
+pub fn memory_bytes(split: &Split, packed_bytes: usize) -> usize {
+    let customers = if split.wildcard { split.tenants_max } else { split.named() + 1 };
+    let packs = split.tenant.iter().any(|tenant| tenant.framing == config::Framing::Packed);
+    let gathered = GATHERED_BYTES.max(if packs { packed_bytes } else { 0 });
+    split.bytes_max + spare_bytes(split) + customers * gathered
+}
+
+fn spare_bytes(split: &Split) -> usize {
+    split.bytes_max / 4
+}
+
 impl Splitter {
     /// Starts splitting as the configuration says.
     ///
     /// # Errors
     /// There is no thread left.
     pub fn start(split: &Split, parts: SplitterParts) -> io::Result<Self> {
-        let (sender, receiver) = bounded(split.queue(parts.batches));
-        let mut splitting = Splitting::new(split, parts);
+        let queue = split.queue(parts.batches);
+        let held_max = (queue / 2).clamp(1, HELD_MAX);
+        // Held or waiting: with the one being looked at, as many as are allowed.
+        let (sender, receiver) = bounded(queue + 1 - held_max);
+        let mut splitting = Splitting::new(split, parts, held_max);
         let run = move || splitting.run(&receiver);
         let thread = std::thread::Builder::new().name("aux".into()).spawn(run)?;
         Ok(Self { sender, thread })
@@ -108,7 +138,7 @@ impl Splitter {
 }
 
 impl Splitting {
-    fn new(split: &Split, parts: SplitterParts) -> Self {
+    fn new(split: &Split, parts: SplitterParts, held_max: usize) -> Self {
         let SplitterParts { wishes, packed_bytes, producer, topics, counts, .. } = parts;
         let cids = split.cids.iter().copied().chain(wishes.iter().map(|wishes| wishes.cid));
         let wildcard = (split.wildcard, split.tenants_max);
@@ -128,9 +158,13 @@ impl Splitting {
                 producer,
                 tenant_bytes_max: split.tenant_bytes_max as u64,
                 bytes_max: split.bytes_max as u64,
+                spare: Spare::new(spare_bytes(split)),
                 stuck_bytes: 0,
             },
             linger,
+            held: Vec::with_capacity(held_max),
+            held_flows: 0,
+            held_max,
             rows: Rows::default(),
             gathering: Vec::new(),
             tended: Instant::now(),
@@ -141,24 +175,22 @@ impl Splitting {
     /// Until the workers are gone.
     fn run(&mut self, batches: &Receiver<Arc<Batch>>) {
         loop {
-            let next = match self.gathering.is_empty() {
+            let next = match self.held.is_empty() && self.gathering.is_empty() {
                 true => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 false => batches.recv_deadline(self.tended + self.linger),
             };
             match next {
-                Ok(batch) => {
-                    self.maker.counts.queued(batches.len());
-                    self.split(&batch);
-                }
+                Ok(batch) => self.hold(batch),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.send_gathered(),
+                Err(RecvTimeoutError::Disconnected) => return self.send_all(),
             }
             if self.tended.elapsed() >= self.linger {
-                self.send_gathered();
+                self.send_all();
             }
             if self.looked.elapsed() >= LOOK {
                 self.look_for_stuck();
             }
+            self.maker.counts.queued(batches.len() + self.held.len());
         }
     }
 
@@ -168,29 +200,43 @@ impl Splitting {
         self.room.stuck_bytes = tenants.map(Tenant::stuck_bytes).sum();
     }
 
-    fn split(&mut self, batch: &Arc<Batch>) {
-        let Self { tenants, maker, room, rows, gathering, .. } = self;
-        tenants.sort(batch.facts(), &maker.counts);
-        for at in tenants.touched.drain(..) {
-            let place = &mut tenants.list[at as usize];
-            let make = || maker.make(place.cid, &room.producer);
-            let tenant = place.tenant.get_or_insert_with(make);
-            let gathered = tenant.has_gathered();
-            tenant.serve(batch, &mut place.flows, room, rows);
-            if !gathered && tenant.has_gathered() {
-                gathering.push(at);
-            }
+    /// Until there are so many flows that each customer may expect some, or too many batches.
+    fn hold(&mut self, batch: Arc<Batch>) {
+        self.held_flows += batch.len();
+        self.held.push(batch);
+        let enough = FLOWS_EACH * self.tenants.list.len();
+        if self.held_flows >= enough || self.held.len() >= self.held_max {
+            self.split();
         }
     }
 
+    fn split(&mut self) {
+        let Self { tenants, maker, room, held, rows, gathering, .. } = self;
+        let counts = Arc::clone(&maker.counts);
+        let facts = held.iter().map(|batch| batch.facts());
+        tenants.share(facts, &counts, |at, place, flows| {
+            let make = || maker.make(place.cid, &room.producer);
+            let tenant = place.tenant.get_or_insert_with(make);
+            let gathered = tenant.has_gathered();
+            tenant.serve(held, flows, room, rows);
+            if !gathered && tenant.has_gathered() {
+                gathering.push(at);
+            }
+        });
+        self.held.clear();
+        self.held_flows = 0;
+    }
+
     /// Each customer's as one request, as librdkafka has it: the more flows it has, the better.
-    fn send_gathered(&mut self) {
+    fn send_all(&mut self) {
         self.tended = Instant::now();
+        self.split();
         for at in self.gathering.drain(..) {
             if let Some(tenant) = &mut self.tenants.list[at as usize].tenant {
                 tenant.flush(&mut self.room);
             }
         }
+        self.room.spare.tend(self.tended);
     }
 }
 

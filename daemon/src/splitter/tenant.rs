@@ -15,6 +15,8 @@ use neckar_proto::{Batch, Layout, Rows};
 
 use super::counts::TenantCounts;
 use super::shape::Shape;
+use super::spare::Spare;
+use super::tenants::FlowAt;
 
 /// A topic that has flows under way and acknowledges none for so long is silent.
 const SILENT: Duration = Duration::from_secs(1);
@@ -24,13 +26,15 @@ const MANY: usize = 256;
 /// known.
 const DIRECT_BYTES: u64 = 1 << 20;
 /// What is gathered goes when it has so many bytes.
-const GATHERED_BYTES: usize = 64 << 10;
+pub(super) const GATHERED_BYTES: usize = 64 << 10;
 
 /// What all customers share.
 pub(super) struct Room {
     pub(super) producer: Arc<Producer>,
     pub(super) tenant_bytes_max: u64,
     pub(super) bytes_max: u64,
+    /// Memory of what was sent.
+    pub(super) spare: Spare,
     /// Bytes under way of those who are stuck, as of the last look and what went out since.
     pub(super) stuck_bytes: u64,
 }
@@ -39,7 +43,10 @@ pub(super) struct Room {
 pub(super) struct Tenant {
     topic: Topic,
     shape: Option<Box<Shape>>,
+    /// What waits for others to go with, and how many bytes went at once before.
     gathered: Batch,
+    gathered_bytes: usize,
+    layout: Layout,
     /// He gets many flows in a message, of so many bytes.
     packed_bytes: Option<usize>,
     counts: Arc<TenantCounts>,
@@ -54,8 +61,16 @@ impl Tenant {
         packed_bytes: Option<usize>,
         counts: Arc<TenantCounts>,
     ) -> Self {
-        let gathered = Batch::growing().laid_out(layout);
-        Self { topic, shape, gathered, packed_bytes, counts, refused: Vec::new() }
+        Self {
+            topic,
+            shape,
+            gathered: Batch::growing(0),
+            gathered_bytes: 0,
+            layout,
+            packed_bytes,
+            counts,
+            refused: Vec::new(),
+        }
     }
 
     /// Do flows wait for others to go with?
@@ -63,42 +78,65 @@ impl Tenant {
         !self.gathered.is_empty()
     }
 
-    /// Sends him his `flows` of `batch`, or gathers them, and empties them. Never waits. `rows` is
-    /// scratch.
+    /// Sends him his `flows` of `batches`, or gathers them. Never waits. `rows` is scratch.
     pub(super) fn serve(
         &mut self,
-        batch: &Arc<Batch>,
-        flows: &mut Vec<u32>,
+        batches: &[Arc<Batch>],
+        flows: &[FlowAt],
         room: &mut Room,
         rows: &mut Rows,
     ) {
-        let shaped = match &self.shape {
-            Some(shape) => {
-                let all = flows.len();
-                let shaped = shape.apply(batch, flows, rows);
-                let filtered = (all - flows.len()) as u64;
-                self.counts.flows.fetch_add(filtered, Ordering::Relaxed);
-                self.counts.filtered.fetch_add(filtered, Ordering::Relaxed);
-                shaped
+        bring_near(batches, flows);
+        for flows in flows.chunk_by(|one, next| one.batch == next.batch) {
+            let batch = &batches[flows[0].batch as usize];
+            let flows = flows.iter().map(|at| at.flow);
+            if self.shape.is_some() {
+                self.serve_shaped(batch, flows.collect(), room, rows);
+            } else {
+                self.send(batch, flows, room);
             }
-            None => None,
-        };
-        let batch = shaped.as_ref().unwrap_or(batch);
+        }
+    }
+
+    fn serve_shaped(
+        &mut self,
+        batch: &Arc<Batch>,
+        mut flows: Vec<u32>,
+        room: &mut Room,
+        rows: &mut Rows,
+    ) {
+        let Some(shape) = &self.shape else { return };
+        let all = flows.len();
+        let shaped = shape.apply(batch, &mut flows, rows);
+        let filtered = (all - flows.len()) as u64;
+        self.counts.flows.fetch_add(filtered, Ordering::Relaxed);
+        self.counts.filtered.fetch_add(filtered, Ordering::Relaxed);
+        self.send(shaped.as_ref().unwrap_or(batch), flows.into_iter(), room);
+    }
+
+    fn send(
+        &mut self,
+        batch: &Arc<Batch>,
+        flows: impl ExactSizeIterator<Item = u32>,
+        room: &mut Room,
+    ) {
         if flows.len() >= MANY && self.packed_bytes.is_none() && self.may_hold_batches() {
             self.flush(room);
-            self.submit(batch, flows.iter().copied(), room);
+            self.submit(batch, flows, room);
         } else {
             self.gather(batch, flows, room);
         }
-        flows.clear();
     }
 
-    fn gather(&mut self, batch: &Batch, flows: &[u32], room: &mut Room) {
+    fn gather(&mut self, batch: &Batch, flows: impl Iterator<Item = u32>, room: &mut Room) {
         let bytes_max = self.packed_bytes.unwrap_or(GATHERED_BYTES);
         for flow in flows {
-            let flow = *flow as usize;
+            let flow = flow as usize;
             if self.gathered.bytes().len() + batch.delimited_len(flow) > bytes_max {
                 self.flush(room);
+            }
+            if self.gathered.is_empty() {
+                self.gathered = room.spare.take(self.gathered_bytes, self.layout);
             }
             self.gathered.append(batch, flow);
         }
@@ -110,8 +148,9 @@ impl Tenant {
             return;
         }
         // As many will come again, more or less.
-        let next = Batch::growing_like(&self.gathered);
-        let gathered = Arc::new(std::mem::replace(&mut self.gathered, next));
+        self.gathered_bytes = self.gathered.bytes().len();
+        let gathered = Arc::new(std::mem::replace(&mut self.gathered, Batch::growing(0)));
+        room.spare.keep(&gathered);
         self.submit(&gathered, 0..gathered.len() as u32, room);
     }
 
@@ -169,4 +208,11 @@ impl Tenant {
     fn refuse(&self, flows: u64) {
         self.counts.refused.fetch_add(flows, Ordering::Relaxed);
     }
+}
+
+/// Has the processor fetch all of these flows at once, where copying would wait for one after the other:
+/// they lie all over several batches.
+fn bring_near(batches: &[Arc<Batch>], flows: &[FlowAt]) {
+    let touch = |at: &FlowAt| batches[at.batch as usize].touch(at.flow as usize);
+    std::hint::black_box(flows.iter().fold(0, |touched, at| touched ^ touch(at)));
 }

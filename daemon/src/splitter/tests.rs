@@ -56,7 +56,7 @@ fn a_silent_topic_holds_no_batch_and_takes_nothing_from_others() {
     let producer = Arc::new(Producer::new(&settings).unwrap());
     let counts = Arc::new(SplitterCounts::default());
     // Room for three batches' flows of customer 9, as they are gathered.
-    let mut his = Batch::growing().laid_out(Layout::Records);
+    let mut his = Batch::growing(0).laid_out(Layout::Records);
     (0..10).for_each(|index| his.append(&batch(), 10 * index));
     let split = Split {
         cids: vec![1, 9],
@@ -212,6 +212,37 @@ fn ten_thousand_customers_are_served_by_one() {
     let topic = view.total.topic;
     assert_eq!((view.total.refused, topic.submitted), (0, all as u64));
     assert_eq!(held(&batches), 0);
+}
+
+/// A hundred customers with a flow each in every batch: it takes 32 of each, or the queue's half.
+#[test]
+fn batches_are_held_until_customers_get_several_flows_each() {
+    let (_cluster, producer) = cluster(&[], &[]);
+    let split = |queue_batches| Split {
+        cids: (1..=100).collect(),
+        linger_ms: 3_600_000,
+        queue_batches,
+        ..Split::default()
+    };
+    for (queue_batches, at_once) in [(200, 32), (8, 4)] {
+        let counts = Arc::new(SplitterCounts::default());
+        let splitter = Splitter::start(&split(queue_batches), parts(&producer, &counts)).unwrap();
+        let batches: Vec<_> = (0..at_once).map(|_| batch_of(1..=101)).collect();
+        for (index, batch) in batches.iter().enumerate() {
+            assert_eq!(held(&batches), index, "{queue_batches}");
+            splitter.sender().send(Arc::clone(batch)).unwrap();
+        }
+        wait_until("they are shared out", || held(&batches) == 0);
+        wait_until("it says so", || counts.view().queued == 0);
+        assert_eq!(counts.view().total.flows, 0, "copies wait for others");
+        let more = batch_of(1..=100);
+        splitter.sender().send(Arc::clone(&more)).unwrap();
+        wait_until("it holds one", || counts.view().queued == 1);
+        splitter.stop();
+        assert_eq!(held(&[more]), 0);
+        let tenants = counts.view().tenants;
+        assert!(tenants.len() == 100 && tenants.values().all(|tenant| tenant.flows == at_once + 1));
+    }
 }
 
 /// Lets go of every batch at once.

@@ -6,13 +6,13 @@ use super::{Batch, Place};
 const BYTES_MIN: usize = 4096;
 
 impl Batch {
-    /// A batch that takes no memory and grows with what is [`Batch::append`]ed to it; nothing can be
-    /// [`Batch::push`]ed.
+    /// A batch that grows with what is [`Batch::append`]ed to it, and takes `bytes` of memory once a flow
+    /// comes; nothing can be [`Batch::push`]ed.
     #[must_use]
-    pub fn growing() -> Self {
+    pub fn growing(bytes: usize) -> Self {
         Self {
             layout: super::Layout::Delimited,
-            bytes: Box::default(),
+            bytes: Vec::new(),
             len: 0,
             places: Vec::new(),
             lead: 1,
@@ -20,15 +20,22 @@ impl Batch {
             keying: super::Keying::None,
             keys: Vec::new(),
             flows_max: 0,
-            bytes_max: 0,
+            bytes_max: bytes,
             opened_ns: 0,
         }
     }
 
-    /// The same, laid out as `other`, which takes as much room as that has used once a flow comes.
+    /// One that has grown, empty, laid out so, in the same memory.
     #[must_use]
-    pub fn growing_like(other: &Self) -> Self {
-        Self { layout: other.layout, bytes_max: other.len, ..Self::growing() }
+    pub fn grown_anew(mut self, layout: super::Layout) -> Self {
+        self.bytes.clear();
+        self.laid_out(layout)
+    }
+
+    /// Bytes of memory for flows.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// Copies flow `index` of `other` behind its own flows, without its key and its [`Facts`]. The first
@@ -44,14 +51,16 @@ impl Batch {
         let behind = start + flow.len();
         let end = behind + self.layout.tail_bytes();
         assert!(u32::try_from(end).is_ok(), "a batch is at most 4 GiB");
-        if end > self.bytes.len() {
+        if end > self.bytes.capacity() {
             self.grow(end);
         }
         if self.places.is_empty() {
             self.opened_ns = other.opened_ns;
         }
-        self.bytes[start..behind].copy_from_slice(flow);
-        self.layout.put_around(&mut self.bytes[self.len..end], lead, number, flow.len());
+        self.bytes.resize(start, 0);
+        self.bytes.extend_from_slice(flow);
+        self.bytes.resize(end, 0);
+        self.layout.put_around(&mut self.bytes[self.len..], lead, number, flow.len());
         self.len = end;
         self.places.push(Place { start: start as u32, end: behind as u32 });
     }
@@ -59,7 +68,7 @@ impl Batch {
     /// The same flows with their keys, each behind its length.
     #[must_use]
     pub fn delimit(&self) -> Self {
-        let mut copy = Self { bytes_max: self.len, ..Self::growing() };
+        let mut copy = Self::growing(self.len);
         (0..self.len()).for_each(|index| copy.append(self, index));
         copy.keying = self.keying;
         copy.keys.clone_from(&self.keys);
@@ -70,12 +79,11 @@ impl Batch {
     /// Makes room for `end` bytes and, the first time, for as many flows as may be expected.
     #[cold]
     fn grow(&mut self, end: usize) {
+        let capacity = end.max(2 * self.bytes.capacity()).max(self.bytes_max).max(BYTES_MIN);
         if self.bytes.is_empty() {
-            self.places.reserve(self.bytes_max / end.max(1) + 1);
+            self.places.reserve(capacity / end + 1);
         }
-        let mut bytes = std::mem::take(&mut self.bytes).into_vec();
-        bytes.resize(end.max(2 * bytes.len()).max(self.bytes_max).max(BYTES_MIN), 0);
-        self.bytes = bytes.into_boxed_slice();
+        self.bytes.reserve_exact(capacity - self.bytes.len());
     }
 }
 
@@ -99,7 +107,7 @@ mod tests {
             }
             others.push(batch);
         }
-        let mut gathered = Batch::growing();
+        let mut gathered = Batch::growing(0);
         assert!(gathered.is_empty());
         assert!(!gathered.push(&BWNETFLOW, &Flow::default(), &[], &[]), "only by append");
         for index in 0..600 {
@@ -113,14 +121,17 @@ mod tests {
         assert_eq!(gathered.delimited(0..600), gathered.bytes());
 
         for layout in [Layout::Delimited, Layout::Records] {
-            let mut first = Batch::growing().laid_out(layout);
+            let mut first = Batch::growing(0).laid_out(layout);
             (0..600).for_each(|index| first.append(&others[index % 2], index));
             assert!(first.flows().eq(gathered.flows()));
-            let mut next = Batch::growing_like(&first);
-            assert!(next.is_empty() && next.bytes.is_empty(), "nothing is taken before a flow");
+            let mut next = Batch::growing(first.bytes().len()).laid_out(layout);
+            assert!(next.is_empty() && next.capacity() == 0, "nothing is taken before a flow");
             (0..600).for_each(|index| next.append(&others[index % 2], index));
             assert_eq!((next.bytes(), next.layout()), (first.bytes(), layout));
-            assert_eq!(next.bytes.len(), first.bytes().len(), "it had room at once");
+            assert_eq!(next.capacity(), first.bytes().len(), "it had room at once");
+            let mut anew = gathered.delimit().grown_anew(layout);
+            (0..600).for_each(|index| anew.append(&others[index % 2], index));
+            assert_eq!(anew.bytes(), first.bytes());
         }
     }
 }

@@ -47,7 +47,7 @@ impl Batch {
             return false;
         }
         if self.bytes.len() < bytes.len() {
-            self.bytes = vec![0; bytes.len() + HEADROOM_BYTES].into_boxed_slice();
+            self.bytes = vec![0; bytes.len() + HEADROOM_BYTES];
         }
         let mut at = 0;
         while at < bytes.len() {

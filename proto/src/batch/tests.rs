@@ -85,7 +85,7 @@ fn a_flow_in_a_record_is_the_same_flow() {
     }
     assert_eq!(records.bytes_of(0..0), 0);
 
-    let (mut of_records, mut of_delimited) = (Batch::growing(), Batch::growing());
+    let (mut of_records, mut of_delimited) = (Batch::growing(0), Batch::growing(0));
     for index in (0..9_000).step_by(9) {
         of_records.append(&records, index);
         of_delimited.append(&delimited, index);
