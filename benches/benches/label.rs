@@ -15,6 +15,10 @@ use neckar_enrich::{Interface, Labels, Sources, Tables, sources, synthetic};
 use neckar_proto::encode::BWNETFLOW;
 use neckar_proto::{Batch, Field, Rows};
 
+/// The daemon's: it asks for huge pages, without which tables of this size cost a page walk a look.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rows of a chunk, and chunks that take turns, so that what was looked up does not stay in the
 /// caches.
 const ROWS: usize = 64;

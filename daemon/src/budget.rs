@@ -259,10 +259,10 @@ mod tests {
         assert_eq!(room(&config), None);
         config.split.bytes_max = 4 << 20;
         config.split.cids = vec![1, 2, 3];
-        assert_eq!(room(&config), Some((5 << 20) + 4 * (64 << 10)), "three and everybody else");
+        assert_eq!(room(&config), Some((5 << 20) + 4 * 65_472), "three and everybody else");
         config.split.wildcard = true;
         config.split.tenants_max = 100;
-        assert_eq!(room(&config), Some((5 << 20) + 100 * (64 << 10)));
+        assert_eq!(room(&config), Some((5 << 20) + 100 * 65_472));
     }
 
     #[test]

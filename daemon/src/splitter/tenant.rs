@@ -25,8 +25,8 @@ const MANY: usize = 256;
 /// While so many bytes of his are under way: what is held if his topic falls silent, before that is
 /// known.
 const DIRECT_BYTES: u64 = 1 << 20;
-/// What is gathered goes when it has so many bytes.
-pub(super) const GATHERED_BYTES: usize = 64 << 10;
+/// What is gathered goes when it has so many bytes: what is around the last flow fits into 64 kB, too.
+pub(super) const GATHERED_BYTES: usize = (64 << 10) - 64;
 
 /// What all customers share.
 pub(super) struct Room {
