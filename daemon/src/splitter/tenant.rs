@@ -28,6 +28,9 @@ const DIRECT_BYTES: u64 = 1 << 20;
 /// What is gathered goes when it has so many bytes: what is around the last flow fits into 64 kB, too.
 pub(super) const GATHERED_BYTES: usize = (64 << 10) - 64;
 
+/// Flows fetched ahead of copying: few enough to be there still when their turn comes.
+const NEAR: usize = 64;
+
 /// What all customers share.
 pub(super) struct Room {
     pub(super) producer: Arc<Producer>,
@@ -86,14 +89,19 @@ impl Tenant {
         room: &mut Room,
         rows: &mut Rows,
     ) {
-        bring_near(batches, flows);
-        for flows in flows.chunk_by(|one, next| one.batch == next.batch) {
-            let batch = &batches[flows[0].batch as usize];
-            let flows = flows.iter().map(|at| at.flow);
+        let (mut at, mut near) = (0, 0);
+        for part in flows.chunk_by(|one, next| one.batch == next.batch) {
+            if at >= near {
+                near = flows.len().min(at + NEAR);
+                bring_near(batches, &flows[at..near]);
+            }
+            at += part.len();
+            let batch = &batches[part[0].batch as usize];
+            let part = part.iter().map(|at| at.flow);
             if self.shape.is_some() {
-                self.serve_shaped(batch, flows.collect(), room, rows);
+                self.serve_shaped(batch, part.collect(), room, rows);
             } else {
-                self.send(batch, flows, room);
+                self.send(batch, part, room);
             }
         }
     }
