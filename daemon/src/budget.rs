@@ -248,14 +248,16 @@ mod tests {
         assert!(room(&config) + COPIES_MAX * (20 << 20) < with_exporters, "20 MB of /flowdata");
     }
 
+    /// The bytes of one term, if it is there.
+    fn bytes_of(room: &str, config: &Config) -> Option<usize> {
+        let terms = budget(config, &settings::receiver(config), 2);
+        terms.iter().find(|term| term.room == room).map(|term| term.bytes)
+    }
+
     #[test]
     fn customers_copies_are_in_the_sum() {
         let mut config = Config::default();
-        let receiver = crate::settings::receiver(&config);
-        let room = |config: &Config| {
-            let terms = budget(config, &receiver, 2);
-            terms.iter().find(|term| term.room == "customers' copies").map(|term| term.bytes)
-        };
+        let room = |config: &Config| bytes_of("customers' copies", config);
         assert_eq!(room(&config), None);
         config.split.bytes_max = 4 << 20;
         config.split.cids = vec![1, 2, 3];
@@ -268,11 +270,7 @@ mod tests {
     #[test]
     fn flows_in_flight_count_where_kafka_is_the_output() {
         let mut config = Config::default();
-        let receiver = crate::settings::receiver(&config);
-        let room = |config: &Config| {
-            let terms = budget(config, &receiver, 2);
-            terms.iter().find(|term| term.room == "flows in flight").map(|term| term.bytes)
-        };
+        let room = |config: &Config| bytes_of("flows in flight", config);
         config.output.kind = OutputKind::Stdout;
         assert_eq!(room(&config), None);
         config.output.kind = OutputKind::Kafka;

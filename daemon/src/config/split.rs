@@ -25,7 +25,7 @@ pub struct Split {
     /// Customers at most; further ones that `wildcard` finds are not served.
     pub tenants_max: usize,
     /// Batches that may wait for the splitter, a quarter of all (`batch.memory_bytes`) at most; beyond,
-    /// the customers' copies are counted as lost, never the flows. Half of them, 32 at most, may wait to
+    /// the customers' copies are counted as lost, never the flows. Half of them, 8 at most, may wait to
     /// be shared out together.
     pub queue_batches: usize,
     /// Milliseconds that a customer's flows wait for others, so that few large requests go to Kafka

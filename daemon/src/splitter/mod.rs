@@ -26,6 +26,7 @@ pub use counts::{SplitterCounts, SplitterView, TenantView};
 pub use wishes::Wishes;
 
 use crate::config::{self, Split};
+use crate::spooler::WINDOW_BATCHES;
 use spare::Spare;
 use tenant::{GATHERED_BYTES, Room, Tenant};
 use tenants::Tenants;
@@ -90,17 +91,24 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Flows that a customer may expect of what is shared out together, if all have equal parts.
 const FLOWS_EACH: usize = 32;
-/// Batches held at most: what that costs is memory that workers do without.
-const HELD_MAX: usize = 32;
+/// Batches held at most: half of what the spool has to send, or it would wait for us to let go.
+const HELD_MAX: usize = WINDOW_BATCHES / 2;
+/// If none comes after them for so long, those held are let go: the spool may be waiting for them.
+const HELD: Duration = Duration::from_millis(100);
 
-/// Bytes of customers' copies at most, in messages of many flows of `packed_bytes`: under way, kept for
-/// the next ones, and gathered.
+/// Bytes of customers' copies at most: under way, kept for the next ones, and gathered, for messages of
+/// many flows up to `packed_bytes`.
 #[must_use]
 pub fn memory_bytes(split: &Split, packed_bytes: usize) -> usize {
     let customers = if split.wildcard { split.tenants_max } else { split.named() + 1 };
     let packs = split.tenant.iter().any(|tenant| tenant.framing == config::Framing::Packed);
     let gathered = GATHERED_BYTES.max(if packs { packed_bytes } else { 0 });
     split.bytes_max + spare_bytes(split) + customers * gathered
+}
+
+/// Batches held at most, where so many may be held or wait.
+fn held_max(queue: usize) -> usize {
+    (queue / 2).clamp(1, HELD_MAX)
 }
 
 fn spare_bytes(split: &Split) -> usize {
@@ -114,7 +122,7 @@ impl Splitter {
     /// There is no thread left.
     pub fn start(split: &Split, parts: SplitterParts) -> io::Result<Self> {
         let queue = split.queue(parts.batches);
-        let held_max = (queue / 2).clamp(1, HELD_MAX);
+        let held_max = held_max(queue);
         // Held or waiting: with the one being looked at, as many as are allowed.
         let (sender, receiver) = bounded(queue + 1 - held_max);
         let mut splitting = Splitting::new(split, parts, held_max);
@@ -175,13 +183,15 @@ impl Splitting {
     /// Until the workers are gone.
     fn run(&mut self, batches: &Receiver<Arc<Batch>>) {
         loop {
-            let next = match self.held.is_empty() && self.gathering.is_empty() {
-                true => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                false => batches.recv_deadline(self.tended + self.linger),
+            let lingered = self.tended + self.linger;
+            let next = match (self.held.is_empty(), self.gathering.is_empty()) {
+                (true, true) => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                (true, false) => batches.recv_deadline(lingered),
+                (false, _) => batches.recv_deadline(lingered.min(Instant::now() + HELD)),
             };
             match next {
                 Ok(batch) => self.hold(batch),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.split(),
                 Err(RecvTimeoutError::Disconnected) => return self.send_all(),
             }
             if self.tended.elapsed() >= self.linger {

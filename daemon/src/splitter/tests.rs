@@ -214,35 +214,45 @@ fn ten_thousand_customers_are_served_by_one() {
     assert_eq!(held(&batches), 0);
 }
 
-/// A hundred customers with a flow each in every batch: it takes 32 of each, or the queue's half.
+/// A hundred customers, each with a flow in every batch, whose copies wait for others.
+fn hundred(queue_batches: usize) -> Split {
+    Split { cids: (1..=100).collect(), linger_ms: 3_600_000, queue_batches, ..Split::default() }
+}
+
+/// Half of the spool's window, which never waits then, or half of the queue.
 #[test]
 fn batches_are_held_until_customers_get_several_flows_each() {
     let (_cluster, producer) = cluster(&[], &[]);
-    let split = |queue_batches| Split {
-        cids: (1..=100).collect(),
-        linger_ms: 3_600_000,
-        queue_batches,
-        ..Split::default()
-    };
-    for (queue_batches, at_once) in [(200, 32), (8, 4)] {
+    for (queue_batches, at_once) in [(200, WINDOW_BATCHES / 2), (8, 4), (1, 1)] {
         let counts = Arc::new(SplitterCounts::default());
-        let splitter = Splitter::start(&split(queue_batches), parts(&producer, &counts)).unwrap();
-        let batches: Vec<_> = (0..at_once).map(|_| batch_of(1..=101)).collect();
+        let split = hundred(queue_batches);
+        let parts = parts(&producer, &counts);
+        let mut splitting = Splitting::new(&split, parts, held_max(queue_batches));
+        let batches: Vec<_> = (0..=at_once).map(|_| batch_of(1..=101)).collect();
         for (index, batch) in batches.iter().enumerate() {
-            assert_eq!(held(&batches), index, "{queue_batches}");
-            splitter.sender().send(Arc::clone(batch)).unwrap();
+            splitting.hold(Arc::clone(batch));
+            assert_eq!(held(&batches), (index + 1) % at_once, "{queue_batches}");
         }
-        wait_until("they are shared out", || held(&batches) == 0);
-        wait_until("it says so", || counts.view().queued == 0);
         assert_eq!(counts.view().total.flows, 0, "copies wait for others");
-        let more = batch_of(1..=100);
-        splitter.sender().send(Arc::clone(&more)).unwrap();
-        wait_until("it holds one", || counts.view().queued == 1);
-        splitter.stop();
-        assert_eq!(held(&[more]), 0);
+        splitting.send_all();
+        assert_eq!(held(&batches), 0);
         let tenants = counts.view().tenants;
-        assert!(tenants.len() == 100 && tenants.values().all(|tenant| tenant.flows == at_once + 1));
+        let flows = batches.len() as u64;
+        assert!(tenants.len() == 100 && tenants.values().all(|tenant| tenant.flows == flows));
     }
+}
+
+#[test]
+fn a_batch_after_which_none_comes_is_let_go() {
+    let (_cluster, producer) = cluster(&[], &[]);
+    let counts = Arc::new(SplitterCounts::default());
+    let splitter = Splitter::start(&hundred(200), parts(&producer, &counts)).unwrap();
+    let batch = batch_of(1..=100);
+    splitter.sender().send(Arc::clone(&batch)).unwrap();
+    wait_until("nobody holds it", || Arc::strong_count(&batch) == 1);
+    assert_eq!(counts.view().total.flows, 0, "its copies wait for others");
+    splitter.stop();
+    assert_eq!(counts.view().total.flows, 100);
 }
 
 /// Lets go of every batch at once.
