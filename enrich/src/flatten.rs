@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use neckar_proto::TEXT_BYTES_MAX;
 
 use crate::ranges::{Address, Prefix, Range, cut, merge};
 use crate::sources::Source;
@@ -106,7 +107,8 @@ impl Flattener {
     }
 
     /// The set of what the sources say with these of their values: of each kind what the first of
-    /// them says, but all list names.
+    /// them says, but all list names, as far as whole ones fit into a text: half a name would be
+    /// that of another list.
     fn sum(&mut self, numbers: &[u32]) -> u32 {
         let mut sum = Value::default();
         for (number, values) in numbers.iter().zip(&self.values) {
@@ -115,9 +117,45 @@ impl Flattener {
             sum = sum.over(&next);
             if lists.iter().all(|list| *list != 0) && lists[0] != lists[1] {
                 let names = lists.map(|list| self.texts.text(list)).join(",");
-                sum = sum.with(Text::List, self.texts.intern(&names));
+                if names.len() <= TEXT_BYTES_MAX {
+                    sum = sum.with(Text::List, self.texts.intern(&names));
+                }
             }
         }
         self.sets.intern(sum)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::ranges::find;
+    use crate::sources::list;
+
+    /// What an address on all of these lists gets.
+    fn on_lists(names: &[&str]) -> String {
+        let list = |name: &&str| list::parse(Path::new("x"), name, b"192.0.2.1\n").unwrap();
+        let sources: Vec<_> = names.iter().map(list).map(Arc::new).collect();
+        let flat = flatten(&sources).unwrap();
+        let value = flat.values[find(&flat.v4, 0xc000_0201) as usize];
+        flat.texts.text(value.texts[Text::List as usize]).to_owned()
+    }
+
+    #[test]
+    fn names_of_lists_are_whole_or_left_out() {
+        let [long, half] = ["l".repeat(252), "h".repeat(127)];
+        assert_eq!(on_lists(&["a", "b", "c"]), "a,b,c");
+        // 255 bytes are the bound: 252 + 1 + 2 fit, 252 + 1 + 3 do not.
+        assert_eq!(on_lists(&[&long, "xy"]), format!("{long},xy"));
+        assert_eq!(on_lists(&[&long, "xyz"]), long);
+        assert_eq!(
+            on_lists(&[&half, &half.to_uppercase(), "z"]),
+            format!("{half},{}", half.to_uppercase())
+        );
+        // A shorter one behind it may still have room.
+        assert_eq!(on_lists(&[&long, "xyz", "z"]), format!("{long},z"));
     }
 }

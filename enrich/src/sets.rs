@@ -2,12 +2,11 @@
 //! encoded texts to append.
 
 use hashbrown::HashMap;
-use neckar_proto::Field;
 use neckar_proto::encode::{Profile, encode_text};
+use neckar_proto::{Field, ip_protocol};
 
 use crate::arena::{ArenaBuilder, Span};
 use crate::exporters::ExporterRule;
-use crate::names;
 use crate::tables::{AS_NAME_FIELDS, AsName};
 use crate::values::{Text, Texts, Value};
 
@@ -127,7 +126,7 @@ impl Encoder<'_> {
     pub(crate) fn encode_protocols(&mut self, wanted: bool) -> Option<[Span; 256]> {
         let mut spans = [Span::default(); 256];
         for (number, span) in (0..=u8::MAX).zip(&mut spans) {
-            let name = names::protocol(number).filter(|_| wanted);
+            let name = ip_protocol::name(number.into()).filter(|_| wanted);
             *span = self.put(&[(Field::ProtoName, name)])?;
         }
         Some(spans)

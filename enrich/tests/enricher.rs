@@ -160,9 +160,17 @@ fn no_flow_is_multiplied_by_32_unless_the_operator_says_so() {
 
 #[test]
 fn every_protocol_with_a_keyword_is_named_and_others_are_not() {
-    for (proto, name) in
-        [(47, "GRE"), (89, "OSPFIGP"), (132, "SCTP"), (94, "IPIP"), (200, ""), (300, "")]
-    {
+    for (proto, name) in [
+        (47, "GRE"),
+        (89, "OSPFIGP"),
+        (94, "IPIP"),
+        (132, "SCTP"),
+        (139, "HIP"),
+        (147, "BIT-EMU"),
+        (148, ""),
+        (200, ""),
+        (300, ""),
+    ] {
         let rows = labelled("192.0.2.9", "8.8.8.8", &[(Field::Proto, proto)], 1);
         assert_eq!(text(&rows, Field::ProtoName), name, "{proto}");
     }

@@ -9,7 +9,7 @@ pub fn name(number: u64) -> Option<&'static str> {
 
 /// By number. Empty: "any host internal protocol" and its like, which have no keyword.
 #[rustfmt::skip]
-const NAMES: [&str; 146] = [
+const NAMES: [&str; 148] = [
     "HOPOPT", "ICMP", "IGMP", "GGP", "IPv4", "ST", "TCP", "CBT", "EGP", "IGP", // 0
     "BBN-RCC-MON", "NVP-II", "PUP", "ARGUS", "EMCON", "XNET", "CHAOS", "UDP", "MUX", "DCN-MEAS", // 10
     "HMP", "PRM", "XNS-IDP", "TRUNK-1", "TRUNK-2", "LEAF-1", "LEAF-2", "RDP", "IRTP", "ISO-TP4", // 20
@@ -23,8 +23,8 @@ const NAMES: [&str; 146] = [
     "GMTP", "IFMP", "PNNI", "PIM", "ARIS", "SCPS", "QNX", "A/N", "IPComp", "SNP", // 100
     "Compaq-Peer", "IPX-in-IP", "VRRP", "PGM", "", "L2TP", "DDX", "IATP", "STP", "SRP", // 110
     "UTI", "SMP", "SM", "PTP", "ISIS over IPv4", "FIRE", "CRTP", "CRUDP", "SSCOPMCE", "IPLT", // 120
-    "SPS", "PIPE", "SCTP", "FC", "RSVP-E2E-IGNORE", "Mobility Header", "UDPLite", "MPLS-in-IP", "manet", "Shim6", // 130
-    "WESP", "ROHC", "Ethernet", "AGGFRAG", "NSH", "Homa", // 140
+    "SPS", "PIPE", "SCTP", "FC", "RSVP-E2E-IGNORE", "Mobility Header", "UDPLite", "MPLS-in-IP", "manet", "HIP", // 130
+    "Shim6", "WESP", "ROHC", "Ethernet", "AGGFRAG", "NSH", "Homa", "BIT-EMU", // 140
 ];
 
 #[cfg(test)]
@@ -49,12 +49,14 @@ mod tests {
             (115, "L2TP"),
             (132, "SCTP"),
             (136, "UDPLite"),
-            (145, "Homa"),
+            (139, "HIP"),
+            (143, "Ethernet"),
+            (147, "BIT-EMU"),
         ];
         for (number, text) in cases {
             assert_eq!(name(number), Some(text));
         }
-        for number in [61, 99, 114, 146, 255, 256, u64::MAX] {
+        for number in [61, 63, 68, 99, 114, 148, 253, 255, 256, u64::MAX] {
             assert_eq!(name(number), None, "{number}");
         }
     }

@@ -1,7 +1,7 @@
 //! Origin AS by prefix, and names of ASes, from CSV.
 //!
-//! Prefixes: `prefix,asn[,name]` or `asn,prefix[,name]`. Names: `asn,name`. An AS number may be
-//! written `AS553` or `553`.
+//! Prefixes: `prefix,asn[,name]` or `asn,prefix[,name]`. Names: `asn,name`. A header says otherwise, and
+//! may name columns that are of no use here. An AS number may be written `AS553` or `553`.
 
 use std::path::Path;
 
@@ -30,19 +30,25 @@ pub fn read(path: &Path) -> Result<Source, LoadError> {
 pub fn parse(file: &Path, bytes: &[u8]) -> Result<Source, LoadError> {
     let mut builder = Builder::new(file);
     let mut first = true;
+    let (mut prefix_at, mut asn_at, mut name_at) = (0, 1, Some(2));
     each_row(file, bytes, |row| {
-        if std::mem::take(&mut first) && is_header(row) {
+        if std::mem::take(&mut first)
+            && let (Some(prefix), Some(asn)) = (find(row, &PREFIX), find(row, &ASN))
+        {
+            // A name may stand behind a header of two, as it may behind none.
+            let behind = (row.cells.len() == 2).then_some(2);
+            (prefix_at, asn_at, name_at) = (prefix, asn, find(row, &NAME).or(behind));
             return Ok(());
         }
-        let (net, asn) = match network(row.cell(0)) {
-            Some(net) => (net, row.cell(1)),
-            None => match network(row.cell(1)) {
-                Some(net) => (net, row.cell(0)),
+        let (net, asn) = match network(row.cell(prefix_at)) {
+            Some(net) => (net, row.cell(asn_at)),
+            None => match network(row.cell(asn_at)) {
+                Some(net) => (net, row.cell(prefix_at)),
                 None => return Err(row.error(file, NETWORK_EXPECTED)),
             },
         };
         let asn = as_number(asn).ok_or_else(|| row.error(file, AS_EXPECTED))?;
-        let name = builder.text(row.cell(2));
+        let name = builder.text(name_at.map_or("", |at| row.cell(at)));
         builder.add(net, Value { asn, ..Value::default() }.with(Text::AsName, name), row.line)
     })?;
     builder.finish_filled()
@@ -63,12 +69,16 @@ pub fn read_names(path: &Path) -> Result<AsNames, LoadError> {
 pub fn parse_names(file: &Path, bytes: &[u8]) -> Result<AsNames, LoadError> {
     let mut names = AsNames::new();
     let mut first = true;
+    let (mut asn_at, mut name_at) = (0, 1);
     each_row(file, bytes, |row| {
-        if std::mem::take(&mut first) && is_header(row) {
+        if std::mem::take(&mut first)
+            && let (Some(asn), Some(name)) = (find(row, &ASN), find(row, &NAME))
+        {
+            (asn_at, name_at) = (asn, name);
             return Ok(());
         }
-        let asn = as_number(row.cell(0)).ok_or_else(|| row.error(file, AS_EXPECTED))?;
-        let name = row.cell(1);
+        let asn = as_number(row.cell(asn_at)).ok_or_else(|| row.error(file, AS_EXPECTED))?;
+        let name = row.cell(name_at);
         if name.is_empty() {
             return Err(row.error(file, "a name behind the AS number was expected"));
         }
@@ -83,11 +93,13 @@ pub fn parse_names(file: &Path, bytes: &[u8]) -> Result<AsNames, LoadError> {
 }
 
 const AS_EXPECTED: &str = "an AS number such as 553 or AS553 was expected";
-const COLUMNS: [&str; 9] =
-    ["asn", "as", "as_number", "number", "prefix", "network", "cidr", "name", "as_name"];
+const PREFIX: [&str; 3] = ["prefix", "network", "cidr"];
+const ASN: [&str; 4] = ["asn", "as", "as_number", "number"];
+const NAME: [&str; 5] = ["name", "as_name", "as_organization", "organization", "org"];
 
-fn is_header(row: &Row) -> bool {
-    row.cells.iter().take(2).all(|cell| COLUMNS.contains(&cell.to_ascii_lowercase().as_str()))
+/// The column of a header that has one of these names.
+fn find(header: &Row, names: &[&str]) -> Option<usize> {
+    header.cells.iter().position(|cell| names.contains(&cell.to_ascii_lowercase().as_str()))
 }
 
 /// `553`, `AS553` or `as553`.
@@ -117,6 +129,22 @@ mod tests {
         assert_eq!(value(source.v4[0].value), (553, "BelWue"));
         assert_eq!(value(source.v4[1].value), (0, ""));
         assert_eq!(value(source.v6[0].value), (64512, ""));
+    }
+
+    #[test]
+    fn a_header_says_where_things_stand() {
+        let text = "network,country,asn,as_name,domain\n192.0.2.0/24,DE,AS553,BelWue,belwue.de\n";
+        let source = parse(Path::new("as.csv"), text.as_bytes()).unwrap();
+        let value = source.values.as_slice()[source.v4[0].value as usize];
+        assert_eq!(value.asn, 553);
+        assert_eq!(source.texts.text(value.texts[Text::AsName as usize]), "BelWue");
+        let names =
+            parse_names(Path::new("names.csv"), b"asn,country,name\n553,DE,BelWue\n").unwrap();
+        assert_eq!(names[&553], "BelWue");
+        let no_name =
+            parse(Path::new("as.csv"), b"prefix,asn,country\n192.0.2.0/24,553,DE\n").unwrap();
+        let value = no_name.values.as_slice()[no_name.v4[0].value as usize];
+        assert_eq!(no_name.texts.text(value.texts[Text::AsName as usize]), "", "no country's");
     }
 
     #[test]

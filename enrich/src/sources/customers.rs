@@ -2,37 +2,34 @@
 //!
 //! Three layouts, told apart row by row: `prefix,cid`, `cid,prefix`, and `cid,v4,v6` with either
 //! prefix left out. In the last two a cell may hold several prefixes, separated by blanks, `;` or
-//! `|`. Remarks may follow, but no more prefixes: whoever writes one there means it. A first row
-//! without a prefix whose cells are known column names is a header.
+//! `|`. Remarks may follow, but no more prefixes: whoever writes one there means it.
+//!
+//! A first row that names a column of prefixes is a header, and says what stands where. Where it
+//! names only one, a row may have cid and prefix the other way round all the same.
 //!
 //! A cid that is a number fills the numeric fields, any other the string ones. The number 0 is no
 //! customer: a prefix with it undoes a shorter one.
 
 use std::path::Path;
 
-use ipnet::IpNet;
-
 use super::rows::{NETWORK_EXPECTED, Row, each_row, network};
 use super::{Builder, Source, read_file};
 use crate::error::LoadError;
 use crate::values::{Text, Value};
 
-const COLUMNS: [&str; 14] = [
-    "cid",
-    "id",
-    "customer",
-    "customer_id",
-    "name",
-    "prefix",
-    "prefixes",
-    "network",
-    "subnet",
-    "cidr",
-    "v4",
-    "v6",
-    "ipv4",
-    "ipv6",
-];
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Cid,
+    Prefixes,
+    Remark,
+}
+use Column::{Cid, Prefixes, Remark};
+
+const PREFIXES: [&str; 9] =
+    ["prefix", "prefixes", "network", "subnet", "cidr", "v4", "v6", "ipv4", "ipv6"];
+/// The first of these that a header has is the cid; the others are remarks then.
+const CIDS: [&str; 5] = ["cid", "customer_id", "id", "customer", "name"];
+const REMARKS: [&str; 3] = ["remark", "comment", "description"];
 
 /// Reads a customer list.
 ///
@@ -48,37 +45,85 @@ pub fn read(path: &Path) -> Result<Source, LoadError> {
 /// As [`read`].
 pub fn parse(file: &Path, bytes: &[u8]) -> Result<Source, LoadError> {
     let mut builder = Builder::new(file);
+    let mut layouts = Layouts::default();
     let mut first = true;
     each_row(file, bytes, |row| {
-        if !(std::mem::take(&mut first) && is_header(row)) {
-            add_row(file, row, &mut builder)?;
+        if std::mem::take(&mut first) && is_header(row) {
+            layouts = Layouts::of_header(file, row)?;
+            return Ok(());
         }
-        Ok(())
+        add_row(file, row, layouts.of_row(row), &mut builder)
     })?;
     builder.finish_filled()
 }
 
 fn is_header(row: &Row) -> bool {
-    row.cells.iter().take(2).all(|cell| COLUMNS.contains(&cell.to_ascii_lowercase().as_str()))
+    let names_prefixes = |cell: &String| PREFIXES.contains(&&*cell.to_ascii_lowercase());
+    // `network,192.0.2.0/24` is a customer's with a strange name.
+    row.cells.iter().any(names_prefixes) && !row.cells.iter().any(|cell| is_prefixes(cell))
 }
 
-fn add_row(file: &Path, row: &Row, builder: &mut Builder) -> Result<(), LoadError> {
-    if let Some(net) = network(row.cell(0)) {
-        refuse_prefixes(file, row, 1)?;
-        let value = customer(file, row, row.cell(1), builder)?;
-        return builder.add(net, value, row.line);
+/// What stands where: rows either way round. The first is that of rows with a prefix in its first
+/// column of prefixes, the second that of all others.
+struct Layouts([Vec<Column>; 2]);
+
+impl Default for Layouts {
+    fn default() -> Self {
+        Self([vec![Prefixes, Cid], vec![Cid, Prefixes, Prefixes]])
     }
-    // `cid,prefix` or `cid,v4,v6`.
-    refuse_prefixes(file, row, 3)?;
-    let nets: Vec<IpNet> = row.cells[1..row.cells.len().min(3)]
-        .iter()
-        .flat_map(|cell| parts(cell))
-        .map(|part| network(part).ok_or_else(|| row.error(file, expected(part))))
-        .collect::<Result<_, _>>()?;
+}
+
+impl Layouts {
+    fn of_header(file: &Path, row: &Row) -> Result<Self, LoadError> {
+        const EXPECTED: &str = "a header was expected: prefix (or v4, v6) with a cid and any of name, remark, comment, description";
+        let known = || PREFIXES.into_iter().chain(CIDS).chain(REMARKS);
+        let names = row.columns(file, |name| known().find(|known| *known == name), EXPECTED)?;
+        let column = |name: &&str| if PREFIXES.contains(name) { Prefixes } else { Remark };
+        let mut columns: Vec<Column> = names.iter().map(column).collect();
+        let cid = CIDS.iter().find_map(|cid| names.iter().position(|name| name == cid));
+        let cid = cid.ok_or_else(|| row.error(file, EXPECTED))?;
+        columns[cid] = Cid;
+        let mut mirrored = columns.clone();
+        let prefixes: Vec<usize> =
+            (0..columns.len()).filter(|index| columns[*index] == Prefixes).collect();
+        if let [prefix] = prefixes[..] {
+            mirrored.swap(cid, prefix);
+        }
+        Ok(Self([mirrored, columns]))
+    }
+
+    fn of_row(&self, row: &Row) -> &[Column] {
+        let [first, second] = &self.0;
+        let prefixes = first.iter().position(|column| *column == Prefixes);
+        let is_first = prefixes.is_some_and(|index| network(row.cell(index)).is_some());
+        if is_first { first } else { second }
+    }
+}
+
+fn add_row(
+    file: &Path,
+    row: &Row,
+    columns: &[Column],
+    builder: &mut Builder,
+) -> Result<(), LoadError> {
+    let (mut nets, mut cid) = (Vec::new(), "");
+    for (index, cell) in row.cells.iter().enumerate() {
+        match columns.get(index).unwrap_or(&Remark) {
+            Prefixes => {
+                for part in parts(cell) {
+                    nets.push(network(part).ok_or_else(|| row.error(file, expected(part)))?);
+                }
+            }
+            // They would be dropped without a word.
+            _ if is_prefixes(cell) => return Err(row.error(file, unexpected(cell))),
+            Cid => cid = cell,
+            Remark => {}
+        }
+    }
     if nets.is_empty() {
-        return Err(row.error(file, expected(row.cell(0))));
+        return Err(row.error(file, format!("{NETWORK_EXPECTED} {ROWS}")));
     }
-    let value = customer(file, row, row.cell(0), builder)?;
+    let value = customer(file, row, cid, builder)?;
     nets.into_iter().try_for_each(|net| builder.add(net, value, row.line))
 }
 
@@ -86,27 +131,19 @@ fn parts(cell: &str) -> impl Iterator<Item = &str> {
     cell.split([' ', ';', '|']).filter(|part| !part.is_empty())
 }
 
-/// No cell from `first` on may be made of prefixes: they would be dropped without a word.
-fn refuse_prefixes(file: &Path, row: &Row, first: usize) -> Result<(), LoadError> {
-    let is_prefixes = |cell: &&String| {
-        parts(cell).next().is_some() && parts(cell).all(|part| network(part).is_some())
-    };
-    match row.cells.iter().skip(first).find(is_prefixes) {
-        Some(cell) => {
-            let expected = format!(
-                "no prefix was expected where `{cell}` stands (rows are prefix,cid or cid,prefix \
-                 or cid,v4,v6; give each prefix a row)"
-            );
-            Err(row.error(file, expected))
-        }
-        None => Ok(()),
-    }
+/// Is a cell made of prefixes?
+fn is_prefixes(cell: &str) -> bool {
+    parts(cell).next().is_some() && parts(cell).all(|part| network(part).is_some())
 }
 
+const ROWS: &str = "(rows are prefix,cid or cid,prefix or cid,v4,v6, or as a header says)";
+
 fn expected(found: &str) -> String {
-    format!(
-        "{NETWORK_EXPECTED} instead of `{found}` (rows are prefix,cid or cid,prefix or cid,v4,v6)"
-    )
+    format!("{NETWORK_EXPECTED} instead of `{found}` {ROWS}")
+}
+
+fn unexpected(cell: &str) -> String {
+    format!("no prefix was expected where `{cell}` stands; give each prefix a row {ROWS}")
 }
 
 fn customer(file: &Path, row: &Row, cid: &str, builder: &mut Builder) -> Result<Value, LoadError> {
@@ -192,6 +229,31 @@ mod tests {
     }
 
     #[test]
+    fn a_header_says_where_things_stand() {
+        for (text, expected) in [
+            ("prefix,name,cid\n10.0.0.0/8,Uni Ulm,100\n", [("10.0.0.0/8", "100")].as_slice()),
+            ("Name,CID,Prefix\nUni Ulm,100,10.0.0.0/8\n", &[("10.0.0.0/8", "100")]),
+            // What is not the id is a remark, in whatever place; without another id the name is it.
+            ("cid,customer,network\n7,Uni Ulm,10.0.0.0/8\n", &[("10.0.0.0/8", "7")]),
+            ("prefix,name\n10.0.0.0/8,Uni Ulm\n", &[("10.0.0.0/8", "Uni Ulm")]),
+            ("remark,name,subnet,\n1,Uni Ulm,10.0.0.0/8,\n", &[("10.0.0.0/8", "Uni Ulm")]),
+            (
+                "v6,name,cid,v4\n2001:db8::/32,Uni,9,10.0.0.0/8;10.1.0.0/16\n,TH,8,10.2.0.0/16,by mail\n",
+                &[
+                    ("10.0.0.0/8", "9"),
+                    ("10.1.0.0/16", "9"),
+                    ("10.2.0.0/16", "8"),
+                    ("2001:db8::/32", "9"),
+                ],
+            ),
+            // Rows may stand the other way round, as they may without header.
+            ("prefix,cid\n7,10.0.0.0/8\n", &[("10.0.0.0/8", "7")]),
+        ] {
+            assert_rows(text, expected);
+        }
+    }
+
+    #[test]
     fn names_host_bits_mapped_addresses_and_repetitions() {
         assert_rows(
             "192.0.2.77/24,uni-ulm\n192.0.2.0/24,uni-ulm\n::ffff:198.51.100.0/120,0\n::/0,7\n0.0.0.0/0,8\n",
@@ -228,6 +290,22 @@ mod tests {
             ),
             ("192.0.2.0/24,192.0.3.0/24\n", 1, "192.0.2.0/24,192.0.3.0/24", "no prefix was"),
             ("1,10.0.0.0/8,,10.1.0.1\n", 1, "1,10.0.0.0/8,,10.1.0.1", "where `10.1.0.1` stands"),
+            (
+                "prefix,owner,cid\n10.0.0.0/8,a,1\n",
+                1,
+                "prefix,owner,cid",
+                "`owner` is none of them",
+            ),
+            ("prefix,cid,cid\n10.0.0.0/8,1,2\n", 1, "prefix,cid,cid", "`cid` repeats one of them"),
+            ("prefix,remark\n10.0.0.0/8,1\n", 1, "prefix,remark", "with a cid"),
+            ("prefix,name,cid\n10.0.0.0/8,a,\n", 2, "10.0.0.0/8,a,", "a customer id"),
+            ("prefix,name,cid\n,a,1\n", 2, ",a,1", "a prefix such as"),
+            (
+                "prefix,name,cid\n10.0.0.0/8,10.1.0.0/16,1\n",
+                2,
+                "10.0.0.0/8,10.1.0.0/16,1",
+                "where `10.1.0.0/16` stands",
+            ),
             ("192.0.2.0/24,1\n\n192.0.2.9/24,2\n", 3, "192.0.2.0/24", "line 1 says something else"),
         ];
         for (text, line, shown, expected) in cases {

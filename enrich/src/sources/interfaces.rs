@@ -1,5 +1,6 @@
 //! Interface names from a file: `exporter,ifindex,name,description,speed` with the speed in Mbit/s;
-//! the last two may be left out.
+//! the last two may be left out. A header may put the columns in another order; SNMP's names for
+//! the last three (`ifName`, `ifAlias`, `ifHighSpeed`) will do.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,6 +9,30 @@ use super::read_file;
 use super::rows::{Row, each_row};
 use crate::error::LoadError;
 use crate::interfaces::{Interface, Interfaces};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Exporter,
+    IfIndex,
+    Name,
+    Description,
+    Speed,
+}
+use Column::{Description, Exporter, IfIndex, Name, Speed};
+
+/// Without header.
+const COLUMNS: [Column; 5] = [Exporter, IfIndex, Name, Description, Speed];
+
+fn column(name: &str) -> Option<Column> {
+    Some(match name {
+        "exporter" => Exporter,
+        "ifindex" => IfIndex,
+        "name" | "ifname" => Name,
+        "description" | "ifalias" => Description,
+        "speed" | "ifhighspeed" => Speed,
+        _ => return None,
+    })
+}
 
 /// Reads a file of interfaces.
 ///
@@ -23,12 +48,18 @@ pub fn read(path: &Path) -> Result<Interfaces, LoadError> {
 /// As [`read`].
 pub fn parse(file: &Path, bytes: &[u8]) -> Result<Interfaces, LoadError> {
     let mut interfaces = Interfaces::default();
+    let mut header = None;
     let mut first = true;
     each_row(file, bytes, |row| {
-        if std::mem::take(&mut first) && row.cell(0).eq_ignore_ascii_case("exporter") {
+        if std::mem::take(&mut first) && is_header(row) {
+            header = Some(read_header(file, row)?);
             return Ok(());
         }
-        let (exporter, if_index, interface) = read_row(file, row)?;
+        if let Some(columns) = &header {
+            row.fits(file, columns.len())?;
+        }
+        let (exporter, if_index, interface) =
+            read_row(file, row, header.as_deref().unwrap_or(&COLUMNS))?;
         if interfaces.interface(exporter, if_index).is_some_and(|known| *known != interface) {
             let expected = "another row says something else of this interface; remove one of them";
             return Err(row.error(file, expected));
@@ -39,20 +70,39 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Result<Interfaces, LoadError> {
     Ok(interfaces)
 }
 
-fn read_row(file: &Path, row: &Row) -> Result<(IpAddr, u32, Interface), LoadError> {
-    let exporter = row.cell(0).parse();
-    let exporter =
-        exporter.map_err(|_| row.error(file, "an exporter's address was expected first"))?;
-    let if_index = row.cell(1).parse();
-    let if_index =
-        if_index.map_err(|_| row.error(file, "an ifIndex behind the exporter was expected"))?;
-    let speed_mbps = match row.cell(4) {
-        "" => 0,
-        speed => {
-            speed.parse().map_err(|_| row.error(file, "a speed in Mbit/s was expected last"))?
-        }
+fn is_header(row: &Row) -> bool {
+    row.cells.iter().any(|cell| cell.eq_ignore_ascii_case("exporter"))
+}
+
+fn read_header(file: &Path, row: &Row) -> Result<Vec<Column>, LoadError> {
+    const EXPECTED: &str =
+        "a header was expected: exporter, ifindex and any of name, description, speed";
+    let columns = row.columns(file, column, EXPECTED)?;
+    if !columns.contains(&IfIndex) {
+        return Err(row.error(file, EXPECTED));
+    }
+    Ok(columns)
+}
+
+fn read_row(
+    file: &Path,
+    row: &Row,
+    columns: &[Column],
+) -> Result<(IpAddr, u32, Interface), LoadError> {
+    let cell = |wanted: Column| {
+        columns.iter().position(|column| *column == wanted).map_or("", |at| row.cell(at))
     };
-    let [name, description] = [2, 3].map(|cell| row.cell(cell).to_owned());
+    let wrong = |what: &str, wanted: Column| {
+        row.error(file, format!("{what} was expected instead of `{}`", cell(wanted)))
+    };
+    let exporter = cell(Exporter).parse();
+    let exporter = exporter.map_err(|_| wrong("an exporter's address", Exporter))?;
+    let if_index = cell(IfIndex).parse().map_err(|_| wrong("an ifIndex", IfIndex))?;
+    let speed_mbps = match cell(Speed) {
+        "" => 0,
+        speed => speed.parse().map_err(|_| wrong("a speed in Mbit/s", Speed))?,
+    };
+    let [name, description] = [Name, Description].map(|column| cell(column).to_owned());
     if name.is_empty() && description.is_empty() {
         return Err(row.error(file, "a name or a description was expected"));
     }
@@ -80,6 +130,21 @@ mod tests {
     }
 
     #[test]
+    fn a_header_says_where_things_stand() {
+        let text =
+            "exporter,ifindex,description,name\n192.0.2.1,7,Transit,xe-0/0/7\n192.0.2.1,8,,lo0\n";
+        let interfaces = parse(Path::new("if.csv"), text.as_bytes()).unwrap();
+        let find = |if_index| interfaces.interface("192.0.2.1".parse().unwrap(), if_index).unwrap();
+        assert_eq!((&*find(7).name, &*find(7).description), ("xe-0/0/7", "Transit"));
+        assert_eq!((&*find(8).name, &*find(8).description), ("lo0", ""));
+        let text = "ifHighSpeed,ifName,ifIndex,Exporter\n10000,xe-0/0/7,7,192.0.2.1\n";
+        let interfaces = parse(Path::new("if.csv"), text.as_bytes()).unwrap();
+        let expected =
+            Interface { name: "xe-0/0/7".into(), speed_mbps: 10_000, ..Interface::default() };
+        assert_eq!(interfaces.interface("192.0.2.1".parse().unwrap(), 7), Some(&expected));
+    }
+
+    #[test]
     fn bad_rows() {
         for (text, line, part) in [
             ("router1,7,x\n", 1, "an exporter's address"),
@@ -87,6 +152,10 @@ mod tests {
             ("192.0.2.1,7,x,y,fast\n", 1, "a speed"),
             ("192.0.2.1,7\n", 1, "a name"),
             ("192.0.2.1,7,x\n192.0.2.1,7,y\n", 2, "another row"),
+            ("exporter,name\n192.0.2.1,x\n", 1, "a header was expected"),
+            ("exporter,ifindex,vlan\n192.0.2.1,7,x\n", 1, "`vlan` is none of them"),
+            ("exporter,ifindex,name,ifname\n192.0.2.1,7,x,y\n", 1, "`ifname` repeats one of them"),
+            ("exporter,ifindex,name\n192.0.2.1,7,x,y\n", 2, "at most 3 cells"),
         ] {
             let error = parse(Path::new("if.csv"), text.as_bytes()).unwrap_err();
             assert!(error.line == Some(line) && error.expected.contains(part), "{error}");

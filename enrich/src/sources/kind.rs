@@ -102,8 +102,9 @@ impl SourceKind {
         };
         let mut told = None;
         let mut first = None;
-        // What is wrong with a later row is its reader's to say.
-        let _ = each_row(path, whole, |row| {
+        // What is wrong with a later row, or is no UTF-8, is its reader's to say.
+        let whole = String::from_utf8_lossy(whole);
+        let _ = each_row(path, whole.as_bytes(), |row| {
             told = told.or_else(|| of_row(row));
             first.get_or_insert_with(|| row.error(path, UNKNOWN));
             Ok(())
@@ -154,7 +155,11 @@ fn is_maxmind(path: &Path) -> std::io::Result<bool> {
 
 /// What a row says of its file, if it says something.
 fn of_row(row: &Row) -> Option<SourceKind> {
-    if !row.cells.iter().any(|cell| cell.bytes().any(|byte| byte.is_ascii_digit())) {
+    let is_name = |cell: &String| {
+        !cell.bytes().any(|byte| byte.is_ascii_digit())
+            || ["v4", "v6", "ipv4", "ipv6"].contains(&&*cell.to_ascii_lowercase())
+    };
+    if row.cells.iter().all(is_name) {
         return of_header(row);
     }
     let cells = row.cells.iter().filter(|cell| !cell.is_empty()).count();
@@ -183,7 +188,7 @@ fn of_row(row: &Row) -> Option<SourceKind> {
     ((is_number(0) || is_as(0)) && cells == 2).then_some(SourceKind::AsNames)
 }
 
-/// A row without digits names columns, or is not one of ours.
+/// A row without numbers names columns, or is not one of ours.
 fn of_header(row: &Row) -> Option<SourceKind> {
     let names: Vec<String> = row.cells.iter().map(|cell| cell.to_ascii_lowercase()).collect();
     let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
@@ -215,7 +220,7 @@ mod tests {
     #[test]
     fn content_tells_the_kind() {
         use SourceKind as Kind;
-        let cases: [(&str, Option<SourceKind>); 24] = [
+        let cases: [(&str, Option<SourceKind>); 27] = [
             ("10.0.0.0/8,100\n", Some(Kind::Customers)),
             ("# old\n\n100,10.0.0.0/8\n", Some(Kind::Customers)),
             ("uni-ulm,10.0.0.0/8\n", Some(Kind::Customers)),
@@ -223,6 +228,9 @@ mod tests {
             ("100,10.0.0.0/8 10.1.0.0/16,2001:db8::/32\n", Some(Kind::Customers)),
             ("cid,v4,v6\n1,10.0.0.0/8,\n", Some(Kind::Customers)),
             ("prefix,cid\n", Some(Kind::Customers)),
+            ("prefix,name,cid\n", Some(Kind::Customers)),
+            ("cid,name,v4,v6\n", Some(Kind::Customers)),
+            ("\u{feff}exporter,ifindex,name\n", Some(Kind::Interfaces)),
             ("prefix,name,site\n", Some(Kind::Networks)),
             ("cidr,name\n", Some(Kind::Networks)),
             ("network,asn,country\n", Some(Kind::Networks)),
@@ -244,6 +252,9 @@ mod tests {
         for (text, kind) in cases {
             assert_eq!(told(text.as_bytes()), kind, "{text}");
         }
+        // Its reader says what is wrong with it, or, of a list's remark, that nothing is.
+        assert_eq!(told(b"10.0.0.0/8,M\xfcller\n"), Some(Kind::Customers));
+        assert_eq!(told(b"192.0.2.0/24 ; M\xfcller\n"), Some(Kind::List));
         assert_eq!(told(&[0x65, 0, 0, 0, 0, 13, 0, 1, 0, 0, 0, 8]), Some(Kind::Rib));
     }
 

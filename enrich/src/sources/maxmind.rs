@@ -16,6 +16,7 @@ use maxminddb::Reader;
 use serde::Deserialize;
 
 use super::asn::as_number;
+use super::networks::country_code;
 use super::{Builder, Source, read_file};
 use crate::error::LoadError;
 use crate::values::{Text, Value};
@@ -106,13 +107,14 @@ enum Number {
 
 impl Record {
     fn value(self, builder: &mut Builder) -> Value {
-        let country = self.country_code.or(match self.country {
+        let country = match self.country {
             Some(Place::Names { iso_code, .. }) => iso_code,
             Some(Place::Text(text)) => Some(text),
             None => None,
-        });
-        // Some vendors put the country's name here.
-        let country = country.filter(|code| code.len() == 2 && code.is_ascii());
+        };
+        // Some vendors put the country's name here, or `A1` for a proxy.
+        let mut codes = [self.country_code, country].into_iter().flatten();
+        let country = codes.find_map(|code| country_code(&code));
         let city = match self.city {
             Some(Place::Names { mut names, .. }) => names.remove("en"),
             Some(Place::Text(text)) => Some(text),

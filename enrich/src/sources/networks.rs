@@ -2,7 +2,8 @@
 //!
 //! CSV with a header that names the columns: `prefix` (or `network`, `cidr`) and any of `name`,
 //! `role`, `site`, `region`, `tenant`, `country`, `city`, `asn`, `cid`. Networks nest: what a row
-//! leaves empty is what the network around it says.
+//! leaves empty is what the network around it says. A country is its code of two letters, which is
+//! what everybody downstream compares with.
 
 use std::path::Path;
 
@@ -64,11 +65,11 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Result<Source, LoadError> {
 
 fn header(file: &Path, row: &Row) -> Result<Vec<Column>, LoadError> {
     const EXPECTED: &str = "a header was expected: prefix and any of name, role, site, region, tenant, country, city, asn, cid";
-    let columns = row.cells.iter().map(|name| column(&name.to_ascii_lowercase()));
-    let columns: Option<Vec<Column>> = columns.collect();
-    columns
-        .filter(|columns| columns.contains(&Column::Prefix))
-        .ok_or_else(|| row.error(file, EXPECTED))
+    let columns = row.columns(file, column, EXPECTED)?;
+    if !columns.contains(&Column::Prefix) {
+        return Err(row.error(file, EXPECTED));
+    }
+    Ok(columns)
 }
 
 fn add_row(
@@ -77,16 +78,16 @@ fn add_row(
     columns: &[Column],
     builder: &mut Builder,
 ) -> Result<(), LoadError> {
-    if row.cells.len() > columns.len() {
-        return Err(row.error(
-            file,
-            format!("at most {} cells were expected, as in the header", columns.len()),
-        ));
-    }
+    row.fits(file, columns.len())?;
     let (mut net, mut value) = (None, Value::default());
     for (column, cell) in columns.iter().zip(&row.cells).filter(|(_, cell)| !cell.is_empty()) {
         match column {
             Column::Prefix => net = network(cell),
+            Column::Text(Text::Country) => {
+                let expected = || format!("{COUNTRY_EXPECTED} instead of `{cell}`");
+                let code = country_code(cell).ok_or_else(|| row.error(file, expected()))?;
+                value = value.with(Text::Country, builder.text(&code));
+            }
             Column::Text(text) => value = value.with(*text, builder.text(cell)),
             Column::Asn => {
                 let expected = "an AS number such as 553 or AS553 was expected";
@@ -100,6 +101,14 @@ fn add_row(
     }
     builder.add(net.ok_or_else(|| row.error(file, NETWORK_EXPECTED))?, value, row.line)
 }
+
+/// A country's ISO 3166 code of two letters, in upper case. Whether it is assigned is not asked.
+pub(crate) fn country_code(text: &str) -> Option<String> {
+    let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_code.then(|| text.to_ascii_uppercase())
+}
+
+const COUNTRY_EXPECTED: &str = "a country code of two letters (ISO 3166) such as DE was expected";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is what a test is for")]
@@ -121,6 +130,18 @@ mod tests {
     }
 
     #[test]
+    fn a_country_is_two_letters_upper_case() {
+        let text = "prefix,country\n10.0.0.0/8,de\n10.1.0.0/16,Fr\n10.2.0.0/16,AT\n";
+        let source = parse(Path::new("nets.csv"), text.as_bytes()).unwrap();
+        let country = |number: u32| {
+            let value = source.values.as_slice()[number as usize];
+            source.texts.text(value.texts[Text::Country as usize])
+        };
+        let found: Vec<_> = source.v4.iter().map(|prefix| country(prefix.value)).collect();
+        assert_eq!(found, ["DE", "FR", "AT"]);
+    }
+
+    #[test]
     fn a_header_alone_is_an_error() {
         let error = parse(Path::new("nets.csv"), b"prefix,site\n").unwrap_err().to_string();
         assert_eq!(error, "nets.csv: at least one prefix was expected in it");
@@ -131,10 +152,21 @@ mod tests {
         for (text, line, part) in [
             ("10.0.0.0/8,core\n", 1, "a header was expected"),
             ("prefix,colour\n", 1, "a header was expected"),
+            ("prefix,colour\n", 1, "`colour` is none of them"),
             ("prefix,site\n,Ulm\n", 2, "a prefix such as"),
             ("prefix,site\n10.0.0.0/8,Ulm,x\n", 2, "at most 2 cells"),
             ("prefix,asn\n10.0.0.0/8,x\n", 2, "an AS number"),
             ("prefix,cid\n10.0.0.0/8,x\n", 2, "a customer number"),
+            (
+                "prefix,country\n10.0.0.0/8,Germany\n",
+                2,
+                "such as DE was expected instead of `Germany`",
+            ),
+            ("prefix,country\n10.0.0.0/8,DEU\n", 2, "ISO 3166"),
+            ("prefix,country\n10.0.0.0/8,A1\n", 2, "ISO 3166"),
+            ("prefix,country\n10.0.0.0/8,ß\n", 2, "ISO 3166"),
+            ("prefix,name,name\n10.0.0.0/8,a,b\n", 1, "`name` repeats one of them"),
+            ("prefix,cidr\n10.0.0.0/8,10.0.0.0/8\n", 1, "`cidr` repeats one of them"),
         ] {
             let error = parse(Path::new("nets.csv"), text.as_bytes()).unwrap_err();
             assert!(error.line == Some(line) && error.expected.contains(part), "{error}");

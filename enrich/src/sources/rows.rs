@@ -1,9 +1,10 @@
 //! Lines and cells of the text formats: what all of them have in common.
 //!
 //! CSV with `,`, quoted where need be (RFC 4180, but a cell ends with its line); `#` begins a
-//! comment line; blank lines, blanks around cells, CRLF and a byte order mark are of no
-//! consequence. A first line that names columns is a header.
+//! comment line; blank lines, blanks around cells, CRLF, commas at the end and a byte order mark
+//! are of no consequence. A first line that names columns is a header.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -24,6 +25,41 @@ impl Row {
     /// Cell `index`; empty if there is none.
     pub(crate) fn cell(&self, index: usize) -> &str {
         self.cells.get(index).map_or("", String::as_str)
+    }
+
+    /// The columns that this row, a header, names. `expected` lists those that `column` knows: a
+    /// name of nobody's is a typing error more often than a remark, and would cost a whole column.
+    pub(crate) fn columns<C: PartialEq>(
+        &self,
+        file: &Path,
+        column: impl Fn(&str) -> Option<C>,
+        expected: &str,
+    ) -> Result<Vec<C>, LoadError> {
+        let mut columns = Vec::new();
+        for name in self.filled() {
+            let wrong = |how| self.error(file, format!("{expected}; `{name}` {how}"));
+            let known = column(&name.to_ascii_lowercase());
+            let known = known.ok_or_else(|| wrong("is none of them"))?;
+            if columns.contains(&known) {
+                return Err(wrong("repeats one of them"));
+            }
+            columns.push(known);
+        }
+        Ok(columns)
+    }
+
+    /// Refuses cells behind the last of a header's `columns`: nobody can say what they mean.
+    pub(crate) fn fits(&self, file: &Path, columns: usize) -> Result<(), LoadError> {
+        if self.filled().len() <= columns {
+            return Ok(());
+        }
+        Err(self.error(file, format!("at most {columns} cells were expected, as in the header")))
+    }
+
+    /// The cells without the empty ones at the end, which spreadsheets add.
+    fn filled(&self) -> &[String] {
+        let last = self.cells.iter().rposition(|cell| !cell.is_empty());
+        &self.cells[..last.map_or(0, |last| last + 1)]
     }
 
     /// The error that this row is.
@@ -52,18 +88,18 @@ fn each_row_of(
     let mut rows = 0;
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
         row.line = number;
-        let line = String::from_utf8_lossy(line);
-        let line = line.trim();
+        let text = String::from_utf8_lossy(line);
+        let line = text.trim();
         if line.starts_with('#') {
             continue;
         }
+        let wrong = |expected| LoadError::at(file, number, line, expected);
+        // Owned: something was replaced. Different names would become the same.
+        if let Cow::Owned(_) = text {
+            return Err(wrong(UTF8_EXPECTED));
+        }
         if !split_cells(line, &mut row.cells) {
-            return Err(LoadError::at(
-                file,
-                number,
-                line,
-                "a closing `\"` before `,` or the end of the line was expected",
-            ));
+            return Err(wrong("a closing `\"` before `,` or the end of the line was expected"));
         }
         if row.cells.iter().any(|cell| !cell.is_empty()) {
             rows += 1;
@@ -75,6 +111,9 @@ fn each_row_of(
     }
     Ok(())
 }
+
+const UTF8_EXPECTED: &str =
+    "UTF-8 was expected; convert the file, as in `iconv -f LATIN1 -t UTF-8`";
 
 /// Splits a line at its commas. `false` if a quoted cell does not end as it should.
 fn split_cells(line: &str, cells: &mut Vec<String>) -> bool {
@@ -161,6 +200,33 @@ mod tests {
         assert_eq!(read("1,a\n\n# x\n2,b\n"), (vec![1, 4], None));
         let error = "names.csv:3: `3,c`: at most 2 rows were expected".to_owned();
         assert_eq!(read("1,a\n2,b\n3,c\n"), (vec![1, 2], Some(error)));
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_a_bad_row() {
+        let read = |bytes: &[u8]| {
+            let mut cells = Vec::new();
+            let each = |row: &Row| {
+                cells.push(row.cells.join("|"));
+                Ok(())
+            };
+            each_row(Path::new("list.csv"), bytes, each).map_err(|error| error.to_string())?;
+            Ok::<_, String>(cells)
+        };
+        // Latin-1: both names would become the same.
+        let error = read(b"10.0.0.0/8,a\n10.1.0.0/16,M\xfcller\n10.2.0.0/16,M\xf6ller\n");
+        assert_eq!(
+            error,
+            Err("list.csv:2: `10.1.0.0/16,M\u{fffd}ller`: UTF-8 was expected; convert the file, as \
+                 in `iconv -f LATIN1 -t UTF-8`"
+                .to_owned())
+        );
+        // Nobody reads a comment.
+        assert_eq!(read(b"# f\xfcr M\xfcller\n1,a\n"), Ok(vec!["1|a".to_owned()]));
+        // Excel begins with a byte order mark: the first name is a name all the same.
+        let marked = "\u{feff}prefix,cid\n10.1.0.0/16,Müller\n";
+        let expected = ["prefix|cid", "10.1.0.0/16|Müller"].map(str::to_owned);
+        assert_eq!(read(marked.as_bytes()), Ok(expected.to_vec()));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use neckar_enrich::sources::{asn, customers, list, networks};
 use neckar_enrich::{
-    AsOrder, ExporterRule, Interface, Interfaces, RemotePolicy, Settings, Sources, names,
+    AsOrder, ExporterRule, Interface, Interfaces, RemotePolicy, Settings, Sources,
 };
-use neckar_proto::Field;
+use neckar_proto::{Field, ip_protocol};
 
 /// A flow: fields that are present, as text.
 pub(crate) type Row = BTreeMap<Field, String>;
@@ -212,9 +212,7 @@ impl World {
         self.label_remote(row, &src, &dst, &mut out);
         self.label_as(&src, &dst, &mut out);
         if self.settings.protocol_names
-            && let Some(name) = number(row, Field::Proto)
-                .and_then(|proto| u8::try_from(proto).ok())
-                .and_then(names::protocol)
+            && let Some(name) = number(row, Field::Proto).and_then(ip_protocol::name)
         {
             put(&mut out, Field::ProtoName, name);
         }

@@ -191,6 +191,27 @@ fn ipinfo_layouts() {
 }
 
 #[test]
+fn a_country_is_two_letters_upper_case_or_absent() {
+    let code = |code: &'static str| Map(vec![("country", Map(vec![("iso_code", Str(code))]))]);
+    let found = found(&[
+        ("192.0.2.0/24", code("de")),
+        ("198.51.100.0/24", code("A1")),
+        ("203.0.113.0/26", code("DEU")),
+        ("203.0.113.64/26", code("")),
+        // A second name for it counts where the first says nothing of use.
+        ("203.0.113.128/26", Map(vec![("country_code", Str("")), ("country", Str("fr"))])),
+    ]);
+    let expected = [
+        expect("192.0.2.0/24", "DE", "", 0, ""),
+        expect("198.51.100.0/24", "", "", 0, ""),
+        expect("203.0.113.0/26", "", "", 0, ""),
+        expect("203.0.113.64/26", "", "", 0, ""),
+        expect("203.0.113.128/26", "FR", "", 0, ""),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn other_files_are_refused() {
     for (bytes, part) in [
         (b"prefix,cid\n".to_vec(), "a MaxMind DB was expected"),
