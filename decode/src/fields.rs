@@ -262,7 +262,8 @@ shares (RFC 7012, RFC 3954).
 Where several elements of one record fill a field, the last one wins, but zero never replaces what is not zero; \u{201c}stands
 in\u{201d} marks those that count only while the others say nothing. An integer may have 1 to 8 bytes. What is not listed is
 skipped by its length, and never an error: `neckar decode --verbose` shows what each template holds and what of it is skipped.
-Elements of the other direction (RFC 5103, enterprise 29305) fill the same fields of a second flow.
+Elements of the other direction (RFC 5103, enterprise 29305) fill the same fields of a second flow,
+whose ends and interfaces are the other way round and whose `FlowDirection`, if the record has one, is the opposite.
 
 | field | number | NetFlow v5 | NetFlow v9, IPFIX | sFlow v5 |
 | --- | --- | --- | --- | --- |

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::plan::{Layout, Place};
 use crate::shared::lock;
@@ -14,8 +14,11 @@ use crate::template::{FieldSpec, Protocol};
 
 /// Interfaces remembered per exporter.
 const PER_EXPORTER_MAX: usize = 8192;
-/// Interfaces remembered of all exporters: at most 600 bytes each, 80 usually.
-const TOTAL_MAX: usize = 1 << 18;
+/// Interfaces remembered of all exporters. Who comes first is served: against spoofed sources that come
+/// first there is [`Config::allow`](crate::Config::allow).
+pub const INTERFACES_MAX: usize = 1 << 18;
+/// Bytes that one takes at most, two texts and their place; 80 usually.
+pub const INTERFACE_BYTES_MAX: usize = 2 * TEXT_BYTES_MAX + 96;
 /// Texts are cut here, as those of flows are.
 const TEXT_BYTES_MAX: usize = neckar_proto::TEXT_BYTES_MAX;
 
@@ -94,33 +97,33 @@ pub(crate) struct InterfaceNames {
 
 #[derive(Debug, Default)]
 struct Known {
-    exporters: BTreeMap<IpAddr, BTreeMap<u32, InterfaceName>>,
+    exporters: ExporterNames,
     total: usize,
 }
+
+/// By exporter and ifIndex. Whoever reads them holds nobody up: he takes the exporters' maps as they are.
+pub type ExporterNames = BTreeMap<IpAddr, Arc<BTreeMap<u32, InterfaceName>>>;
 
 impl InterfaceNames {
     /// Takes in what an exporter said; beyond the bounds only what is known already changes.
     pub(crate) fn learn(&self, exporter: IpAddr, said: Vec<(u32, InterfaceName)>) {
         let mut known = lock(&self.known);
-        let Known { exporters, total } = &mut *known;
-        let own = exporters.entry(exporter).or_default();
         let mut news = false;
         for (if_index, name) in said {
-            if own.get(&if_index) == Some(&name) {
+            let own = known.exporters.get(&exporter);
+            let known_as = own.and_then(|own| own.get(&if_index));
+            if known_as == Some(&name) {
                 continue;
             }
-            let has_room = own.len() < PER_EXPORTER_MAX && *total < TOTAL_MAX;
-            if !own.contains_key(&if_index) {
-                if !has_room {
+            if known_as.is_none() {
+                let is_full = own.is_some_and(|own| own.len() >= PER_EXPORTER_MAX);
+                if is_full || known.total >= INTERFACES_MAX {
                     continue;
                 }
-                *total += 1;
+                known.total += 1;
             }
-            own.insert(if_index, name);
+            Arc::make_mut(known.exporters.entry(exporter).or_default()).insert(if_index, name);
             news = true;
-        }
-        if own.is_empty() {
-            exporters.remove(&exporter);
         }
         if news {
             self.revision.fetch_add(1, Ordering::Release);
@@ -140,7 +143,7 @@ impl InterfaceNames {
         self.revision.load(Ordering::Acquire)
     }
 
-    pub(crate) fn all(&self) -> BTreeMap<IpAddr, BTreeMap<u32, InterfaceName>> {
+    pub(crate) fn all(&self) -> ExporterNames {
         lock(&self.known).exporters.clone()
     }
 }
@@ -180,7 +183,9 @@ mod tests {
             let address = IpAddr::from([10, 0, 0, exporter]);
             names.learn(address, (0..4_000).map(|index| (index, named("x"))).collect());
         }
-        assert_eq!(names.all().values().map(BTreeMap::len).sum::<usize>(), TOTAL_MAX);
+        let count =
+            |names: &InterfaceNames| names.all().values().map(|own| own.len()).sum::<usize>();
+        assert_eq!((count(&names), lock(&names.known).total), (INTERFACES_MAX, INTERFACES_MAX));
     }
 
     #[test]

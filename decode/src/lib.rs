@@ -45,7 +45,7 @@ mod view;
 pub use config::Config;
 pub use counters::{Cause, Counters};
 pub use decoder::Decoder;
-pub use interfaces::InterfaceName;
+pub use interfaces::{ExporterNames, INTERFACE_BYTES_MAX, INTERFACES_MAX, InterfaceName};
 pub use persist::{ImportError, Summary};
 pub use shared::Shared;
 pub use template::Protocol;

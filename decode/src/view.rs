@@ -1,7 +1,7 @@
 //! What people are shown: exporters with their accounts, and templates with what each field is for.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use neckar_proto::Field;
 
 use crate::counters::Cause;
 use crate::elements::{self, REVERSE_PEN, Use};
-use crate::interfaces::InterfaceName;
+use crate::interfaces::ExporterNames;
 use crate::shared::{DomainCell, ExporterCell, Shared, lock};
 use crate::template::{FieldSpec, Protocol, Template, VARIABLE};
 use crate::totals::Totals;
@@ -195,7 +195,7 @@ impl Shared {
     /// What exporters say of their interfaces in options data (IE 82, 83), by exporter and ifIndex.
     /// Bounded per exporter and in total.
     #[must_use]
-    pub fn interface_names(&self) -> BTreeMap<IpAddr, BTreeMap<u32, InterfaceName>> {
+    pub fn interface_names(&self) -> ExporterNames {
         self.interfaces.all()
     }
 

@@ -41,8 +41,10 @@ fn learnt(datagrams: &[Vec<u8>]) -> Vec<(u32, String, String)> {
     }
     let mut all = shared.interface_names();
     let own = all.remove(&EXPORTER).unwrap_or_default();
-    own.into_iter()
-        .map(|(index, InterfaceName { name, description })| (index, name, description))
+    own.iter()
+        .map(|(index, InterfaceName { name, description })| {
+            (*index, name.clone(), description.clone())
+        })
         .collect()
 }
 

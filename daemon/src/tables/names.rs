@@ -46,8 +46,9 @@ impl InterfaceNames {
     pub(super) fn over(&self, of_file: &Interfaces) -> Interfaces {
         let mut all = of_file.clone();
         for (exporter, interfaces) in self.shared.interface_names() {
-            for (if_index, InterfaceName { name, description }) in interfaces {
-                lay(&mut all, exporter, if_index, Interface { name, description, speed_mbps: 0 });
+            for (if_index, InterfaceName { name, description }) in interfaces.iter() {
+                let (name, description) = (name.clone(), description.clone());
+                lay(&mut all, exporter, *if_index, Interface { name, description, speed_mbps: 0 });
             }
         }
         for (exporter, interfaces) in &self.learnt {

@@ -40,7 +40,8 @@ pub(super) fn labels<L: Layout>(
 }
 
 /// Turns a row round. What was counted or is true in one direction only goes: the way back has
-/// counters of its own and another next hop.
+/// counters of its own and another next hop. What came in where it was observed goes out there (IE 61:
+/// 0 ingress, 1 egress).
 pub(super) fn turn(row: &mut Flow) {
     for (one, other) in [
         (Field::SrcAddr, Field::DstAddr),
@@ -56,6 +57,9 @@ pub(super) fn turn(row: &mut Flow) {
         (Field::PostNatSrcPort, Field::PostNatDstPort),
     ] {
         row.swap(one, other);
+    }
+    if let Some(direction @ 0..=1) = row.word(Field::FlowDirection) {
+        row.set(Field::FlowDirection, 1 - direction);
     }
     for field in [Field::Bytes, Field::Packets, Field::NextHop, Field::BgpNextHop, Field::NextHopAS]
     {

@@ -521,6 +521,12 @@ fn reverse(items: &[Item], around: Around, forward: &Row) -> Option<Row> {
     {
         row.remove(&field);
     }
+    let turned = match row.get(&Field::FlowDirection) {
+        Some(Value::Number(0)) => Some(1),
+        Some(Value::Number(1)) => Some(0),
+        _ => None,
+    };
+    row.extend(turned.map(|direction| (Field::FlowDirection, Value::Number(direction))));
     let back = merged(&said(items, around, true));
     row.extend(back.into_iter().filter(|(_, value)| *value != Value::Bytes(Vec::new())));
     let counted = number_of(&row, Field::Bytes) != 0 || number_of(&row, Field::Packets) != 0;
