@@ -44,60 +44,69 @@ pub fn start(
     let (done, waiting) = bounded(1);
     // A name a customer: bounded by `split.tenants_max`.
     let (sender, receiver) = unbounded();
+    let mut maker = Maker { admin, like, counts, said: String::new() };
     std::thread::Builder::new().name("topics".into()).spawn(move || {
-        let missing = make(first, &admin, &like, &counts);
+        let missing = maker.make(first);
         // Nobody waits any more if it took long.
         let _ = done.send(());
-        make_all(&receiver, missing, &admin, &like, &counts);
+        maker.make_all(&receiver, missing);
     })?;
     // Brokers that are away are no reason not to start.
     let _ = waiting.recv_timeout(MOMENT);
     Ok(sender)
 }
 
-fn make_all(
-    asked: &Receiver<String>,
-    mut missing: Vec<String>,
-    admin: &Admin,
-    like: &NewTopics,
-    counts: &TopicMakerCounts,
-) {
-    loop {
-        let next = match missing.is_empty() {
-            true => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => asked.recv_timeout(AGAIN),
-        };
-        match next {
-            Ok(name) => missing.push(name),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        missing.extend(asked.try_iter().take(TOGETHER));
-        missing = make(missing, admin, like, counts);
-    }
+struct Maker {
+    admin: Admin,
+    like: NewTopics,
+    counts: Arc<TopicMakerCounts>,
+    /// Why topics are not made yet, as it was said last.
+    said: String,
 }
 
-/// Answers those that are worth another try.
-fn make(
-    missing: Vec<String>,
-    admin: &Admin,
-    like: &NewTopics,
-    counts: &TopicMakerCounts,
-) -> Vec<String> {
-    let mut later = Vec::new();
-    for (name, made) in missing.chunks(TOGETHER).flat_map(|names| admin.create(names, like)) {
-        match made {
-            Made::New => {
-                log::info!("topic {name} is made");
-                counts.made.fetch_add(1, Ordering::Relaxed);
+impl Maker {
+    fn make_all(&mut self, asked: &Receiver<String>, mut missing: Vec<String>) {
+        loop {
+            let next = match missing.is_empty() {
+                true => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => asked.recv_timeout(AGAIN),
+            };
+            match next {
+                Ok(name) => missing.push(name),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            Made::Existed => {}
-            Made::Failed { later: true, .. } => later.push(name),
-            Made::Failed { why, later: false } => {
-                log::error!("topic {name} cannot be made: {why}");
-                counts.refused.fetch_add(1, Ordering::Relaxed);
-            }
+            missing.extend(asked.try_iter().take(TOGETHER));
+            missing = self.make(missing);
         }
     }
-    later
+
+    /// Answers those that are worth another try.
+    fn make(&mut self, missing: Vec<String>) -> Vec<String> {
+        let (mut later, mut reason) = (Vec::new(), String::new());
+        let names = missing.chunks(TOGETHER);
+        for (name, made) in names.flat_map(|names| self.admin.create(names, &self.like)) {
+            match made {
+                Made::New => {
+                    log::info!("topic {name} is made");
+                    self.counts.made.fetch_add(1, Ordering::Relaxed);
+                }
+                Made::Existed => {}
+                Made::Failed { why, later: true } => {
+                    reason = why;
+                    later.push(name);
+                }
+                Made::Failed { why, later: false } => {
+                    log::error!("topic {name} cannot be made: {why}");
+                    self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        // Once, however many topics there are and however often it is tried.
+        if let Some(name) = later.first().filter(|_| reason != self.said) {
+            log::warn!("topic {name} is not made yet, one of {}: {reason}", later.len());
+        }
+        self.said = reason;
+        later
+    }
 }

@@ -30,11 +30,11 @@ pub enum Made {
     New,
     /// It is there already, and left as it is.
     Existed,
-    /// It is not there. Worth another try if `later`: nobody answered, or not in time.
+    /// It is not there.
     Failed {
         /// Kafka's words.
         why: String,
-        /// Is it worth another try?
+        /// Is it worth another try? Not what the request itself is refused for.
         later: bool,
     },
 }
@@ -87,14 +87,18 @@ fn made(result: Result<String, (String, RDKafkaErrorCode)>) -> (String, Made) {
         Ok(name) => (name, Made::New),
         Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => (name, Made::Existed),
         Err((name, code)) => {
-            let later = matches!(
+            // What the request itself says. Brokers may still register, and rights be granted.
+            let is_final = matches!(
                 code,
-                RDKafkaErrorCode::RequestTimedOut
-                    | RDKafkaErrorCode::OperationTimedOut
-                    | RDKafkaErrorCode::NotController
-                    | RDKafkaErrorCode::BrokerTransportFailure
+                RDKafkaErrorCode::InvalidTopic
+                    | RDKafkaErrorCode::InvalidPartitions
+                    | RDKafkaErrorCode::InvalidConfig
+                    | RDKafkaErrorCode::InvalidReplicaAssignment
+                    | RDKafkaErrorCode::InvalidRequest
+                    | RDKafkaErrorCode::PolicyViolation
+                    | RDKafkaErrorCode::UnsupportedVersion
             );
-            (name, Made::Failed { why: code.to_string(), later })
+            (name, Made::Failed { why: code.to_string(), later: !is_final })
         }
     }
 }

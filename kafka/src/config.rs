@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 
-use crate::native::Settings;
+use crate::native::{Dialer, Settings};
 
 /// Who speaks to Kafka.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,6 +138,18 @@ impl ProducerConfig {
         Ok(Choice { transport, why })
     }
 
+    /// Reads certificates and keys as the native transport does at its start, connecting to nobody.
+    /// librdkafka reads its own, when it starts.
+    ///
+    /// # Errors
+    /// As [`Self::choice`], and the first file that does not hold what it should.
+    pub fn open_files(&self) -> Result<(), ConfigError> {
+        match self.choice()?.transport {
+            Transport::Librdkafka => Ok(()),
+            Transport::Auto | Transport::Native => Dialer::new(&Settings::of(self)?).map(drop),
+        }
+    }
+
     /// All properties that were given or worked out, the later winning.
     pub(crate) fn given(&self) -> BTreeMap<&str, &str> {
         let all = self.derived.iter().chain(&self.properties);
@@ -164,15 +177,35 @@ pub(crate) fn checked<'a>(
         alone.create_native_config().map_err(|error| ConfigError {
             property: name.into(),
             value: shown(name, value),
-            why: error.to_string(),
+            why: words(&error, name, value),
         })?;
         config.set(name, value);
     }
     Ok(config)
 }
 
+/// librdkafka's words, without the name and the value that rdkafka puts behind them.
+fn words(error: &KafkaError, name: &str, value: &str) -> String {
+    let words = match error {
+        KafkaError::ClientConfig(_, words, _, _) => words.clone(),
+        error => error.to_string(),
+    };
+    match is_secret(name, value) && !value.is_empty() {
+        true => words.replace(value, HIDDEN),
+        false => words,
+    }
+}
+
 /// The value for a message, unless it is a secret.
 pub(crate) fn shown(name: &str, value: &str) -> String {
-    let secret = ["password", "secret", "token", "key"].iter().any(|word| name.contains(word));
-    if secret { "(hidden)".into() } else { value.into() }
+    if is_secret(name, value) { HIDDEN.into() } else { value.into() }
+}
+
+const HIDDEN: &str = "(hidden)";
+
+/// By its name, or because it says so itself, as Java's `sasl.jaas.config` does.
+fn is_secret(name: &str, value: &str) -> bool {
+    const WORDS: [&str; 6] = ["password", "secret", "token", "key", "jaas", "credential"];
+    let says = |text: &str| WORDS.iter().any(|word| text.to_lowercase().contains(word));
+    says(name) || says(value)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::account::Account;
@@ -31,6 +31,8 @@ pub(crate) struct Counts {
     errors: Mutex<BTreeMap<String, u64>>,
     /// Since when no broker answers, and the word for it.
     trouble: Mutex<Option<(Instant, String)>>,
+    /// The transport takes nothing any more, whatever brokers answer, and why.
+    ended: OnceLock<(Instant, String)>,
     /// What was said last about any broker, and when.
     detail: Mutex<Option<(Instant, String)>>,
     /// From the first flow of a batch to the last acknowledgement.
@@ -131,8 +133,10 @@ impl Counts {
             in_flight: submitted.saturating_sub(delivered + failed),
             queue_full: read(&self.queue_full),
             errors,
-            trouble: trouble
-                .as_ref()
+            trouble: self
+                .ended
+                .get()
+                .or(trouble.as_ref())
                 .map(|(since, what)| format!("{what}, for {} s", since.elapsed().as_secs())),
             latency_us: self.latency.quantile(0.5).zip(self.latency.quantile(0.99)),
         }
@@ -178,6 +182,16 @@ impl Counts {
     pub(crate) fn complained_within(&self, span: Duration) -> bool {
         let recent = |(when, _): &(Instant, String)| when.elapsed() < span;
         lock(&self.trouble).is_some() || lock(&self.detail).as_ref().is_some_and(recent)
+    }
+
+    /// The transport has ended for good.
+    pub(crate) fn end(&self, words: String) {
+        self.ended.get_or_init(|| (Instant::now(), words));
+    }
+
+    /// Has it?
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get().is_some()
     }
 
     /// A broker answers: what was wrong is over.

@@ -42,6 +42,10 @@ impl Lane {
         flows: impl Iterator<Item = u32>,
         refused: &mut Vec<u32>,
     ) {
+        if self.counts.has_ended() {
+            // Each would fail at once. Kept, they go to disk.
+            return refused.extend(flows);
+        }
         let before = refused.len();
         self.hand_over(batch, flows, refused);
         // Looked at behind handing over: what the producer's end did not see, we see to.

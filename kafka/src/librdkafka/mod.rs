@@ -149,6 +149,10 @@ fn take(counts: &Counts, report: Report) {
         Report::Flows(code, flows) => counts.fail(&format!("{code:?}"), flows),
         Report::Done(flows, opened_ns) => counts.done(flows, opened_ns),
         Report::Trouble(RDKafkaErrorCode::AllBrokersDown, words) => counts.no_broker(words),
+        // Ours is the producer that brokers do not believe any more (idempotence): only a new one helps.
+        Report::Trouble(RDKafkaErrorCode::Fatal, words) => {
+            counts.end(format!("librdkafka has ended, start neckard anew: {words}"));
+        }
         Report::Trouble(_, words) => counts.complain(words),
     }
 }

@@ -18,8 +18,6 @@ const SOON: Duration = Duration::from_millis(100);
 const DOUBLINGS_MAX: u32 = 6;
 /// After so many, some three seconds, it is worth a word.
 const MISSES: u32 = 5;
-/// An election takes less: a partition without a leader for so long lets go of what it can.
-const LEADERLESS: Duration = Duration::from_secs(2);
 /// Topics that one request asks for.
 const TOPICS_MAX: usize = 1000;
 
@@ -62,6 +60,8 @@ pub(super) struct Cluster {
     places: Vec<Vec<u32>>,
     /// No topic is to be asked for before: of many, few are, and they are looked through seldom.
     next_ask: Option<Instant>,
+    /// Numbers went with a partition that is no more.
+    has_hole: bool,
 }
 
 impl Cluster {
@@ -76,6 +76,7 @@ impl Cluster {
             refresh,
             places: Vec::new(),
             next_ask: None,
+            has_hole: false,
         }
     }
 
@@ -104,12 +105,12 @@ impl Cluster {
     }
 
     /// Flows for the topic of this key.
-    pub(super) fn submit(&mut self, key: usize, piece: Piece) {
+    pub(super) fn submit(&mut self, key: usize, piece: Piece, now: Instant) {
         // Registered before anything was submitted.
-        self.assign(self.keys[&key], piece);
+        self.assign(self.keys[&key], piece, now);
     }
 
-    fn assign(&mut self, place: usize, piece: Piece) {
+    fn assign(&mut self, place: usize, piece: Piece, now: Instant) {
         let topic = &mut self.topics[place];
         if topic.led.is_empty() {
             return topic.waiting.push_back(piece);
@@ -118,8 +119,13 @@ impl Cluster {
             return self.assign_by_key(place, &piece);
         }
         topic.turn = topic.turn.wrapping_add(1);
-        let at = topic.led[topic.turn % topic.led.len()];
-        self.push(at, piece);
+        let turns = (0..topic.led.len()).map(|step| topic.turn.wrapping_add(step));
+        let mut in_turn = turns.map(|turn| topic.led[turn % topic.led.len()]);
+        // One that does not get rid of its batch would take as many flows as the others, and keep them.
+        let well = in_turn.clone().find(|at| !self.partitions[*at].is_ailing(now));
+        if let Some(at) = well.or_else(|| in_turn.next()) {
+            self.push(at, piece);
+        }
     }
 
     fn assign_by_key(&mut self, place: usize, piece: &Piece) {
@@ -207,6 +213,15 @@ impl Cluster {
         self.topics[self.partitions[at].topic].refused = Some(why);
     }
 
+    /// Does no partition of this one's topic get rid of its flows?
+    pub(super) fn is_stalled(&self, at: usize, now: Instant) -> bool {
+        !self.is_taking(self.partitions[at].topic, now)
+    }
+
+    fn is_taking(&self, place: usize, now: Instant) -> bool {
+        self.topics[place].led.iter().any(|at| !self.partitions[*at].is_ailing(now))
+    }
+
     /// Something about the partition's topic is not so any more.
     pub(super) fn doubt(&mut self, at: usize, now: Instant) {
         let topic = &mut self.topics[self.partitions[at].topic];
@@ -277,22 +292,37 @@ impl Cluster {
             topic.refused = verdict::refusal(told.error);
         }
         let waiting = std::mem::take(&mut topic.waiting);
-        waiting.into_iter().for_each(|piece| self.assign(place, piece));
+        waiting.into_iter().for_each(|piece| self.assign(place, piece, now));
         self.relieve(place, now);
     }
 
-    /// Flows that stand before a partition whom nobody leads any more go to others, if there are any:
-    /// what waits longest would else keep the caller's batches. They come behind later ones there; a
-    /// batch that was sent stays, since it may be in the partition.
+    /// Flows that stand before a partition which does not get rid of them go to others that do, if there
+    /// are any: what waits longest would else keep the caller's batches. They come behind later ones
+    /// there; a batch that was sent stays, since it may be in the partition.
     fn relieve(&mut self, place: usize, now: Instant) {
-        if self.topics[place].led.is_empty() {
+        if !self.is_taking(place, now) {
             return;
         }
         for at in self.topics[place].partitions.clone() {
-            let is_left = |since: Instant| now.duration_since(since) >= LEADERLESS;
-            if self.partitions[at].leaderless.is_some_and(is_left) {
+            if self.partitions[at].is_ailing(now) {
                 let free = self.partitions[at].take_free();
-                free.into_iter().for_each(|piece| self.assign(place, piece));
+                free.into_iter().for_each(|piece| self.assign(place, piece, now));
+            }
+        }
+    }
+
+    /// The batch of this partition has to go again.
+    pub(super) fn relieve_one(&mut self, at: usize, now: Instant) {
+        if self.partitions[at].is_ailing(now) {
+            self.relieve(self.partitions[at].topic, now);
+        }
+    }
+
+    /// This broker says nothing.
+    pub(super) fn relieve_led_by(&mut self, broker: i32, now: Instant) {
+        for at in 0..self.partitions.len() {
+            if self.partitions[at].leader == broker {
+                self.relieve_one(at, now);
             }
         }
     }
@@ -319,7 +349,10 @@ impl Cluster {
             }
             if leader.is_none() && !told.is_empty() {
                 // The topic was made anew with fewer.
-                self.topics[place].waiting.extend(partition.take_all());
+                let is_gone = partition.is_gone(now);
+                let (pieces, has_hole) = partition.take_all(is_gone);
+                self.topics[place].waiting.extend(pieces);
+                self.has_hole |= has_hole;
             }
             self.make_ready(*at);
         }
@@ -332,6 +365,11 @@ impl Cluster {
         let topic = &mut self.topics[place];
         topic.leaders.set(&indices, topic.count as u32);
         topic.led = led;
+    }
+
+    /// Must we number anew, as after [`Partition::give_up`]? Asked once.
+    pub(super) fn take_hole(&mut self) -> bool {
+        std::mem::take(&mut self.has_hole)
     }
 
     /// Gives up on everything. `true` if we must number anew: see [`Partition::give_up`].

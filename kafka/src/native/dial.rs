@@ -40,7 +40,7 @@ const SASL_STEPS_MAX: usize = 8;
 const ITERATIONS_MAX: u32 = 1_000_000;
 
 /// How to dial, the same for all brokers.
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     client_id: String,
     tls: Option<Arc<ClientConfig>>,
     sasl: Option<Sasl>,
@@ -99,7 +99,7 @@ impl Dialer {
     ///
     /// # Errors
     /// A file that does not hold what it should.
-    pub(super) fn new(settings: &Settings) -> Result<Self, ConfigError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let security = &settings.security;
         Ok(Self {
             client_id: settings.client_id.clone(),

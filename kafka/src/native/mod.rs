@@ -33,6 +33,7 @@ mod settings;
 mod tls;
 mod verdict;
 
+pub(crate) use dial::Dialer;
 pub(crate) use settings::Settings;
 
 use crate::account::Account;
@@ -40,7 +41,7 @@ use crate::config::{ConfigError, ProducerConfig};
 use crate::counts::Counts;
 use crate::leaders::Leaders;
 use crate::topic::TopicOptions;
-use dial::{Dialed, Dialer};
+use dial::Dialed;
 use partition::TOO_LONG;
 use queue::{Flows, Piece, Submission};
 use record_batch::RECORD_BYTES;

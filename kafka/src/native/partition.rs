@@ -17,6 +17,12 @@ use crate::counts::PURGED;
 pub(super) const TOO_LONG: &str = "MessageSizeTooLarge";
 /// Pauses between tries double so often.
 const DOUBLINGS_MAX: u32 = 4;
+/// An election takes less: a partition that is without a leader, or does not get rid of its batch, for so
+/// long is left to itself.
+const AILING: Duration = Duration::from_secs(2);
+/// A broker that knows a topic as it was does so for less: a partition that is not named for so long is
+/// no more.
+const GONE: Duration = Duration::from_secs(30);
 
 /// Who we are to the brokers, if they are to drop what comes twice: number and epoch.
 pub(super) type ProducerId = (i64, i16);
@@ -43,7 +49,9 @@ pub(super) struct Partition {
     /// -1 if it has none.
     pub(super) leader: i32,
     /// Since when it has none.
-    pub(super) leaderless: Option<Instant>,
+    leaderless: Option<Instant>,
+    /// Since when its batch is under way or goes again.
+    trying: Option<Instant>,
     pub(super) state: State,
     queue: VecDeque<Piece>,
     /// The batch under way, or to go again.
@@ -67,6 +75,7 @@ impl Partition {
             index,
             leader: -1,
             leaderless: None,
+            trying: None,
             state: State::Idle,
             queue: VecDeque::new(),
             taken: Vec::new(),
@@ -85,9 +94,32 @@ impl Partition {
         std::mem::replace(&mut self.leader, leader)
     }
 
+    /// Its batch is under way.
+    pub(super) fn send(&mut self, now: Instant) {
+        self.state = State::Sent;
+        self.trying.get_or_insert(now);
+    }
+
+    /// Is there nobody to lead it, or does its leader not take its batch, for longer than usual?
+    pub(super) fn is_ailing(&self, now: Instant) -> bool {
+        let is_long = |since: Instant| now.duration_since(since) >= AILING;
+        self.leaderless.is_some_and(is_long) || self.trying.is_some_and(is_long)
+    }
+
+    /// Has it been without a leader for longer than a broker may be behind the others?
+    pub(super) fn is_gone(&self, now: Instant) -> bool {
+        self.leaderless.is_some_and(|since| now.duration_since(since) >= GONE)
+    }
+
     /// Records of the batch under way.
     pub(super) fn records(&self) -> i32 {
         self.records
+    }
+
+    /// Number of the batch under way.
+    #[cfg(test)]
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity
     }
 
     /// Is there anything to send?
@@ -184,10 +216,12 @@ impl Partition {
         }
         self.identity = None;
         self.tries = 0;
+        self.trying = None;
     }
 
     /// Half of it, next time; a single flow goes, and with it all that are as long.
     fn split(&mut self) {
+        self.trying = None;
         let flows: usize = self.taken.iter().map(|piece| piece.flows.len()).sum();
         let bytes: usize = self.taken.iter().map(Piece::bytes).sum();
         if flows > 1 {
@@ -225,14 +259,17 @@ impl Partition {
         free.into()
     }
 
-    /// Takes everything out that is not under way: the partition is no more.
-    pub(super) fn take_all(&mut self) -> Vec<Piece> {
-        if self.state == State::Sent {
-            return Vec::new();
+    /// Takes out what was not sent: the partition is no more. `with_sent`, a batch that the broker may
+    /// have taken goes, too; `true` beside it as in [`Self::give_up`].
+    pub(super) fn take_all(&mut self, with_sent: bool) -> (Vec<Piece>, bool) {
+        if !with_sent || self.state == State::Sent {
+            return (self.queue.drain(..).collect(), false);
         }
         self.state = State::Idle;
-        self.identity = None;
-        self.taken.drain(..).chain(self.queue.drain(..)).collect()
+        self.trying = None;
+        let identity = self.identity.take();
+        let has_hole = identity.is_some_and(|identity| identity != ANONYMOUS);
+        (self.taken.drain(..).chain(self.queue.drain(..)).collect(), has_hole)
     }
 
     /// Is there enough for a whole batch?

@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token};
 
 use super::cluster::Cluster;
 use super::connection::Connection;
-use super::dial::Dialer;
+use super::dial::{Dialer, name_of};
 use super::framer::{Framer, Limits};
 use super::link::{Asked, FIRST_SEED, Link};
 use super::partition::{ProducerId, Resumption, State};
@@ -148,7 +148,7 @@ impl Sender {
         for _ in 0..MESSAGES_MAX {
             let Ok(message) = self.messages.try_recv() else { break };
             match message {
-                Message::Submit(key, piece) => self.cluster.submit(key, piece),
+                Message::Submit(key, piece) => self.cluster.submit(key, piece, now),
                 Message::Register(key, name, leaders) => {
                     self.cluster.register(key, &name, leaders, now);
                     self.ticked = now - TICK;
@@ -234,7 +234,7 @@ impl Sender {
             self.producer = Some((id, epoch));
         } else {
             self.ask_producer_at = now + PAUSE;
-            let name = super::dial::name_of(error);
+            let name = name_of(error);
             self.counts.no_broker(format!("no producer's number: {name}"));
         }
         Ok(0)
@@ -252,15 +252,24 @@ impl Sender {
             |id, host, port| drop(brokers.insert(id, host_port(host, port))),
             |told| cluster.told(&told, now),
         )?;
-        match self.cluster.missing() {
-            Some(words) => {
-                self.counts.complain(words.clone());
-                self.counts.no_broker(words);
-            }
-            None => self.counts.broker_answers(),
+        if self.cluster.take_hole() {
+            self.producer = None;
+        }
+        if !self.tell_missing() {
+            self.counts.broker_answers();
         }
         self.note_brokers(brokers, now);
         Ok(throttle)
+    }
+
+    /// Says which topic's flows wait, if one's do.
+    fn tell_missing(&self) -> bool {
+        let missing = self.cluster.missing();
+        if let Some(words) = &missing {
+            self.counts.complain(words.clone());
+            self.counts.no_broker(words.clone());
+        }
+        missing.is_some()
     }
 
     /// Where the brokers are; those that are not named any more, and not connected, are forgotten.
@@ -293,16 +302,26 @@ impl Sender {
             // An answer that leaves it out, or cannot be read, is none.
             let told = told.get(&place).filter(|_| throttle.is_ok());
             if let Some((code, offset)) = told {
-                match verdict::refusal(*code) {
-                    Some(why) => self.cluster.note_refusal(place, why),
-                    None if *code == 0 => self.cluster.note_offset(place, *offset),
-                    None => {}
-                }
+                self.note_answer(place, *code, *offset, now);
             }
             self.settle(place, &told.map_or(Verdict::Refresh, |told| verdict::of(told.0)), now);
             self.framer.give_back(records);
         }
         throttle
+    }
+
+    /// Notes what the answer on a partition's batch says of its topic.
+    fn note_answer(&mut self, place: usize, code: i16, offset: i64, now: Instant) {
+        if code == 0 {
+            return self.cluster.note_offset(place, offset);
+        }
+        if let Some(why) = verdict::refusal(code) {
+            self.cluster.note_refusal(place, why);
+        } else if self.cluster.is_stalled(place, now) {
+            // Worth another try each, but nothing gets through: too few replicas, say.
+            self.cluster.note_refusal(place, name_of(code));
+            self.tell_missing();
+        }
     }
 
     fn settle(&mut self, place: usize, verdict: &Verdict, now: Instant) {
@@ -322,7 +341,10 @@ impl Sender {
             self.counts.wire.retries.fetch_add(1, Ordering::Relaxed);
         }
         match pause {
-            Some(pause) => self.resumptions.push(std::cmp::Reverse((now + pause, place))),
+            Some(pause) => {
+                self.resumptions.push(std::cmp::Reverse((now + pause, place)));
+                self.cluster.relieve_one(place, now);
+            }
             None => self.cluster.make_ready(place),
         }
     }
@@ -409,8 +431,7 @@ impl Sender {
 
     /// Leaves brokers that say nothing, and those that will soon not believe us any more.
     fn leave_stuck(&mut self, now: Instant) {
-        let (mut stuck, mut old) = (Vec::new(), Vec::new());
-        let mut is_silent = false;
+        let (mut stuck, mut old, mut silent) = (Vec::new(), Vec::new(), Vec::new());
         let has_brokers = self.links.iter().any(|(id, link)| *id >= 0 && link.is_up());
         for (id, link) in &mut self.links {
             let Some(connection) = link.connection() else { continue };
@@ -420,7 +441,12 @@ impl Sender {
             {
                 old.push(*id);
             }
-            is_silent |= connection.is_stuck(now, SILENCE);
+            if connection.is_stuck(now, SILENCE) {
+                silent.push(*id);
+            }
+        }
+        for id in &silent {
+            self.cluster.relieve_led_by(*id, now);
         }
         for id in stuck {
             self.lose(id, "no answer in time", now);
@@ -428,7 +454,7 @@ impl Sender {
         for id in old {
             self.hang_up(id, now);
         }
-        if is_silent && now.duration_since(self.heard) > SILENCE {
+        if !silent.is_empty() && now.duration_since(self.heard) > SILENCE {
             self.counts.no_broker("no broker answers".into());
         }
     }

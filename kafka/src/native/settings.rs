@@ -132,7 +132,7 @@ impl Settings {
     fn set(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
         match name {
             "bootstrap.servers" | "metadata.broker.list" => {
-                self.brokers = value.split(',').map(|one| one.trim().to_owned()).collect();
+                self.brokers = value.split(',').map(broker).collect::<Result<_, _>>()?;
             }
             "client.id" => value.clone_into(&mut self.client_id),
             "acks" | "request.required.acks" => {
@@ -142,7 +142,7 @@ impl Settings {
                     _ => return Err("acks are 1 or all"),
                 }
             }
-            "enable.idempotence" => self.idempotence = value == "true",
+            "enable.idempotence" => self.idempotence = boolean(value)?,
             "compression.codec" | "compression.type" => {
                 self.compression.codec = Codec::named(value).ok_or(UNKNOWN)?;
             }
@@ -154,7 +154,10 @@ impl Settings {
             "message.max.bytes" => self.message_bytes = number(value)?,
             "batch.size" => self.batch_bytes = number(value)?,
             "batch.num.messages" => self.batch_flows = number(value)?,
-            "queue.buffering.max.messages" => self.flows_max = Some(number(value)? as u64),
+            // 0 is librdkafka's word for no bound.
+            "queue.buffering.max.messages" => {
+                self.flows_max = Some(number(value)? as u64).filter(|flows| *flows > 0);
+            }
             "queue.buffering.max.kbytes" => self.bytes_max = Some(number(value)? as u64 * 1024),
             "queue.buffering.max.ms" | "linger.ms" => self.linger = milliseconds(value)?,
             "request.timeout.ms" => self.request_timeout = milliseconds(value)?,
@@ -219,6 +222,29 @@ impl Settings {
 
 const UNKNOWN: &str = "this value";
 
+/// `host:port`; librdkafka's port where none is said, and nothing else of what it takes (`PLAINTEXT://`).
+fn broker(value: &str) -> Result<String, &'static str> {
+    let value = value.trim();
+    let colons = value.matches(':').count();
+    match value.starts_with('[') {
+        _ if value.is_empty() || value.contains('/') => Err(UNKNOWN),
+        true if value.ends_with(']') => Ok(format!("{value}:9092")),
+        true => Ok(value.to_owned()),
+        false if colons == 0 => Ok(format!("{value}:9092")),
+        false if colons == 1 => Ok(value.to_owned()),
+        false => Err(UNKNOWN),
+    }
+}
+
+/// Whatever librdkafka takes for one.
+fn boolean(value: &str) -> Result<bool, &'static str> {
+    match value.to_lowercase().as_str() {
+        "true" | "t" | "1" => Ok(true),
+        "false" | "f" | "0" => Ok(false),
+        _ => Err(UNKNOWN),
+    }
+}
+
 fn number(value: &str) -> Result<usize, &'static str> {
     value.parse().map_err(|_| UNKNOWN)
 }
@@ -282,6 +308,30 @@ mod tests {
             assert_eq!(config.choice().expect_err("asked for").property, name);
         }
         assert_eq!(config(&[]).choice().map(|choice| choice.transport), Ok(Transport::Native));
+    }
+
+    #[test]
+    fn values_mean_what_they_mean_to_librdkafka() {
+        for (value, expected) in
+            [("True", true), ("t", true), ("1", true), ("F", false), ("0", false)]
+        {
+            let settings = Settings::of(&config(&[("enable.idempotence", value)])).expect("known");
+            assert_eq!(settings.idempotence, expected, "{value}");
+        }
+        let flows_max = |value| {
+            let config = config(&[("queue.buffering.max.messages", value)]);
+            Settings::of(&config).expect("known").flows_max
+        };
+        assert_eq!((flows_max("0"), flows_max("7")), (None, Some(7)));
+        let brokers = |value| {
+            let settings = Settings::of(&config(&[("bootstrap.servers", value)]));
+            settings.map(|settings| settings.brokers).map_err(|error| error.property)
+        };
+        let expected = ["kafka1:9092", "kafka2:19092", "[2001:db8::1]:9092"].map(str::to_owned);
+        assert_eq!(brokers("kafka1, kafka2:19092,[2001:db8::1]"), Ok(expected.to_vec()));
+        for other in ["PLAINTEXT://kafka1:9092", "2001:db8::1", "a,,b"] {
+            assert_eq!(brokers(other), Err("bootstrap.servers".into()), "librdkafka's to try");
+        }
     }
 
     #[test]

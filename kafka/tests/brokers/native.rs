@@ -247,3 +247,46 @@ fn many_topics_share_requests() {
     assert!(topics.iter().all(|topic| topic.counts().delivered == 3));
     assert_eq!(Arc::strong_count(&flows), 1);
 }
+
+/// Too few replicas are worth another try, for as long as it takes; people want to know.
+#[test]
+fn a_topic_whose_batches_go_again_and_again_is_told() {
+    let cluster = cluster(1, 2);
+    let producer = producer(&cluster, &[("retry.backoff.ms", "50")]);
+    let mut topic = producer.topic(TOPIC);
+    let errors = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000];
+    cluster.request_errors(RDKafkaApiKey::Produce, &errors);
+    submit(&mut topic, &batch(0, 10));
+    submit(&mut topic, &batch(10, 10));
+    let started = Instant::now();
+    let told =
+        || producer.counts().trouble.is_some_and(|words| words.contains("NotEnoughReplicas"));
+    while !told() {
+        assert!(started.elapsed() < PATIENCE, "{:?}", producer.counts());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    let counts = finish(&producer);
+    assert_eq!((counts.delivered, counts.trouble), (20, None));
+}
+
+/// One broker of two takes very long: flows go to the other, but for the batch that was sent.
+#[test]
+fn a_slow_broker_keeps_no_flows_from_the_others() {
+    let cluster = cluster(2, 2);
+    (0..2).for_each(|at| cluster.partition_leader(TOPIC, at, Some(1 + at)).unwrap());
+    let producer = producer(&cluster, &[]);
+    let mut topic = producer.topic(TOPIC);
+    (0..2).for_each(|turn| submit(&mut topic, &batch(turn * 10, 10)));
+    assert_eq!(finish(&producer).delivered, 20);
+    cluster.broker_round_trip_time(2, Duration::from_secs(60)).unwrap();
+    (2..4).for_each(|turn| submit(&mut topic, &batch(turn * 10, 10)));
+    std::thread::sleep(Duration::from_millis(2_100));
+    (4..40).for_each(|turn| submit(&mut topic, &batch(turn * 10, 10)));
+    let started = Instant::now();
+    while producer.counts().delivered < 390 {
+        assert!(started.elapsed() < PATIENCE, "{:?}", producer.counts());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(producer.counts().in_flight, 10);
+}

@@ -6,6 +6,7 @@ use neckar_proto::{Batch, Field, Flow, Keying};
 use super::super::compress::Compression;
 use super::super::framer::Framer;
 use super::super::queue::Submission;
+use super::super::record_batch::Identity;
 use super::super::verdict::Verdict;
 use super::*;
 use crate::account::Account;
@@ -41,7 +42,7 @@ impl Room {
         let books = (Arc::clone(&self.account), Arc::clone(&self.counts));
         let of = Submission::new(Arc::new(batch), options, books, 0, (u64::from(flows), 0));
         let piece = Piece { of: Arc::new(of), flows: Flows::all(0..flows) };
-        self.cluster.submit(KEY, piece);
+        self.cluster.submit(KEY, piece, self.now);
     }
 
     /// Leaders of partitions 0, 1, … as a broker says at this second.
@@ -51,9 +52,19 @@ impl Room {
         self.cluster.told(&told, self.now + Duration::from_secs(second));
     }
 
+    /// Sends the next batch of a partition, or the same once more; answers its number.
+    fn send(&mut self, at: usize) -> Option<Identity> {
+        let partition = self.cluster.partition(at);
+        let mut framer = Framer::new(Compression::default());
+        partition.batch(&mut framer, LIMITS, Some((4711, 0))).expect("it has flows");
+        partition.send(self.now);
+        partition.identity()
+    }
+
     /// Flows that a partition has, taken out.
     fn take(&mut self, at: usize) -> usize {
-        self.cluster.partition(at).take_all().iter().map(|piece| piece.flows.len()).sum()
+        let (pieces, _) = self.cluster.partition(at).take_all(true);
+        pieces.iter().map(|piece| piece.flows.len()).sum()
     }
 }
 
@@ -133,4 +144,73 @@ fn what_is_dropped_is_counted() {
     assert_eq!(counts.errors, BTreeMap::from([(ENDED.into(), 20)]));
     let books = room.account.counts();
     assert_eq!((books.failed, books.in_flight, books.bytes_in_flight), (20, 0, 0));
+}
+
+/// Partitions 0 and 1, a batch of sixty flows of each under way since second 0.
+fn both_under_way() -> Room {
+    let mut room = Room::new();
+    room.told(0, &[1, 2], 0);
+    for _ in 0..12 {
+        room.submit(10, Keying::None);
+    }
+    for at in [0, 1] {
+        room.send(at);
+    }
+    room
+}
+
+#[test]
+fn a_partition_that_does_not_get_rid_of_its_batch_keeps_no_flows_from_the_others() {
+    let mut room = both_under_way();
+    for _ in 0..4 {
+        room.submit(10, Keying::None);
+    }
+    room.cluster.partition(1).settle(&Verdict::Delivered, Duration::ZERO);
+    room.cluster.partition(0).settle(&Verdict::Retry, Duration::ZERO);
+    room.now += Duration::from_secs(1);
+    room.cluster.relieve_one(0, room.now);
+    assert!(!room.cluster.is_stalled(0, room.now), "it may just be slow");
+    room.submit(10, Keying::None);
+    room.submit(10, Keying::None);
+    room.now += Duration::from_secs(1);
+    room.cluster.relieve_one(0, room.now);
+    for _ in 0..4 {
+        room.submit(10, Keying::None);
+    }
+    assert!(!room.cluster.is_stalled(0, room.now), "the other one takes them");
+    assert_eq!((room.take(0), room.take(1)), (60, 100), "but the batch that was sent");
+}
+
+#[test]
+fn flows_stay_in_turn_where_no_partition_gets_rid_of_them() {
+    let mut room = both_under_way();
+    room.now += Duration::from_secs(2);
+    for at in [0, 1] {
+        room.cluster.partition(at).settle(&Verdict::Retry, Duration::ZERO);
+        room.cluster.relieve_one(at, room.now);
+    }
+    assert!(room.cluster.is_stalled(0, room.now));
+    for _ in 0..4 {
+        room.submit(10, Keying::None);
+    }
+    assert_eq!((room.take(0), room.take(1)), (80, 80));
+}
+
+/// A broker that is behind the others does not know of a partition yet: its batch may be there.
+#[test]
+fn a_batch_that_was_sent_stays_with_a_partition_that_a_broker_does_not_name() {
+    let mut room = both_under_way();
+    for at in [0, 1] {
+        room.cluster.partition(at).settle(&Verdict::Refresh, Duration::ZERO);
+    }
+    room.told(0, &[1], 1);
+    assert!(!room.cluster.take_hole());
+    room.told(0, &[1, 2], 2);
+    let identity = room.send(1);
+    assert_eq!(identity.map(|identity| identity.sequence), Some(0), "the same batch once more");
+    room.cluster.partition(1).settle(&Verdict::Refresh, Duration::ZERO);
+    room.told(0, &[1], 3);
+    room.told(0, &[1], 40);
+    assert!(room.cluster.take_hole(), "its numbers are not given again");
+    assert_eq!((room.take(0), room.take(1)), (120, 0), "it is no more");
 }

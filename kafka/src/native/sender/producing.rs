@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::Sender;
 use crate::native::link::Asked;
-use crate::native::partition::State;
 use crate::native::record_batch::Sealed;
 use crate::native::request::Head;
 
@@ -53,7 +52,7 @@ impl Sender {
             let partition = self.cluster.partition(place);
             let batch = partition.batch(&mut self.framer, self.limits, self.producer);
             let Some(batch) = batch else { continue };
-            partition.state = State::Sent;
+            partition.send(now);
             bytes_left = bytes_left.saturating_sub(batch.len());
             sent.push((place, batch));
         }
