@@ -16,6 +16,7 @@ use crate::push::{PushCounts, PushView};
 use crate::reverse_names::{ReverseCounts, ReverseView};
 use crate::snmp::{SnmpCounts, SnmpView};
 use crate::splitter::{SplitterCounts, SplitterView};
+use crate::spooler::SpoolerView;
 use crate::tables::{TableCounts, TablesView};
 use crate::traffic::{TrafficBoard, TrafficView};
 use crate::worker::{Published, WorkerCounts};
@@ -133,19 +134,24 @@ impl Board {
     #[must_use]
     pub fn troubles(&self) -> BTreeMap<&'static str, String> {
         let output = self.output.counts().trouble.map(|trouble| ("output", trouble));
-        let tables = self.tables.view().trouble.map(|trouble| ("tables", trouble));
+        let TablesView { trouble, refused, .. } = self.tables.view();
+        let tables = trouble.map(|trouble| ("tables", trouble));
+        let refused = refused.map(|why| ("configuration", why));
         let influx = self.influx.view().trouble.map(|trouble| ("influx", trouble));
         let write = self.remote_write.view().trouble.map(|trouble| ("remote_write", trouble));
+        let labels = tables.into_iter().chain(refused);
         let pushes = influx.into_iter().chain(write);
-        output.into_iter().chain(tables).chain(pushes).chain(self.stopping()).collect()
+        output.into_iter().chain(labels).chain(pushes).chain(self.stopping()).collect()
     }
 
     /// Why no flows should be sent here now, by room; empty if they may be. An output in trouble is
-    /// no reason while the spool has room, nor is a broken table: the old one stays in force.
+    /// no reason while the spool has room, nor is a broken table or configuration: the old one stays in
+    /// force.
     #[must_use]
     pub fn refusals(&self) -> BTreeMap<&'static str, String> {
         let output = self.output.counts();
-        let has_room = output.spool.is_some_and(|spool| !spool.state.is_full);
+        let has_room = |spool: SpoolerView| !(spool.state.is_full || spool.state.is_refusing);
+        let has_room = output.spool.is_some_and(has_room);
         let trouble = output.trouble.filter(|_| !has_room).map(|trouble| ("output", trouble));
         trouble.into_iter().chain(self.stopping()).collect()
     }

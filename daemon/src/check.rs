@@ -1,5 +1,7 @@
 //! `neckard check`: everything a start would do, short of opening sockets.
 
+mod folders;
+
 use std::fmt::Write as _;
 
 use neckar_enrich::config::Loader;
@@ -9,7 +11,7 @@ use crate::cli::{Exit, RunArgs};
 use crate::config::{self, Config, OutputKind, Problem, ShedPolicy};
 use crate::snmp::AccessRules;
 use crate::splitter::Wishes;
-use crate::{budget, cores, http, ingest, output, push, settings, tables};
+use crate::{budget, cores, http, ingest, output, push, reverse_names, settings, tables};
 
 /// Checks, and says what would run.
 #[must_use]
@@ -39,6 +41,8 @@ fn describe(config: &Config) -> Result<String, Problem> {
     })?;
     settings::decode(config)?;
     settings::anonymizer(config)?;
+    reverse_names::check(&config.reverse_names)?;
+    folders::check(config)?;
     let sources = tables::load(config, &mut Loader::default())?;
     let tables = tables::build(&sources)?;
     let addresses: Vec<&str> = config.listen.iter().map(|one| one.address.as_str()).collect();
@@ -49,19 +53,45 @@ fn describe(config: &Config) -> Result<String, Problem> {
     let _ = writeln!(out, "output:        {}", describe_output(config)?);
     let _ = writeln!(out, "spool:         {}", describe_spool(config));
     let _ = writeln!(out, "split:         {}", describe_split(config)?);
+    out.push_str(&describe_anonymized(config));
     out.push_str(&describe_sources(&sources, &tables));
     let _ = writeln!(out, "snmp:          {}", describe_snmp(config)?);
+    let _ = writeln!(out, "reverse names: {}", describe_names(config));
     let _ = writeln!(out, "page:          {}", http::check(config)?);
     let _ = writeln!(out, "push:          {}", describe_push(config)?);
-    let _ = writeln!(out, "memory, at most:");
-    let mut sum = tables.memory_bytes();
-    let _ = writeln!(out, "  {:>8}  prefix tables, as loaded", mebibytes(sum));
-    for term in budget::budget(config, &settings::receiver(config), cores.len()) {
-        sum += term.bytes;
+    let mut terms = budget::labels(&sources, &tables);
+    terms.extend(budget::budget(config, &settings::receiver(config), cores.len()));
+    out.push_str(&describe_memory(&terms));
+    Ok(out)
+}
+
+fn describe_memory(terms: &[budget::Term]) -> String {
+    let mut out = String::from("memory, at most:\n");
+    for term in terms {
         let _ = writeln!(out, "  {:>8}  {}: {}", mebibytes(term.bytes), term.room, term.reason);
     }
+    let sum = terms.iter().map(|term| term.bytes).sum();
     let _ = writeln!(out, "  {:>8}  sum", mebibytes(sum));
-    Ok(out)
+    out
+}
+
+/// Of all flows, and of customers' copies beyond that.
+fn describe_anonymized(config: &Config) -> String {
+    let mut out = format!("anonymised:    {}\n", config.anonymize.describe());
+    for tenant in config.split.tenant.iter().filter(|tenant| tenant.anonymize.is_on()) {
+        let (cid, how) = (tenant.cid, tenant.anonymize.describe());
+        let _ = writeln!(out, "               in copies for customer {cid}: {how}");
+    }
+    out
+}
+
+fn describe_names(config: &Config) -> String {
+    let names = &config.reverse_names;
+    match names.servers.as_slice() {
+        _ if !names.enabled => "nobody is asked".into(),
+        [] => "the name servers of /etc/resolv.conf are asked".into(),
+        servers => format!("{} are asked", servers.join(", ")),
+    }
 }
 
 /// What each source holds, and how much of it lies in another part of it.
@@ -80,6 +110,9 @@ fn describe_sources(sources: &Sources, tables: &Tables) -> String {
             summary.duplicates,
             kinds.join(", "),
         );
+    }
+    if !sources.as_names.is_empty() {
+        let _ = writeln!(out, "AS names:      {}, from the file", sources.as_names.len());
     }
     let (exporters, interfaces) = sources.interfaces.counts();
     if interfaces > 0 {

@@ -19,7 +19,7 @@ pub(crate) struct ExporterRules {
     lens: [Vec<u8>; 2],
 }
 
-/// What the rules of one prefix say.
+/// What the rule of a prefix says.
 #[derive(Clone, Debug, Default)]
 struct Said {
     name: Option<String>,
@@ -30,9 +30,7 @@ impl ExporterRules {
     /// Of a valid configuration.
     pub(crate) fn new(config: &Config) -> Self {
         let mut rules = Self::default();
-        for rule in &config.exporter {
-            rules.add(rule);
-        }
+        rules.by_prefix.extend(config.exporter.iter().filter_map(said));
         let mut lens = BTreeMap::<bool, Vec<u8>>::new();
         for prefix in rules.by_prefix.keys() {
             lens.entry(prefix.addr().is_ipv6()).or_default().push(prefix.prefix_len());
@@ -44,14 +42,6 @@ impl ExporterRules {
             lens
         });
         rules
-    }
-
-    /// Of two rules with one prefix the first counts.
-    fn add(&mut self, rule: &ExporterRule) {
-        let Some(prefix) = parse_prefix(&rule.prefix) else { return };
-        let said = self.by_prefix.entry(prefix.trunc()).or_default();
-        said.name = said.name.take().or_else(|| rule.name.clone());
-        said.rate = said.rate.or(rule.sampling_rate);
     }
 
     /// How rules name an exporter; empty if none does.
@@ -70,6 +60,12 @@ impl ExporterRules {
         let prefixes = lens.filter_map(move |len| IpNet::new(address, *len).ok());
         prefixes.filter_map(|prefix| self.by_prefix.get(&prefix.trunc()))
     }
+}
+
+/// No two rules have the same prefix.
+fn said(rule: &ExporterRule) -> Option<(IpNet, Said)> {
+    let said = Said { name: rule.name.clone(), rate: rule.sampling_rate };
+    Some((parse_prefix(&rule.prefix)?.trunc(), said))
 }
 
 #[cfg(test)]
@@ -94,7 +90,6 @@ mod tests {
         let rules = rules(&[
             ("192.0.2.9/24", Some("campus"), Some(100)),
             ("192.0.2.1", Some("core"), None),
-            ("192.0.2.0/24", Some("again"), Some(7)),
             ("::/0", None, Some(9)),
         ]);
         let told = |address: &str| {
@@ -126,9 +121,14 @@ mod tests {
                 .enumerate()
                 .map(|(at, (last, len, _))| (format!("192.0.2.{last}/{len}"), at.to_string()))
                 .collect();
+            // A valid configuration has one rule for a prefix.
+            let mut seen = std::collections::HashSet::new();
+            let mut is_first =
+                |prefix: &str| seen.insert(prefix.parse::<IpNet>().map(|net| net.trunc()).ok());
             let given: Vec<_> = named
                 .iter()
                 .zip(&written)
+                .filter(|((prefix, _), _)| is_first(prefix))
                 .map(|((prefix, name), (.., has_name))| {
                     (prefix.as_str(), has_name.then_some(name.as_str()), None)
                 })

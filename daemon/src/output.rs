@@ -19,6 +19,9 @@ use crate::topic_maker::{self, TopicMakerCounts};
 
 /// Why flows failed that were to be kept on disk at the stop, and were not.
 const NOT_KEPT: &str = "NotKept";
+/// Why flows failed on their way to files or standard output: the write failed, or time was up.
+const WRITE_FAILED: &str = "WriteFailed";
+const NOT_IN_TIME: &str = "NotInTime";
 
 /// The output's counts at one moment. `submitted = delivered + failed + purged + in_flight`.
 #[derive(Clone, Debug, Default)]
@@ -142,7 +145,7 @@ impl Output {
                 let writer = sink::write_files(file, format, Arc::clone(&files));
                 let writer = writer.map_err(|error| {
                     let folder = file.directory.display();
-                    let fix = "give a folder that the daemon's user can write to";
+                    let fix = "give a folder that the daemon's user can write to and no other daemon uses";
                     Problem::new("output.file.directory", format!("\"{folder}\""), error, fix)
                 })?;
                 Ok(Self::written(writer, files))
@@ -232,13 +235,17 @@ impl Output {
             }
             Self::Written { counts, files, .. } => {
                 let delivered = counts.written.load(Ordering::Relaxed);
-                let failed = counts.failed.load(Ordering::Relaxed);
+                let errors = [(WRITE_FAILED, &counts.failed), (NOT_IN_TIME, &counts.given_up)];
+                let errors = errors.map(|(name, flows)| (name, flows.load(Ordering::Relaxed)));
+                let failed = errors.iter().map(|(_, flows)| flows).sum();
                 let submitted = counts.submitted.load(Ordering::Relaxed).max(delivered + failed);
+                let errors = errors.into_iter().filter(|(_, flows)| *flows > 0);
                 OutputCounts {
                     submitted,
                     delivered,
                     failed,
                     in_flight: submitted - delivered - failed,
+                    errors: errors.map(|(name, flows)| (name.into(), flows)).collect(),
                     files_finished: files.finished.load(Ordering::Relaxed),
                     files_deleted: files.deleted.load(Ordering::Relaxed),
                     files_bytes: files.bytes.load(Ordering::Relaxed),
@@ -283,8 +290,9 @@ impl Output {
             }
             Self::Written { writer, .. } => {
                 let writer = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(writer) = writer {
-                    writer.stop();
+                let lost = writer.map_or(0, |writer| writer.stop(deadline));
+                if lost > 0 {
+                    log::error!("{lost} flows were not written in time and are given up");
                 }
             }
         }
@@ -313,7 +321,8 @@ fn start_topic_maker(
 /// # Errors
 /// What a start would say.
 pub(crate) fn transport(config: &Config) -> Result<(&'static str, String), Problem> {
-    let choice = settings::producer(config)?.choice();
+    let producer = settings::producer(config)?;
+    let choice = producer.open_files().and_then(|()| producer.choice());
     let choice = choice.map_err(|error| property_problem(config, &error))?;
     let name = match choice.transport {
         Transport::Librdkafka => "librdkafka",
@@ -339,4 +348,26 @@ pub(crate) fn property_problem(config: &Config, error: &neckar_kafka::ConfigErro
     };
     let fix = "see librdkafka's CONFIGURATION.md for names and values";
     Problem::new(&key, format!("{:?}", error.value), &error.why, fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_has_failed_by_its_cause() {
+        let (counts, files) = (Arc::new(WriterCounts::default()), Arc::default());
+        for (count, flows) in [
+            (&counts.submitted, 20),
+            (&counts.written, 10),
+            (&counts.failed, 3),
+            (&counts.given_up, 5),
+        ] {
+            count.store(flows, Ordering::Relaxed);
+        }
+        let seen = Output::Written { writer: Mutex::new(None), counts, files }.counts();
+        assert_eq!((seen.submitted, seen.delivered, seen.failed, seen.in_flight), (20, 10, 8, 2));
+        let causes: Vec<_> = seen.errors.into_iter().collect();
+        assert_eq!(causes, [("NotInTime".into(), 5), ("WriteFailed".into(), 3)]);
+    }
 }

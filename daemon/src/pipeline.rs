@@ -27,7 +27,7 @@ use crate::push::{self, Pusher};
 use crate::reverse_names::{NameLabels, ReverseResolver};
 use crate::snmp::{AccessRules, Poller};
 use crate::splitter::{Splitter, SplitterCounts, SplitterParts, Wishes};
-use crate::spooler::{Detour, Spooler, SpoolerParts, WINDOW_BATCHES};
+use crate::spooler::{self, Detour, Spooler, SpoolerParts, WINDOW_BATCHES};
 use crate::stage::{Stage, StageParts};
 use crate::state::StateKeeper;
 use crate::tables::{TableKeeper, TableUpdates};
@@ -362,6 +362,7 @@ impl Launch<'_> {
             traffic,
             linger: Duration::from_millis(config.batch.linger_ms),
             stall: Duration::from_millis(config.batch.stall_ms),
+            keep: spooler::keep_time(config.batch.memory_bytes),
         };
         Ok(move || {
             if !core_affinity::set_for_current(core) {

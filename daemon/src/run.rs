@@ -110,7 +110,10 @@ fn forward_signals() -> std::io::Result<Receiver<Happening>> {
 /// reload may change: with the rest of the new file it would encode labels by the numbers of an
 /// output that is not running.
 fn reload(args: &RunArgs, config: &mut Config, pipeline: &Pipeline) {
-    let loaded = match config::load(args.config.as_deref(), &args.overrides) {
+    let loaded = config::load(args.config.as_deref(), &args.overrides);
+    let refused = loaded.as_ref().err().map(ToString::to_string);
+    pipeline.board().tables.configured(refused);
+    let loaded = match loaded {
         Ok(loaded) => loaded.config,
         Err(problem) => return log::error!("reload refused, the old stays in force: {problem}"),
     };

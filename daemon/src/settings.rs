@@ -144,17 +144,14 @@ pub fn new_topics(create: &Create) -> Option<NewTopics> {
 /// The folder cannot be had, or somebody else has it.
 pub fn open_spool(config: &SpoolConfig) -> Result<Spool, Problem> {
     let folder = &config.directory;
-    let problem = |why: &dyn ToString| {
-        let fix = "give a folder that the daemon's user can write to and no other daemon uses";
-        Problem::new("spool.directory", format!("\"{}\"", folder.display()), why.to_string(), fix)
-    };
-    std::fs::create_dir_all(folder).map_err(|error| problem(&error))?;
+    std::fs::create_dir_all(folder).map_err(|error| spool_problem(config, &error))?;
     let shed = match config.shed {
         ShedPolicy::Oldest => Shed::Oldest,
         ShedPolicy::Newest => Shed::Newest,
     };
     let limits = Limits { bytes_max: config.bytes_max, segment_bytes: config.segment_bytes, shed };
-    let (spool, found) = Spool::open(folder, limits).map_err(|error| problem(&error))?;
+    let opened = Spool::open(folder, limits);
+    let (spool, found) = opened.map_err(|error| spool_problem(config, &error))?;
     if found.flows > 0 || found.damaged_flows > 0 {
         log::info!(
             "the spool holds {} flows of an earlier run; {} more were damaged",
@@ -171,6 +168,20 @@ pub fn open_spool(config: &SpoolConfig) -> Result<Spool, Problem> {
         );
     }
     Ok(spool)
+}
+
+/// Would [`open_spool`] find what it can read? The daemon that has it may run.
+///
+/// # Errors
+/// As [`open_spool`].
+pub fn check_spool(config: &SpoolConfig) -> Result<(), Problem> {
+    Spool::check(&config.directory).map_err(|error| spool_problem(config, &error))
+}
+
+fn spool_problem(config: &SpoolConfig, why: &dyn std::fmt::Display) -> Problem {
+    let folder = format!("\"{}\"", config.directory.display());
+    let fix = "give a folder that the daemon's user can write to and no other daemon uses";
+    Problem::new("spool.directory", folder, why, fix)
 }
 
 /// What the main topic's messages are.

@@ -32,6 +32,20 @@ const BUSY: Duration = Duration::from_millis(5);
 const IDLE: Duration = Duration::from_millis(100);
 /// Complaints about the disk are this far apart.
 const COMPLAIN: Duration = Duration::from_secs(60);
+/// What a slow disk writes in a second.
+const SLOW_DISK_BYTES: usize = 50_000_000;
+/// Keeping what is not acknowledged at the stop may take so long: not less than a disk's hiccup, and not
+/// so long that systemd loses patience (`TimeoutStopSec` in the unit).
+const KEEP_MIN: Duration = Duration::from_secs(5);
+const KEEP_MAX: Duration = Duration::from_secs(20);
+
+/// How long keeping may take behind the stop's deadline, of all workers together: what a slow disk needs
+/// for all that memory holds, within bounds.
+#[must_use]
+pub fn keep_time(memory_bytes: usize) -> Duration {
+    let time_s = memory_bytes.div_ceil(SLOW_DISK_BYTES) as u64;
+    Duration::from_secs(time_s).clamp(KEEP_MIN, KEEP_MAX)
+}
 
 /// What workers and the thread have in common.
 #[derive(Debug, Default)]
@@ -56,7 +70,7 @@ pub struct SpoolerView {
     /// have arrived.
     pub kept_flows: u64,
     /// Flows of such batches that were not written: the disk is full, fails, or is too slow. Some of
-    /// them may have arrived.
+    /// them may have arrived. The output counts them as failed, so the state does not as refused.
     pub not_kept_flows: u64,
     /// Flows that the splitter did not see because its queue was full.
     pub splitter_missed: u64,
@@ -70,18 +84,17 @@ impl SpoolerCounts {
         SpoolerView { not_kept_flows: self.not_kept.load(Ordering::Relaxed), ..view }
     }
 
-    fn not_kept(&self, batch: &Batch) {
-        self.not_kept.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    fn not_kept(&self, flows: u64) {
+        self.not_kept.fetch_add(flows, Ordering::Relaxed);
     }
 }
 
 /// What workers hand over.
 #[derive(Debug)]
-enum Handed {
-    /// A batch that Kafka was not asked to take.
-    Fresh(Arc<Batch>),
-    /// One that it was, and has not acknowledged.
-    Kept(Arc<Batch>),
+struct Handed {
+    batch: Arc<Batch>,
+    /// Flows of it that Kafka was asked to take: some of them may have arrived.
+    asked_flows: u64,
 }
 
 /// A worker's way to the spool.
@@ -110,15 +123,22 @@ impl Detour {
     /// # Errors
     /// The batch: there is no room yet.
     pub fn spool(&self, batch: Arc<Batch>, deadline: Instant) -> Result<(), Arc<Batch>> {
-        self.hand(Handed::Fresh(batch), deadline)
+        self.hand(Handed { batch, asked_flows: 0 }, deadline)
     }
 
-    /// The same for one that Kafka was asked to take and has not acknowledged. If there is no room for
-    /// it by then, it is counted and given up.
-    pub fn keep(&self, batch: Arc<Batch>, deadline: Instant) {
-        if let Err(batch) = self.hand(Handed::Kept(batch), deadline) {
-            self.counts.not_kept(&batch);
-        }
+    /// The same for one of which Kafka was asked to take `asked_flows` and has not acknowledged them all.
+    /// If there is no room for it by then, those are counted as given up.
+    ///
+    /// # Errors
+    /// There was none: what Kafka was not asked to take is the caller's to count.
+    pub fn keep(
+        &self,
+        batch: Arc<Batch>,
+        asked_flows: u64,
+        deadline: Instant,
+    ) -> Result<(), Arc<Batch>> {
+        let handed = self.hand(Handed { batch, asked_flows }, deadline);
+        handed.inspect_err(|_| self.counts.not_kept(asked_flows))
     }
 
     fn hand(&self, handed: Handed, deadline: Instant) -> Result<(), Arc<Batch>> {
@@ -128,9 +148,7 @@ impl Detour {
             self.counts.queued.fetch_sub(1, Ordering::AcqRel);
             let (SendTimeoutError::Timeout(handed) | SendTimeoutError::Disconnected(handed)) =
                 error;
-            match handed {
-                Handed::Fresh(batch) | Handed::Kept(batch) => batch,
-            }
+            handed.batch
         })
     }
 }
@@ -167,7 +185,7 @@ impl Spooler {
         let deadline = Arc::clone(&until);
         let SpoolerParts { spool, topic, splitter, window } = parts;
         let out = window.iter().map(|_| None).collect();
-        let (kept_flows, splitter_missed, complained) = (0, 0, None);
+        let (kept_flows, not_kept_flows, splitter_missed, complained) = (0, 0, 0, None);
         let spooling = Spooling {
             spool,
             topic,
@@ -176,6 +194,7 @@ impl Spooler {
             out,
             counts,
             kept_flows,
+            not_kept_flows,
             splitter_missed,
             complained,
         };
@@ -212,6 +231,8 @@ struct Spooling {
     out: Vec<Option<Out>>,
     counts: Arc<SpoolerCounts>,
     kept_flows: u64,
+    /// Those that the disk refused.
+    not_kept_flows: u64,
     splitter_missed: u64,
     complained: Option<Instant>,
 }
@@ -263,12 +284,14 @@ impl Spooling {
     }
 
     fn append(&mut self, handed: &Handed) {
-        let (Handed::Fresh(batch) | Handed::Kept(batch)) = handed;
+        let Handed { batch, asked_flows } = handed;
         let appended = self.spool.append(batch, now_ms());
-        match (handed, &appended) {
-            (Handed::Kept(batch), Ok(_)) => self.kept_flows += batch.len() as u64,
-            (Handed::Kept(batch), Err(_)) => self.counts.not_kept(batch),
-            (Handed::Fresh(_), _) => {}
+        match &appended {
+            Ok(_) => self.kept_flows += asked_flows,
+            Err(_) => {
+                self.not_kept_flows += asked_flows;
+                self.counts.not_kept(*asked_flows);
+            }
         }
         // Full is a policy, and counted.
         if let Err(AppendError::Io(error)) = appended {
@@ -325,7 +348,9 @@ impl Spooling {
     }
 
     fn publish(&self) {
-        let state = self.spool.state();
+        let mut state = self.spool.state();
+        // The output counts those: a drop has one counter.
+        state.refused_flows -= self.not_kept_flows;
         self.counts.spooled.store(state.batches, Ordering::Release);
         let out_flows = self.out.iter().flatten().map(|out| u64::from(out.ticket.flows())).sum();
         let (kept_flows, splitter_missed) = (self.kept_flows, self.splitter_missed);

@@ -15,10 +15,6 @@ use crate::pool::Pool;
 use crate::reverse_names::NameLabels;
 use crate::sink::{Route, Sink};
 
-/// Keeping what is not acknowledged at the stop may take so long, all batches together: more than a disk
-/// needs for what memory holds.
-const KEEP: Duration = Duration::from_secs(5);
-
 /// What becomes of the rows that the decoder lent. `flows = encoded + shed`, always.
 #[derive(Clone, Debug, Default)]
 pub struct StageCounts {
@@ -62,6 +58,7 @@ pub struct Stage {
     traffic: Option<Sender<Arc<Batch>>>,
     linger: Duration,
     stall: Duration,
+    keep: Duration,
     /// When the first flow of the open batch came; 0 while it is empty.
     opened_ns: u64,
     now_ns: u64,
@@ -92,6 +89,8 @@ pub struct StageParts {
     pub linger: Duration,
     /// How long to wait for a free batch before shedding.
     pub stall: Duration,
+    /// How long the sink may take at the stop to keep what the output has not acknowledged by then.
+    pub keep: Duration,
 }
 
 impl Stage {
@@ -109,6 +108,7 @@ impl Stage {
             traffic,
             linger,
             stall,
+            keep,
         } = parts;
         Self {
             tables: tables.load_full(),
@@ -123,6 +123,7 @@ impl Stage {
             traffic,
             linger,
             stall,
+            keep,
             opened_ns: 0,
             now_ns: 0,
             shedding: false,
@@ -159,17 +160,17 @@ impl Stage {
     }
 
     /// Hands over what is open and gives the sink until `deadline` to place its backlog, and the
-    /// output to acknowledge it if it can keep what it has not.
+    /// output to acknowledge it if it can keep what it has not, for which there is a little more time.
     pub fn finish(&mut self, deadline: Instant) {
+        let keep_until = deadline + self.keep;
         self.hand_over();
-        self.sink.finish(deadline);
+        self.sink.finish(deadline, keep_until);
         let is_waited_for = |sink: &dyn Sink| sink.unacknowledged().is_some_and(|flows| flows > 0);
         while is_waited_for(&*self.sink) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
         if is_waited_for(&*self.sink) {
-            let deadline = Instant::now() + KEEP;
-            self.pool.lent_batches().for_each(|batch| self.sink.keep(batch, deadline));
+            self.pool.lent_batches().for_each(|batch| self.sink.keep(batch, keep_until));
         }
     }
 

@@ -32,7 +32,7 @@ impl Sink for Nowhere {
     fn backlog(&self) -> usize {
         0
     }
-    fn finish(&mut self, _deadline: Instant) {}
+    fn finish(&mut self, _deadline: Instant, _keep_until: Instant) {}
 }
 
 struct Line {
@@ -68,6 +68,7 @@ impl Line {
             traffic: None,
             linger: Duration::from_millis(100),
             stall: Duration::ZERO,
+            keep: Duration::ZERO,
         });
         Self {
             fleet: Fleet::new(&Protocol::ALL, EXPORTERS, 7),

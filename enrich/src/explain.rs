@@ -2,27 +2,45 @@
 //! source holds. Slow.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use neckar_proto::{Field, Rows, json};
 
 use crate::labels::Labels;
 use crate::ranges::{Address, Prefix};
+use crate::remote::Side;
 use crate::sources::Source;
-use crate::tables::{Sources, Tables};
+use crate::tables::{AsOrder, Sources, Tables};
 use crate::values::{Text, Value};
 
-/// What one prefix of one source says of an address.
+/// As what [`Sources::as_names`] shows: it is one file, and its key is what tells it.
+const AS_NAMES: &str = "enrich.as_names";
+/// Kinds of labels that are numbers.
+const CID: &str = "cid";
+const AS: &str = "AS";
+
+/// What one prefix of one source says of an address. Where it says "nothing", which undoes the
+/// prefixes around it, there is no label at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The source's file.
     pub source: PathBuf,
-    /// The prefix around the address.
-    pub prefix: IpNet,
-    /// What it says, as (kind, text); empty where it says "nothing", which undoes the prefixes
-    /// around it.
+    /// The prefix around the address; `None` for the name of its AS where that does not come with the
+    /// prefix: names go by the AS, whoever gives them.
+    pub prefix: Option<IpNet>,
+    /// What the address gets from it, as (kind, text).
     pub labels: Vec<(&'static str, String)>,
+    /// What it says too, and another one says first.
+    pub overruled: Vec<(&'static str, String)>,
+}
+
+impl Explanation {
+    /// Does it say "nothing"?
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.labels.is_empty() && self.overruled.is_empty()
+    }
 }
 
 /// What a source holds.
@@ -46,10 +64,54 @@ pub struct Summary {
 
 impl Sources {
     /// What each prefix source says of `address`, in their order: its longest prefix, and of
-    /// sources that inherit those around it too, longest first.
+    /// sources that inherit those around it too, longest first. Then who names its AS, if none of
+    /// them does.
     #[must_use]
     pub fn explain(&self, address: IpAddr) -> Vec<Explanation> {
-        self.prefixes.iter().flat_map(|source| source.explain(address)).collect()
+        let mut said: Vec<_> =
+            self.prefixes.iter().flat_map(|source| source.explain(address)).collect();
+        let asn = self.asn(address);
+        let mut name = self.as_name(asn);
+        let mut seen = Vec::new();
+        for one in &mut said {
+            let gives = |(kind, text): &(&'static str, String)| match *kind {
+                // Names of lists add up.
+                kind if kind == Text::List.name() => true,
+                kind if kind == Text::AsName.name() => {
+                    name.take_if(|name| *name == (one.source.as_path(), text.as_str())).is_some()
+                }
+                kind => !(seen.contains(&kind) || kind == AS && asn == 0),
+            };
+            (one.labels, one.overruled) =
+                std::mem::take(&mut one.labels).into_iter().partition(gives);
+            seen.extend(one.labels.iter().map(|(kind, _)| *kind));
+        }
+        said.extend(name.map(|(source, name)| Explanation {
+            source: source.to_path_buf(),
+            prefix: None,
+            labels: vec![(Text::AsName.name(), name.to_owned())],
+            overruled: Vec::new(),
+        }));
+        said
+    }
+
+    /// The AS that a flow gets for `address` if its record has none; 0 if none.
+    fn asn(&self, address: IpAddr) -> u32 {
+        if [self.settings.src_as, self.settings.dst_as] == [AsOrder::RecordOnly; 2] {
+            return 0;
+        }
+        let values = self.prefixes.iter().flat_map(|source| source.around(address));
+        values.map(|(_, value)| value.asn).find(|asn| *asn != 0).unwrap_or_default()
+    }
+
+    /// How an AS is called, and by whom: by the list of names, else by the first source that has a
+    /// name for it, at whatever prefix.
+    fn as_name(&self, asn: u32) -> Option<(&Path, &str)> {
+        let listed = self.as_names.get(&asn).map(|name| (Path::new(AS_NAMES), name.as_str()));
+        let mut sources = self.prefixes.iter();
+        let said =
+            || sources.find_map(|source| Some((source.file.as_path(), source.as_name(asn)?)));
+        listed.or_else(said).filter(|_| asn != 0)
     }
 
     /// What each prefix source holds, in their order.
@@ -60,20 +122,24 @@ impl Sources {
 }
 
 impl Tables {
-    /// Every label that a flow from `address` gets for it: a JSON object, by the names of
-    /// `flow.proto` without their `Src`.
+    /// Every label that a flow gets for `address` at this end of it: a JSON object, by the names of
+    /// `flow.proto` without their `Src` or `Dst`.
     #[must_use]
-    pub fn labels_json(&self, address: IpAddr) -> Vec<u8> {
-        let rows = self.labelled(address);
-        let named = |name: &'static str| name.strip_prefix("Src").filter(|label| *label != "Addr");
+    pub fn labels_json(&self, address: IpAddr, end: Side) -> Vec<u8> {
+        let (field, prefix) = match end {
+            Side::Src => (Field::SrcAddr, "Src"),
+            Side::Dst => (Field::DstAddr, "Dst"),
+        };
+        let rows = self.labelled(address, field);
+        let named = |name: &'static str| name.strip_prefix(prefix).filter(|label| *label != "Addr");
         let mut object = Vec::new();
         json::write_named(&mut object, &rows, &rows.as_slice()[0], named);
         object
     }
 
-    fn labelled(&self, address: IpAddr) -> Rows {
+    fn labelled(&self, address: IpAddr, field: Field) -> Rows {
         let mut rows = Rows::default();
-        rows.push().set_ip(Field::SrcAddr, address);
+        rows.push().set_ip(field, address);
         let mut labels = Labels::default();
         self.label(&mut rows, &mut labels);
         labels.write_to(&mut rows);
@@ -82,9 +148,18 @@ impl Tables {
 }
 
 impl Source {
-    /// As [`Sources::explain`], of one source.
-    #[must_use]
-    pub fn explain(&self, address: IpAddr) -> Vec<Explanation> {
+    /// All that it says of `address`, whatever others say.
+    fn explain(&self, address: IpAddr) -> impl Iterator<Item = Explanation> {
+        self.around(address).into_iter().map(|(prefix, value)| Explanation {
+            source: self.file.clone(),
+            prefix: Some(prefix),
+            labels: self.labels(value),
+            overruled: Vec::new(),
+        })
+    }
+
+    /// The prefixes around `address` that count, longest first.
+    fn around(&self, address: IpAddr) -> Vec<(IpNet, &Value)> {
         let around: Vec<(IpNet, u32)> = match address.to_canonical() {
             IpAddr::V4(address) => {
                 around(&self.v4, address.into(), 32, |start: u32| IpAddr::V4(Ipv4Addr::from(start)))
@@ -94,13 +169,19 @@ impl Source {
             }),
         };
         let taken = if self.inherits { around.len() } else { 1 };
-        let around = around.into_iter().take(taken).map(|(prefix, number)| Explanation {
-            source: self.file.clone(),
-            prefix,
-            labels: self.labels(&self.values.as_slice()[number as usize]),
-        });
+        let around = around.into_iter().take(taken);
+        let around =
+            around.map(|(prefix, number)| (prefix, &self.values.as_slice()[number as usize]));
         // Where labels are inherited, a prefix that says nothing undoes nothing.
-        around.filter(|one| !self.inherits || !one.labels.is_empty()).collect()
+        around.filter(|(_, value)| !self.inherits || **value != Value::default()).collect()
+    }
+
+    /// Its name for an AS, the first of several.
+    fn as_name(&self, asn: u32) -> Option<&str> {
+        let name = |value: &Value| value.texts[Text::AsName as usize];
+        let mut values = self.values.as_slice().iter();
+        let named = values.find(|value| value.asn == asn && name(value) != 0)?;
+        Some(self.texts.text(name(named)))
     }
 
     /// Counts what is there.
@@ -133,7 +214,7 @@ impl Source {
     }
 
     fn labels(&self, value: &Value) -> Vec<(&'static str, String)> {
-        let numbers = [("cid", value.cid), ("AS", value.asn)];
+        let numbers = [(CID, value.cid), (AS, value.asn)];
         let numbers = numbers.into_iter().filter(|(_, number)| *number != 0);
         let texts = Text::ALL.into_iter().map(|kind| (kind, value.texts[kind as usize]));
         let texts = texts.filter(|(_, number)| *number != 0);
@@ -183,7 +264,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::sources::{customers, list, networks};
+    use crate::sources::{asn, customers, list, networks};
 
     fn sources() -> Sources {
         let customers =
@@ -199,14 +280,25 @@ mod tests {
         }
     }
 
-    fn explained(address: &str) -> Vec<String> {
-        let explanations = sources().explain(address.parse().unwrap());
-        let show = |explanation: &Explanation| {
-            let labels: Vec<_> =
-                explanation.labels.iter().map(|(kind, text)| format!("{kind}={text}")).collect();
-            format!("{} {} {}", explanation.source.display(), explanation.prefix, labels.join(" "))
+    /// A line each, what is overruled in parentheses.
+    fn told(sources: &Sources, address: &str) -> Vec<String> {
+        let show = |one: Explanation| {
+            let labels = one.labels.iter().map(|(kind, text)| format!(" {kind}={text}"));
+            let overruled = one.overruled.iter().map(|(kind, text)| format!(" ({kind}={text})"));
+            let prefix = one.prefix.map_or("-".into(), |prefix| prefix.to_string());
+            let all: String = labels.chain(overruled).collect();
+            format!("{} {prefix}{all}", one.source.display())
         };
-        explanations.iter().map(show).collect()
+        sources.explain(address.parse().unwrap()).into_iter().map(show).collect()
+    }
+
+    fn explained(address: &str) -> Vec<String> {
+        told(&sources(), address)
+    }
+
+    fn labels(sources: &Sources, address: &str, end: Side) -> String {
+        let tables = Tables::build(sources).unwrap();
+        String::from_utf8(tables.labels_json(address.parse().unwrap(), end)).unwrap()
     }
 
     #[test]
@@ -220,7 +312,7 @@ mod tests {
                 "bogons (built in) 10.0.0.0/8 list=bogons",
             ]
         );
-        assert_eq!(explained("10.1.1.1")[0], "c.csv 10.1.1.0/24 ");
+        assert_eq!(explained("10.1.1.1")[0], "c.csv 10.1.1.0/24");
         assert_eq!(
             explained("2001:db8::1"),
             ["c.csv 2001:db8::/32 customer=three", "bogons (built in) 2001:db8::/32 list=bogons"]
@@ -230,14 +322,90 @@ mod tests {
 
     #[test]
     fn labels_are_named_without_their_side() {
-        let json = |address: &str| {
-            let tables = Tables::build(&sources()).unwrap();
-            String::from_utf8(tables.labels_json(address.parse().unwrap())).unwrap()
-        };
         let expected = "{\"Cid\":2,\"NetRole\":\"core\",\"NetSite\":\"Ulm\",\"List\":\"bogons\"}\n";
-        assert_eq!(json("10.1.2.3"), expected);
-        assert_eq!(json("::ffff:10.1.2.3"), expected);
-        assert_eq!(json("8.8.8.8"), "{}\n");
+        for end in [Side::Src, Side::Dst] {
+            assert_eq!(labels(&sources(), "10.1.2.3", end), expected);
+            assert_eq!(labels(&sources(), "::ffff:10.1.2.3", end), expected);
+            assert_eq!(labels(&sources(), "8.8.8.8", end), "{}\n");
+        }
+    }
+
+    #[test]
+    fn what_another_source_says_first_is_overruled() {
+        let networks = b"prefix,cid,site,asn\n10.0.0.0/8,7,Bonn,553\n10.1.0.0/16,9,Ulm,\n";
+        let mut sources = sources();
+        sources.prefixes[1] = Arc::new(networks::parse(Path::new("n.csv"), networks).unwrap());
+        assert_eq!(
+            told(&sources, "10.1.2.3")[..3],
+            [
+                "c.csv 10.1.0.0/16 cid=2",
+                "n.csv 10.1.0.0/16 site=Ulm (cid=9)",
+                "n.csv 10.0.0.0/8 AS=553 (cid=7) (site=Bonn)",
+            ]
+        );
+    }
+
+    /// Prefixes of AS 553 with a name and without, of AS 680 with two, and a list of names.
+    fn routes(names: &[(u32, &str)]) -> Sources {
+        let routes = b"10.0.0.0/8,553,BelWue\n10.1.0.0/16,553\n10.2.0.0/16,680,DFN\n";
+        let others = b"10.2.0.0/16,680,Deutsches Forschungsnetz\n192.0.2.0/24,680\n";
+        Sources {
+            prefixes: vec![
+                Arc::new(asn::parse(Path::new("one.csv"), routes).unwrap()),
+                Arc::new(asn::parse(Path::new("two.csv"), others).unwrap()),
+            ],
+            as_names: names.iter().map(|(asn, name)| (*asn, (*name).to_owned())).collect(),
+            ..Sources::default()
+        }
+    }
+
+    #[test]
+    fn whoever_names_an_as_is_shown() {
+        let sources = routes(&[]);
+        assert_eq!(told(&sources, "10.3.0.1"), ["one.csv 10.0.0.0/8 AS=553 AS name=BelWue"]);
+        // The name comes from another prefix, and from another source.
+        let unnamed = ["one.csv 10.1.0.0/16 AS=553", "one.csv - AS name=BelWue"];
+        assert_eq!(told(&sources, "10.1.0.1"), unnamed);
+        assert_eq!(
+            told(&sources, "192.0.2.1"),
+            ["two.csv 192.0.2.0/24 AS=680", "one.csv - AS name=DFN"]
+        );
+        assert_eq!(
+            told(&sources, "10.2.0.1"),
+            [
+                "one.csv 10.2.0.0/16 AS=680 AS name=DFN",
+                "two.csv 10.2.0.0/16 (AS=680) (AS name=Deutsches Forschungsnetz)",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_list_of_as_names_wins_and_is_shown() {
+        let sources = routes(&[(680, "GWiN"), (64500, "nobody here")]);
+        assert_eq!(
+            told(&sources, "10.2.0.1"),
+            [
+                "one.csv 10.2.0.0/16 AS=680 (AS name=DFN)",
+                "two.csv 10.2.0.0/16 (AS=680) (AS name=Deutsches Forschungsnetz)",
+                "enrich.as_names - AS name=GWiN",
+            ]
+        );
+        let json = labels(&sources, "10.2.0.1", Side::Src);
+        assert_eq!(json, "{\"AS\":680,\"ASName\":\"GWiN\"}\n");
+    }
+
+    #[test]
+    fn an_end_whose_as_is_the_records_gets_none_from_the_tables() {
+        let mut sources = routes(&[]);
+        sources.settings.src_as = AsOrder::RecordOnly;
+        sources.settings.dst_as = AsOrder::TableFirst;
+        assert_eq!(labels(&sources, "10.3.0.1", Side::Src), "{}\n");
+        let expected = "{\"AS\":553,\"ASName\":\"BelWue\"}\n";
+        assert_eq!(labels(&sources, "10.3.0.1", Side::Dst), expected);
+        assert_eq!(told(&sources, "10.3.0.1"), ["one.csv 10.0.0.0/8 AS=553 AS name=BelWue"]);
+        sources.settings.dst_as = AsOrder::RecordOnly;
+        let unused = ["one.csv 10.0.0.0/8 (AS=553) (AS name=BelWue)"];
+        assert_eq!(told(&sources, "10.3.0.1"), unused);
     }
 
     #[test]

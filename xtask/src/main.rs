@@ -28,6 +28,9 @@ enum Chore {
         /// Faults of each kind; the test command runs one.
         #[arg(long, default_value_t = 5)]
         rounds: u64,
+        /// Who speaks to Kafka.
+        #[arg(long, default_value = "native", value_parser = ["native", "librdkafka"])]
+        transport: String,
     },
     /// Makes Grafana's boards in `deploy/grafana` anew from `xtask/src/boards`.
     Boards,
@@ -118,7 +121,7 @@ enum BenchChore {
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test => return test::run(),
-        Chore::Torture { rounds } => test::torture(rounds),
+        Chore::Torture { rounds, transport } => test::torture(rounds, &transport),
         Chore::Boards => boards::write(),
         Chore::Kafka(chore) => run_kafka(chore),
         Chore::Bench(BenchChore::Counts { record }) => counts::counts(record),

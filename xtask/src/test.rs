@@ -147,11 +147,12 @@ fn compute() -> Vec<Outcome> {
 ///
 /// # Errors
 /// A test failed; it has told why.
-pub fn torture(rounds: u64) -> io::Result<()> {
+pub fn torture(rounds: u64, transport: &str) -> io::Result<()> {
     let mut tests = Command::new("cargo");
     tests.args(["test", "--release", "-p", "neckard", "--test", "neckard", "--", "torture::"]);
     tests.args(["--test-threads", "1", "--nocapture"]);
-    let status = tests.env("NECKAR_TORTURE_ROUNDS", rounds.to_string()).status()?;
+    tests.env("NECKAR_TORTURE_ROUNDS", rounds.to_string());
+    let status = tests.env("NECKAR_TORTURE_TRANSPORT", transport).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other("some tests failed")) }
 }
 

@@ -38,11 +38,11 @@ pub struct Decode {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExporterRule {
-    /// Addresses that the rule is for.
+    /// Addresses that the rule is for; no two rules are for the same.
     pub prefix: String,
     /// Name to write to `SamplerHostName`.
     pub name: Option<String>,
-    /// Sampling rate, whatever the exporter says.
+    /// Sampling rate, whatever the exporter says; not 0.
     pub sampling_rate: Option<u64>,
     /// Which end of its flows is the far one: `border`, `user`, `customers` or `clear`; see
     /// `enrich.remote`.

@@ -225,7 +225,8 @@ fn inner_table<'a, 't>(
     }
 }
 
-/// Where the value of a dotted path like `listen[1].address` stands in the file.
+/// Where the value of a dotted path like `listen[1].address` stands in the file; if a key is missing,
+/// where the section does that it belongs to.
 fn span_of(text: &str, path: &str) -> Option<Range<usize>> {
     let parsed = DeTable::parse(text).ok()?;
     let mut table = parsed.get_ref();
@@ -241,10 +242,11 @@ fn span_of(text: &str, path: &str) -> Option<Range<usize>> {
             Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
             None => (part, None),
         };
-        let (key, mut value) = table.iter().find(|(key, _)| {
+        let found = table.iter().find(|(key, _)| {
             let key: &str = key.get_ref();
             key == name
-        })?;
+        });
+        let Some((key, mut value)) = found else { break };
         if let (Some(index), DeValue::Array(items)) = (index, value.get_ref()) {
             value = items.get(index)?;
         }

@@ -48,7 +48,8 @@ pub struct Tenant {
     pub cid: u32,
     /// His topic; empty for `<prefix>-<cid>`.
     pub topic: String,
-    /// Only flows that match, in the filter language (`neckar dump --help`); empty for all.
+    /// Only flows that match, in the filter language (`neckar dump --help`); empty for all. It is asked
+    /// of the encoded flow, which has no zeros: `incoming` matches flows without a direction, too.
     pub filter: String,
     /// Only these fields, by their names in `flow.proto`; empty for all.
     pub fields: Vec<String>,

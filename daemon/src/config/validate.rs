@@ -1,8 +1,9 @@
 //! What a configuration must satisfy beyond its types.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use neckar_enrich::config::AnonymizeMethod;
+use ipnet::IpNet;
 use neckar_enrich::sources::network as parse_prefix;
 use neckar_traffic::Label;
 
@@ -21,6 +22,7 @@ impl Config {
         self.validate_listen()?;
         self.validate_bounds()?;
         self.validate_prefixes()?;
+        self.validate_exporters()?;
         self.validate_snmp()?;
         self.validate_names()?;
         self.validate_files()?;
@@ -140,7 +142,7 @@ impl Config {
         ];
         within(&bounds)?;
         // A name gives the address away that was to be made unrecognisable.
-        if names.enabled && self.anonymize.method != AnonymizeMethod::None {
+        if names.enabled && self.anonymize.is_on() {
             let (why, fix) = ("names tell what [anonymize] hides", "switch one of both off");
             return Err(Problem::new("reverse_names.enabled", true, why, fix));
         }
@@ -175,6 +177,26 @@ impl Config {
             if parse_prefix(prefix).is_none() {
                 let fix = "write it like 192.0.2.0/24 or 2001:db8::/32";
                 return Err(Problem::new(&key, quoted(prefix), "not a prefix", fix));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of two rules for the same addresses one would be for nothing.
+    fn validate_exporters(&self) -> Result<(), Problem> {
+        let mut seen = HashMap::<IpNet, usize>::new();
+        for (index, rule) in self.exporter.iter().enumerate() {
+            let key = |name: &str| format!("exporter[{index}].{name}");
+            let network = parse_prefix(&rule.prefix).map(|prefix| prefix.trunc());
+            if let Some(first) = network.and_then(|network| seen.insert(network, index)) {
+                let written = quoted(&self.exporter[first].prefix);
+                let why = format!("the same addresses as exporter[{first}].prefix = {written}");
+                let fix = "say all of them in one rule";
+                return Err(Problem::new(&key("prefix"), quoted(&rule.prefix), why, fix));
+            }
+            if rule.sampling_rate == Some(0) {
+                let fix = "give 1 if every packet is counted, or take it out";
+                return Err(Problem::new(&key("sampling_rate"), 0, "0 is no rate", fix));
             }
         }
         Ok(())

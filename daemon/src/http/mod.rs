@@ -32,6 +32,7 @@ mod exporters;
 mod history;
 mod live;
 mod lookup;
+mod meaning;
 mod measures;
 mod reading;
 mod routes;

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{Answer, Refusal};
+use super::meaning::meaning;
 use super::routes::{Asked, Rooms, TEXT_FORMAT, aside, asked};
 use super::shared_page::Shared;
 use crate::clock;
@@ -192,7 +193,12 @@ pub(super) async fn serve_search(
     let now_s = clock::unix_ns() / 1_000_000_000;
     let found = aside(Arc::clone(&rooms.searches), move || books.search(&search, now_s)).await?;
     match found {
-        Ok(found) => Ok(Json(json!(found))),
+        Ok(found) => {
+            let meanings: Vec<String> = found.flows.iter().map(meaning).collect();
+            let mut answer = json!(found);
+            answer["meanings"] = json!(meanings);
+            Ok(Json(answer))
+        }
         Err(error) => Err(Refusal::filter(&filter, &error)),
     }
 }

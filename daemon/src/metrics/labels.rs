@@ -18,14 +18,14 @@ const TABLES: &[Metric<Snapshot>] = &[
     Metric {
         name: "neckar_tables_failures_total",
         kind: Counter,
-        help: "Loads of tables that failed; the old stayed in force.",
+        help: "Loads of tables that failed, a refused configuration's too; the old stayed in force.",
         value: |snapshot| snapshot.tables.failures,
     },
     Metric {
         name: "neckar_tables_up",
         kind: Gauge,
-        help: "1 if the last load of tables succeeded.",
-        value: |snapshot| u64::from(snapshot.tables.trouble.is_none()),
+        help: "1 if the last load of tables succeeded and the last reload's configuration was good.",
+        value: |snapshot| u64::from(snapshot.tables.is_up()),
     },
     Metric {
         name: "neckar_tables_loaded_timestamp_seconds",

@@ -154,6 +154,17 @@ impl ReverseResolver {
     }
 }
 
+/// Is there somebody to ask, if anybody is to be asked?
+///
+/// # Errors
+/// As [`ReverseResolver::start`].
+pub(crate) fn check(config: &ReverseNames) -> Result<(), Problem> {
+    if config.enabled {
+        resolver(config)?;
+    }
+    Ok(())
+}
+
 fn resolver(config: &ReverseNames) -> Result<TokioResolver, Problem> {
     let servers = config.server_addresses()?;
     let problem = |error: &dyn ToString| {

@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::config::{Kafka, Mechanism, Problem};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::{Kafka, Mechanism, Problem, Tls};
 
 /// librdkafka's properties for `[kafka.tls]` and `[kafka.sasl]`, secrets among them.
 ///
 /// # Errors
-/// A file that cannot be read, a variable that is not set, an empty password.
+/// A file that cannot be read or does not hold what it should, a variable that is not set, an empty
+/// password.
 pub(super) fn properties(kafka: &Kafka) -> Result<BTreeMap<String, String>, Problem> {
     let mut properties = BTreeMap::new();
     let mut set = |name: &str, value: String| drop(properties.insert(name.to_string(), value));
@@ -31,7 +35,7 @@ pub(super) fn properties(kafka: &Kafka) -> Result<BTreeMap<String, String>, Prob
             ("kafka.tls.key_file", "ssl.key.location", &tls.key_file),
         ] {
             if !file.is_empty() {
-                fs::File::open(file).map_err(|error| unreadable(key, file, &error))?;
+                look_into(key, file, tls)?;
                 if !property.is_empty() {
                     set(property, file.clone());
                 }
@@ -56,6 +60,36 @@ pub(super) fn properties(kafka: &Kafka) -> Result<BTreeMap<String, String>, Prob
     set("sasl.username", sasl.username.clone());
     set("sasl.password", password);
     Ok(properties)
+}
+
+/// Looks whether a file holds what its key says. Whether a private key fits its certificate, and
+/// whether the password opens one that is encrypted, is the transport's to say.
+fn look_into(key: &str, file: &str, tls: &Tls) -> Result<(), Problem> {
+    fs::File::open(file).map_err(|error| unreadable(key, file, &error))?;
+    let found = match key {
+        "kafka.tls.key_file" if !tls.key_password_file.is_empty() => return Ok(()),
+        "kafka.tls.key_file" => PrivateKeyDer::from_pem_file(file).map(drop),
+        _ => certificates(file),
+    };
+    found.map_err(|error| {
+        let why = match error {
+            pem::Error::NoItemsFound if key == "kafka.tls.key_file" => {
+                "holds no private key".into()
+            }
+            pem::Error::NoItemsFound => "holds no certificate".into(),
+            error => error.to_string(),
+        };
+        let fix = "give a file in PEM that the daemon's user can read";
+        Problem::new(key, format!("{file:?}"), why, fix)
+    })
+}
+
+fn certificates(file: &str) -> Result<(), pem::Error> {
+    let mut found = CertificateDer::pem_file_iter(file)?.peekable();
+    if found.peek().is_none() {
+        return Err(pem::Error::NoItemsFound);
+    }
+    found.try_for_each(|certificate| certificate.map(drop))
 }
 
 fn secret_file(key: &str, file: &str) -> Result<String, Problem> {

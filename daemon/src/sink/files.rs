@@ -3,10 +3,11 @@
 //!
 //! What a crash leaves behind is a `.partial` file whose last batch may be cut; the next start cuts
 //! it to its last whole flow (of compressed files: batch, since each is a frame of its own) and
-//! renames it. A full disk costs the flows that did not fit, counted; the file stays whole.
+//! renames it. A full disk costs the flows that did not fit, counted; the file stays whole. A lock keeps
+//! a second daemon from doing that to files that are being written.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use crate::config::{FileOutput, FlowFormat};
 const PARTIAL: &str = ".partial";
 /// What all our files' names start with.
 const PREFIX: &str = "neckar-";
+/// Not among the files for whoever reads `*`.
+const LOCK: &str = ".lock";
 /// Complaints about the disk are this far apart.
 const COMPLAIN: Duration = Duration::from_secs(60);
 
@@ -40,6 +43,8 @@ pub struct FileCounts {
 
 struct Files {
     config: FileOutput,
+    /// Holds the lock.
+    _lock: File,
     formatter: Formatter,
     ending: String,
     open: Option<Open>,
@@ -64,7 +69,8 @@ struct Open {
 /// Starts writing files.
 ///
 /// # Errors
-/// The folder cannot be written to, what a crash left cannot be mended, or there is no thread left.
+/// The folder cannot be written to or is another daemon's, what a crash left cannot be mended, or there is
+/// no thread left.
 pub fn write_files(
     config: &FileOutput,
     format: FlowFormat,
@@ -76,8 +82,10 @@ pub fn write_files(
         FlowFormat::Line => "txt",
     };
     let ending = if config.zstd_level == 0 { kind.into() } else { format!("{kind}.zst") };
+    fs::create_dir_all(&config.directory)?;
     let mut files = Files {
         config: config.clone(),
+        _lock: lock(&config.directory)?,
         formatter: Formatter::new(format),
         ending,
         open: None,
@@ -94,7 +102,6 @@ pub fn write_files(
 impl Files {
     /// Finds what is there already, and finishes what a crash has left.
     fn take_over(&mut self) -> io::Result<()> {
-        fs::create_dir_all(&self.config.directory)?;
         let mut names: Vec<PathBuf> = fs::read_dir(&self.config.directory)?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| name_of(path).starts_with(PREFIX))
@@ -222,7 +229,17 @@ impl Open {
     }
 }
 
-fn name_of(path: &Path) -> &str {
+/// The folder, for this process alone.
+fn lock(folder: &Path) -> io::Result<File> {
+    let lock = File::options().write(true).create(true).truncate(false).open(folder.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process writes to it")),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+pub(super) fn name_of(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 

@@ -13,9 +13,6 @@ use crate::spooler::Detour;
 /// Flows on their way and none acknowledged for so long: Kafka is away, not slow.
 const SILENT: Duration = Duration::from_secs(2);
 
-/// The disk gets so long for a batch at the stop: far more than a write takes.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// A batch of which some flows are still to be taken.
 struct Waiting {
     batch: Arc<Batch>,
@@ -31,6 +28,8 @@ pub struct KafkaSink {
     detour: Option<Detour>,
     /// What the detour has no room for, in order.
     detoured: VecDeque<Arc<Batch>>,
+    /// What went to disk at the stop.
+    kept: Vec<Arc<Batch>>,
 }
 
 impl KafkaSink {
@@ -38,7 +37,7 @@ impl KafkaSink {
     #[must_use]
     pub fn new(topic: Topic, detour: Option<Detour>) -> Self {
         let (waiting, detoured) = (VecDeque::new(), VecDeque::new());
-        Self { topic, waiting, refused: Vec::new(), detour, detoured }
+        Self { topic, waiting, refused: Vec::new(), detour, detoured, kept: Vec::new() }
     }
 
     /// Should what comes now go to disk? Memory runs short, Kafka is silent, or older flows are
@@ -65,6 +64,19 @@ impl KafkaSink {
                 let flows = std::mem::take(&mut self.refused);
                 self.waiting.push_front(Waiting { batch, flows });
                 return;
+            }
+        }
+    }
+
+    /// What Kafka's queue had no room for, to disk. Its batch goes whole, since that is what the disk takes,
+    /// with those of its flows that did find room.
+    fn keep_waiting(&mut self, deadline: Instant) {
+        let Some(detour) = &self.detour else { return };
+        for Waiting { batch, flows } in std::mem::take(&mut self.waiting) {
+            let asked_flows = batch.len() - flows.len();
+            match detour.keep(Arc::clone(&batch), asked_flows as u64, deadline) {
+                Ok(()) => self.kept.push(batch),
+                Err(_) => self.topic.give_up(flows.len() as u64),
             }
         }
     }
@@ -100,13 +112,15 @@ impl Sink for KafkaSink {
         self.waiting.len() + self.detoured.len()
     }
 
-    fn finish(&mut self, deadline: Instant) {
+    fn finish(&mut self, deadline: Instant, keep_until: Instant) {
         self.tend_detour(deadline);
         self.tend_waiting();
         while !self.waiting.is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
             self.tend_waiting();
         }
+        self.keep_waiting(keep_until);
+        self.tend_detour(keep_until);
         for Waiting { flows, .. } in self.waiting.drain(..) {
             self.topic.give_up(flows.len() as u64);
         }
@@ -114,9 +128,8 @@ impl Sink for KafkaSink {
             self.topic.give_up(batch.len() as u64);
         }
         // A batch that is on its way to disk must not be kept once more.
-        let patience = Instant::now() + PATIENCE;
         let is_through = || self.detour.as_ref().is_none_or(Detour::is_through);
-        while !is_through() && Instant::now() < patience {
+        while !is_through() && Instant::now() < keep_until {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -126,8 +139,11 @@ impl Sink for KafkaSink {
     }
 
     fn keep(&mut self, batch: Arc<Batch>, deadline: Instant) {
-        if let Some(detour) = &self.detour {
-            detour.keep(batch, deadline);
+        let is_kept = self.kept.iter().any(|kept| Arc::ptr_eq(kept, &batch));
+        if let Some(detour) = self.detour.as_ref().filter(|_| !is_kept) {
+            let asked_flows = batch.len() as u64;
+            // Kafka was asked to take all of it: nothing of it is ours to count.
+            let _ = detour.keep(batch, asked_flows, deadline);
         }
     }
 }

@@ -30,8 +30,9 @@ pub trait Sink: Send {
     /// Batches that wait.
     fn backlog(&self) -> usize;
 
-    /// Places what waits, until `deadline`; what is left then is counted as lost.
-    fn finish(&mut self, deadline: Instant);
+    /// Places what waits, until `deadline`, and keeps the rest over the end of the process, until
+    /// `keep_until`, if the output can; what is left then is counted as lost.
+    fn finish(&mut self, deadline: Instant, keep_until: Instant);
 
     /// Flows that the output has taken and not acknowledged, if it can keep their batches over the
     /// end of the process, by [`Sink::keep`].

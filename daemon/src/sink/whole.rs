@@ -4,8 +4,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::files::name_of;
+
 /// Cuts the file behind its last whole flow, or its last whole frame if it is compressed; answers
-/// its length. Which it is, its name says.
+/// its length. Which it is, its name says, whatever its folder is called.
 ///
 /// # Errors
 /// It cannot be read or cut.
@@ -13,8 +15,7 @@ pub(super) fn cut(path: &Path) -> io::Result<u64> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    let name = path.to_string_lossy();
-    let whole = match name.as_ref() {
+    let whole = match name_of(path) {
         name if name.contains(".zst") => whole_frames(&bytes),
         name if name.contains(".pb") => whole_messages(&bytes),
         _ => bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),

@@ -16,6 +16,8 @@ use super::{Route, Sink};
 const QUEUE_BATCHES: usize = 16;
 /// How often the destination may look at the time.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it is looked whether the thread has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Where batches are written to.
 pub(super) trait Destination: Send {
@@ -29,7 +31,7 @@ pub(super) trait Destination: Send {
     fn finish(&mut self) {}
 }
 
-/// What the thread did. `submitted = written + failed` once it has stopped.
+/// What the thread did. `submitted = written + failed + given_up` once it has stopped.
 #[derive(Debug, Default)]
 pub struct WriterCounts {
     /// Flows given to it.
@@ -38,6 +40,38 @@ pub struct WriterCounts {
     pub written: AtomicU64,
     /// Flows that could not be written.
     pub failed: AtomicU64,
+    /// Flows that time ran out for at the stop.
+    pub given_up: AtomicU64,
+    /// Flows of which none of these is said yet.
+    pending: AtomicU64,
+}
+
+impl WriterCounts {
+    fn submit(&self, flows: usize) {
+        self.pending.fetch_add(flows as u64, Ordering::Relaxed);
+        self.submitted.fetch_add(flows as u64, Ordering::Relaxed);
+    }
+
+    /// So many of a batch's flows are written. Too late for those that are given up: a drop has one
+    /// counter, and no other.
+    fn report(&self, flows: usize, written: usize) {
+        let taken = |pending: u64| pending.checked_sub(flows as u64);
+        if self.pending.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok() {
+            self.written.fetch_add(written as u64, Ordering::Relaxed);
+            self.failed.fetch_add((flows - written) as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn give_up(&self, flows: usize) {
+        self.pending.fetch_sub(flows as u64, Ordering::Relaxed);
+        self.given_up.fetch_add(flows as u64, Ordering::Relaxed);
+    }
+
+    /// Gives up on all of which nothing is said yet; answers how many were given up in all.
+    fn give_up_rest(&self) -> u64 {
+        let rest = self.pending.swap(0, Ordering::Relaxed);
+        rest + self.given_up.fetch_add(rest, Ordering::Relaxed)
+    }
 }
 
 /// The thread.
@@ -76,11 +110,16 @@ impl Writer {
         Arc::clone(&self.counts)
     }
 
-    /// Writes what was handed over and ends. All sinks must be gone.
-    pub fn stop(self) {
+    /// Writes what was handed over and ends, at `deadline` at the latest; answers how many flows were
+    /// given up. All sinks must be gone.
+    #[must_use]
+    pub fn stop(self, deadline: Instant) -> u64 {
         drop(self.sender);
-        // A thread that panicked has told so already.
-        let _ = self.thread.join();
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+        // Not joined: in a write that nobody reads it would hang for good. It ends with the process.
+        self.counts.give_up_rest()
     }
 }
 
@@ -93,8 +132,7 @@ fn write_all(
         match batches.recv_timeout(TICK) {
             Ok(batch) => {
                 let written = destination.write(&batch);
-                counts.written.fetch_add(written as u64, Ordering::Relaxed);
-                counts.failed.fetch_add((batch.len() - written) as u64, Ordering::Relaxed);
+                counts.report(batch.len(), written);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return destination.finish(),
@@ -113,7 +151,7 @@ pub struct WriterSink {
 
 impl Sink for WriterSink {
     fn submit(&mut self, batch: Arc<Batch>, _is_short: bool) -> Route {
-        self.counts.submitted.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.counts.submit(batch.len());
         self.waiting.push_back(batch);
         self.tend();
         Route::Output
@@ -135,12 +173,70 @@ impl Sink for WriterSink {
         self.waiting.len()
     }
 
-    fn finish(&mut self, deadline: Instant) {
+    fn finish(&mut self, deadline: Instant, _keep_until: Instant) {
         while let Some(batch) = self.waiting.pop_front() {
             if let Err(lost) = self.sender.send_deadline(batch, deadline) {
-                let lost = lost.into_inner().len() as u64;
-                self.counts.failed.fetch_add(lost, Ordering::Relaxed);
+                self.counts.give_up(lost.into_inner().len());
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+mod tests {
+    use neckar_proto::Flow;
+    use neckar_proto::encode::BWNETFLOW;
+
+    use super::*;
+
+    /// Takes one batch, and sits in the next write until somebody reads.
+    struct Pipe {
+        taken: usize,
+        reader: Receiver<()>,
+    }
+
+    impl Destination for Pipe {
+        fn write(&mut self, batch: &Batch) -> usize {
+            if self.taken > 0 {
+                let _ = self.reader.recv();
+            }
+            self.taken += batch.len();
+            batch.len()
+        }
+    }
+
+    fn batch(flows: usize) -> Arc<Batch> {
+        let mut batch = Batch::with_capacity(flows, 16 << 10);
+        for _ in 0..flows {
+            assert!(batch.push(&BWNETFLOW, &Flow::default(), &[], &[]));
+        }
+        Arc::new(batch)
+    }
+
+    #[test]
+    fn what_a_write_that_hangs_keeps_from_being_written_is_given_up_once() {
+        let (read, reader) = bounded(0);
+        let writer = Writer::start("test", Pipe { taken: 0, reader }).unwrap();
+        let (counts, mut sink) = (writer.counts(), writer.sink());
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        // One is written, one hangs, the queue is full, and two wait in the sink.
+        let all = 2 + QUEUE_BATCHES as u64 + 2;
+        sink.submit(batch(10), false);
+        while get(&counts.written) == 0 {
+            std::thread::sleep(LOOK);
+        }
+        for _ in 1..all {
+            sink.submit(batch(10), false);
+        }
+        let soon = Instant::now() + Duration::from_millis(100);
+        sink.finish(soon, soon);
+        drop(sink);
+        assert_eq!(writer.stop(Instant::now()), 10 * (all - 1));
+        // Somebody reads after all, too late.
+        read.send(()).unwrap();
+        read.send(()).unwrap();
+        let sums = [&counts.submitted, &counts.written, &counts.failed, &counts.given_up].map(get);
+        assert_eq!(sums, [10 * all, 10, 0, 10 * (all - 1)]);
     }
 }

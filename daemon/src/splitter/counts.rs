@@ -11,8 +11,9 @@ use neckar_kafka::{TopicBooks, TopicCounts};
 pub struct SplitterCounts {
     queued: AtomicU64,
     unserved: AtomicU64,
-    /// By topic. Locked for a new customer and to be read, never for a flow.
-    tenants: Mutex<BTreeMap<String, Arc<TenantCounts>>>,
+    /// By topic, which several customers may share. Locked for a new customer and to be read, never for a
+    /// flow.
+    tenants: Mutex<BTreeMap<String, Vec<Arc<TenantCounts>>>>,
 }
 
 /// What became of one customer's copies: `flows = filtered + refused + submitted`. What waits for
@@ -25,7 +26,7 @@ pub(super) struct TenantCounts {
     books: TopicBooks,
 }
 
-/// One customer's counts at one moment.
+/// A customer's counts at one moment, or those of all who share a topic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TenantView {
     /// Flows that are his.
@@ -55,15 +56,14 @@ impl SplitterCounts {
     /// Reads them.
     #[must_use]
     pub fn view(&self) -> SplitterView {
-        let mut total = TenantView::default();
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let views = tenants.iter().map(|(topic, counts)| (topic.clone(), counts.view()));
+        let sum_of = |counts: &Vec<Arc<TenantCounts>>| sum(counts.iter().map(|one| one.view()));
+        let views = tenants.iter().map(|(topic, counts)| (topic.clone(), sum_of(counts)));
         let tenants: BTreeMap<_, _> = views.collect();
-        tenants.values().for_each(|view| total.add(view));
         SplitterView {
             queued: self.queued.load(Ordering::Relaxed),
             unserved: self.unserved.load(Ordering::Relaxed),
-            total,
+            total: sum(tenants.values().copied()),
             tenants,
         }
     }
@@ -82,7 +82,7 @@ impl SplitterCounts {
         let counts = TenantCounts { flows: zero(), filtered: zero(), refused: zero(), books };
         let counts = Arc::new(counts);
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.insert(topic.into(), Arc::clone(&counts));
+        tenants.entry(topic.into()).or_default().push(Arc::clone(&counts));
         counts
     }
 }
@@ -97,11 +97,12 @@ impl TenantCounts {
     }
 }
 
-impl TenantView {
-    fn add(&mut self, other: &Self) {
-        self.flows += other.flows;
-        self.filtered += other.filtered;
-        self.refused += other.refused;
-        self.topic.add(&other.topic);
-    }
+fn sum(views: impl Iterator<Item = TenantView>) -> TenantView {
+    views.fold(TenantView::default(), |mut sum, view| {
+        sum.flows += view.flows;
+        sum.filtered += view.filtered;
+        sum.refused += view.refused;
+        sum.topic.add(&view.topic);
+        sum
+    })
 }

@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn fields_go_and_addresses_are_cut() {
         let anonymize = neckar_enrich::config::Anonymize {
-            method: neckar_enrich::config::AnonymizeMethod::Truncate,
+            method: Some(neckar_enrich::config::AnonymizeMethod::Truncate),
             ..Default::default()
         };
         let shape = Shape {
@@ -151,7 +151,7 @@ mod tests {
         }
         let batch = Arc::new(batch);
         let anonymize = neckar_enrich::config::Anonymize {
-            method: neckar_enrich::config::AnonymizeMethod::Truncate,
+            method: Some(neckar_enrich::config::AnonymizeMethod::Truncate),
             ..Default::default()
         };
         let anonymizer = anonymize.build().ok().flatten();

@@ -138,6 +138,33 @@ fn cluster(
     (cluster, producer)
 }
 
+/// Customer 1 has the topic of all the others, by his prefix; customer 2 as he wishes.
+#[test]
+fn customers_who_share_a_topic_share_its_counts() {
+    let (_cluster, producer) = cluster(&["flows-1"], &[]);
+    let counts = Arc::new(SplitterCounts::default());
+    let tenant = config::Tenant { cid: 2, topic: "flows-1".into(), ..config::Tenant::default() };
+    let split = Split {
+        cids: vec![1],
+        default_topic: "flows-1".into(),
+        tenant: vec![tenant],
+        linger_ms: 1,
+        ..Split::default()
+    };
+    let wishes = Wishes::read(&split, config::ProfileName::Bwnetflow).unwrap();
+    let parts = SplitterParts { wishes, ..parts(&producer, &counts) };
+    let splitter = Splitter::start(&split, parts).unwrap();
+    for _ in 0..2 {
+        splitter.sender().send(batch_of([1, 1, 1, 2, 2, 9].into_iter())).unwrap();
+    }
+    wait_until("all are delivered", || counts.view().total.topic.delivered == 12);
+    splitter.stop();
+    let view = counts.view();
+    let topics: Vec<_> = view.tenants.keys().map(String::as_str).collect();
+    assert_eq!((topics, view.total.flows), (vec!["flows-1"], 12));
+    assert_eq!(view.tenants["flows-1"], view.total);
+}
+
 #[test]
 fn many_silent_topics_leave_half_of_the_room_to_others() {
     let silent: Vec<String> = (11..19).map(|cid| format!("flows-{cid}")).collect();
@@ -266,7 +293,7 @@ impl Sink for Nowhere {
     fn backlog(&self) -> usize {
         0
     }
-    fn finish(&mut self, _deadline: Instant) {}
+    fn finish(&mut self, _deadline: Instant, _keep_until: Instant) {}
 }
 
 /// What a worker counts of 1000 times 50 flows in batches of 100, eight of them.
@@ -283,6 +310,7 @@ fn worked(splitter: Option<Sender<Arc<Batch>>>) -> StageCounts {
         traffic: None,
         linger: Duration::from_millis(100),
         stall: Duration::from_secs(5),
+        keep: Duration::ZERO,
     });
     let mut rows = Rows::with_capacity(50);
     for round in 0..1000 {

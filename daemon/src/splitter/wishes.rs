@@ -58,6 +58,8 @@ fn filter(key: &str, text: &str) -> Result<Option<Filter>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
+    // It is asked of messages, which have no zeros: whoever wants ingress gets flows without a direction
+    // too, or he would get none at all.
     let filter = Filter::parse(text, &Options::MESSAGE);
     filter.map(Some).map_err(|error| {
         let fix = "write it as filter/src/grammar.md has it";
@@ -82,7 +84,32 @@ fn removed(key: &str, kept: &[String]) -> Result<Vec<Field>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use neckar_proto::decode::decode;
+    use neckar_proto::encode::BWNETFLOW;
+    use neckar_proto::{Batch, Flow, Rows};
+
     use super::*;
+
+    /// Ingress is 0, which proto3 does not write: nothing tells it from a direction that is absent.
+    #[test]
+    fn incoming_is_all_that_is_not_outgoing() {
+        let mut batch = Batch::with_capacity(3, 1 << 12);
+        for direction in [Some(0), Some(1), None] {
+            let mut flow = Flow::default();
+            flow.set(Field::Bytes, 1);
+            direction.into_iter().for_each(|value| flow.set(Field::FlowDirection, value));
+            assert!(batch.push(&BWNETFLOW, &flow, &[], &[]));
+        }
+        let mut rows = Rows::default();
+        batch.flows().for_each(|flow| decode(flow, &mut rows).expect("our own bytes"));
+        let matches = |text: &str| -> Vec<bool> {
+            let filter = filter("", text).expect("a filter").expect("there is one");
+            rows.as_slice().iter().map(|flow| filter.matches(flow, &rows)).collect()
+        };
+        assert_eq!(batch.flow(0), batch.flow(2), "the same bytes");
+        assert_eq!(matches("incoming"), [true, false, true]);
+        assert_eq!(matches("outgoing"), [false, true, false]);
+    }
 
     fn wrong(tenant: Tenant, profile: ProfileName) -> String {
         let split = Split { tenant: vec![tenant], ..Split::default() };

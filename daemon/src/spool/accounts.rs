@@ -9,6 +9,9 @@ pub struct State {
     pub bytes: u64,
     /// Less than a segment is free: full, or as good as.
     pub is_full: bool,
+    /// The last batch found no room, or only at the cost of older ones: the disk is full or fails,
+    /// however much it may hold.
+    pub is_refusing: bool,
     /// Batches that wait or are out.
     pub batches: u64,
     /// Flows that wait or are out.

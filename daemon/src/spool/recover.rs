@@ -62,6 +62,32 @@ impl Spool {
         Ok((spool, found))
     }
 
+    /// Would [`open`](Self::open) take `directory` as it is? Changes nothing, and does not mind that
+    /// another process has it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for the lock. A directory that is not there yet is none.
+    pub fn check(directory: &Path) -> Result<(), OpenError> {
+        if !directory.exists() {
+            return Ok(());
+        }
+        let io = |error| OpenError::Io(directory.to_path_buf(), error);
+        // Another user may have made them.
+        for file in [LOCK, CURSOR].map(|name| directory.join(name)) {
+            if file.exists() {
+                File::options().read(true).write(true).open(file).map_err(io)?;
+            }
+        }
+        let (found, _) = segment::list(directory).map_err(io)?;
+        let later = found.into_iter().find_map(|one| match one.header {
+            Err(Unread::Version(version)) => Some((one.number, version)),
+            _ => None,
+        });
+        later.map_or(Ok(()), |(number, version)| {
+            Err(OpenError::Version(segment::path(directory, number), version))
+        })
+    }
+
     /// Takes the segments from the cursor on. Those before it are delivered and deleted.
     pub(super) fn take_in(&mut self, found: Vec<FoundSegment>) -> Result<(), OpenError> {
         let kept = self.cursor.kept().unwrap_or_default();

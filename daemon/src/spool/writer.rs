@@ -24,6 +24,7 @@ impl Spool {
         let shed_before = self.state.shed_flows;
         let written = self.write_in_room(batch, now_ms);
         appended.shed_flows = self.state.shed_flows - shed_before;
+        self.state.is_refusing = written.is_err() || appended.shed_flows > 0;
         let flows = batch.len() as u64;
         match written {
             Ok(()) => self.state.written_flows += flows,

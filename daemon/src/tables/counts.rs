@@ -14,10 +14,13 @@ pub struct TableCounts(Mutex<TablesView>);
 pub struct TablesView {
     /// Tables that came into force, the first ones included.
     pub swaps: u64,
-    /// Loads that failed: what was in force before stayed.
+    /// Loads that failed, and configurations that were refused: what was in force before stayed.
     pub failures: u64,
     /// Why the last load failed; `None` if it did not.
     pub trouble: Option<String>,
+    /// Why the configuration was refused when it was last to be read again; `None` if it was not. No
+    /// file of labels that loads meanwhile makes it good.
+    pub refused: Option<String>,
     /// When the prefixes in force were loaded.
     pub loaded: Option<SystemTime>,
     /// How long that took.
@@ -32,6 +35,14 @@ pub struct TablesView {
     pub memory_bytes: u64,
     /// Tables that some worker still reads although others are in force.
     pub retired: u64,
+}
+
+impl TablesView {
+    /// Is all in force that should be?
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.trouble.is_none() && self.refused.is_none()
+    }
 }
 
 impl TableCounts {
@@ -56,6 +67,14 @@ impl TableCounts {
             view.loaded = Some(SystemTime::now());
             view.load = load;
             view.prefixes = prefixes.sum();
+        });
+    }
+
+    /// What came of reading the configuration again: why it was refused, if it was.
+    pub(crate) fn configured(&self, refused: Option<String>) {
+        self.change(|view| {
+            view.failures += u64::from(refused.is_some());
+            view.refused = refused;
         });
     }
 

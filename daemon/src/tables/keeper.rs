@@ -95,25 +95,24 @@ impl TableKeeper {
         let names = InterfaceNames::new(shared);
         let (sources, first) = reading.read(&names)?;
         let counts = Arc::new(TableCounts::default());
-        let shown = Arc::new(LabelSources::new(&sources));
         counts.loaded(&sources, started.elapsed());
+        let sources = Arc::new(LabelSources::new(sources));
         counts.swapped(&first);
         let tables = Arc::new(ArcSwap::from_pointee(first));
         let (updates, told) = TableUpdates::new();
         reading.watch.start(&updates);
         let keeping = Keeping {
             reading,
-            sources,
+            sources: Arc::clone(&sources),
             names,
             tables: Arc::clone(&tables),
             retired: Vec::new(),
             counts: Arc::clone(&counts),
-            shown: Arc::clone(&shown),
             updates: updates.clone(),
         };
         let thread = spawn(keeping, told)
             .map_err(|error| Problem::new("", "", error, "raise the limit of threads"))?;
-        Ok(Self { updates, thread, counts, tables, sources: shown })
+        Ok(Self { updates, thread, counts, tables, sources })
     }
 
     /// The tables in force.
@@ -180,14 +179,12 @@ impl Reading {
 /// The thread, from inside.
 struct Keeping {
     reading: Reading,
-    sources: Sources,
+    sources: Arc<LabelSources>,
     names: InterfaceNames,
     tables: Arc<ArcSwap<Tables>>,
     /// Held until no worker reads them, so that freeing them is never a worker's work.
     retired: Vec<Arc<Tables>>,
     counts: Arc<TableCounts>,
-    /// The sources, for who asks why.
-    shown: Arc<LabelSources>,
     updates: TableUpdates,
 }
 
@@ -254,8 +251,7 @@ impl Keeping {
         match read {
             Ok((sources, tables)) => {
                 self.counts.loaded(&sources, started.elapsed());
-                self.shown.replace(&sources);
-                self.sources = sources;
+                self.sources.replace(sources);
                 self.swap(tables);
                 log::info!("{why}: labels loaded in {} ms", started.elapsed().as_millis());
                 true
@@ -270,7 +266,7 @@ impl Keeping {
 
     fn swap_interfaces(&mut self) {
         self.names.settle();
-        let interfaces = self.names.over(&self.sources.interfaces);
+        let interfaces = self.names.over(&self.sources.in_force().interfaces);
         match self.tables.load().with_interfaces(&interfaces) {
             Ok(tables) => self.swap(tables),
             Err(error) => {

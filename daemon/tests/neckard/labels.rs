@@ -211,6 +211,44 @@ fn a_reload_leaves_alone_what_needs_a_restart() {
     let _ = neckard.stop();
 }
 
+/// A configuration that is refused shows until one is taken, whatever files load meanwhile.
+#[test]
+fn a_refused_configuration_shows_until_a_good_one() {
+    let folder = scratch("refused");
+    let (list, file) = (folder.join("customers.csv"), folder.join("neckard.toml"));
+    let good = format!("[enrich]\ncustomers = {list:?}\n");
+    std::fs::write(&list, "10.0.0.0/8,1\n").unwrap();
+    std::fs::write(&file, &good).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" --config \"$CONFIG\"", env!("CARGO_BIN_EXE_neckard")]);
+    command.env("CONFIG", &file);
+    let neckard = Neckard::launch(command, &[]);
+    std::fs::write(&file, format!("{good}custommers = \"x\"\n")).unwrap();
+    neckard.signal("HUP");
+    let is_down = || {
+        let (status, body) = neckard.fetch("/healthz");
+        let is_told = body.contains("configuration") && body.contains("neckard.toml:3: ");
+        status == 503 && is_told && neckard.metric("neckar_tables_up") == 0
+    };
+    wait_until("it is refused", Duration::from_secs(20), is_down);
+    assert_eq!(neckard.metric("neckar_tables_failures_total"), 1);
+    assert_eq!(neckard.fetch("/readyz").0, 200, "the old stays in force");
+    let refused = neckard.log().iter().filter(|line| line.contains("reload refused")).count();
+    assert_eq!(refused, 1, "{:?}", neckard.log());
+    std::fs::write(&list, "10.0.0.0/8,1\n10.1.0.0/16,2\n").unwrap();
+    wait_until("the list is taken in", Duration::from_secs(20), || {
+        neckard.metric("neckar_tables_prefixes") == 2
+    });
+    assert!(is_down(), "a list makes no configuration good");
+    std::fs::write(&file, good).unwrap();
+    neckard.signal("HUP");
+    wait_until("it is taken", Duration::from_secs(20), || {
+        neckard.fetch("/healthz").0 == 200 && neckard.metric("neckar_tables_up") == 1
+    });
+    assert_eq!(neckard.metric("neckar_tables_failures_total"), 1);
+    let _ = neckard.stop();
+}
+
 /// Every kind of source that a text file can be, at once: the last flow's line has all labels.
 #[test]
 fn every_source_and_rule_labels_the_flow() {
@@ -260,6 +298,14 @@ fn every_source_and_rule_labels_the_flow() {
     ] {
         assert_eq!(flow[field], expected, "{field} in {line}");
     }
+    let (_, found) = neckard.fetch("/api/lookup?address=198.51.100.7");
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let name = json!({
+        "source": "enrich.as_names", "prefix": null, "overruled": [],
+        "labels": [{"kind": "AS name", "value": "EXAMPLE"}],
+    });
+    assert_eq!(found["sources"].as_array().unwrap().last(), Some(&name), "{found}");
+    assert_eq!(found["labels"], json!({"AS": 64500, "ASName": "EXAMPLE", "List": "cnc"}));
     let _ = neckard.stop();
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
 
 mod access;
+mod check;
 mod conservation;
 mod demo;
 mod doctor;
@@ -21,6 +22,7 @@ mod restart;
 mod snmp;
 mod split;
 mod spool;
+mod stdout;
 mod support;
 mod torture;
 mod traffic;

@@ -70,6 +70,61 @@ fn anonymisation_without_a_key_fails_closed() {
     );
 }
 
+/// A section that somebody began to fill in, and that would do nothing.
+#[test]
+fn anonymisation_without_a_method_fails_closed() {
+    let why = "not given, so nothing would be done: say crypto-pan, truncate or both";
+    check(
+        "no-method",
+        "[http]\naddress = \"\"\n[anonymize]\nkeep_v4 = 24\n",
+        &format!(
+            "neckard.toml:3: anonymize.method: {why}; no flow is written without it; mend it, or say \
+             method = \"none\""
+        ),
+    );
+    let text =
+        "[output]\nkind = \"kafka\"\n[[split.tenant]]\ncid = 7\nanonymize = { key_env = \"K\" }\n";
+    let expected = format!(
+        "neckard: neckard.toml:5: split.tenant[0].anonymize.method: {why}; none of his flows is \
+         written without it; mend it, or say method = \"none\"\n"
+    );
+    assert_eq!(run("no-tenants-method", "check", text), (2, expected));
+}
+
+#[test]
+fn two_rules_for_the_same_exporters() {
+    let rules = |first: &str, second: &str| {
+        format!("[[exporter]]\nprefix = {first:?}\n[[exporter]]\nprefix = {second:?}\n")
+    };
+    for (first, second) in [
+        ("192.0.2.0/24", "192.0.2.9/24"),
+        ("192.0.2.1", "192.0.2.1/32"),
+        ("192.0.2.0/24", "::ffff:192.0.2.0/120"),
+        ("2001:db8::/32", "2001:0db8::1/32"),
+    ] {
+        check(
+            "two-rules",
+            &rules(first, second),
+            &format!(
+                "neckard.toml:4: exporter[1].prefix = {second:?}: the same addresses as \
+                 exporter[0].prefix = {first:?}; say all of them in one rule"
+            ),
+        );
+    }
+    let nested = rules("192.0.2.0/24", "192.0.2.0/25");
+    assert_eq!(run("nested-rules", "check", &nested), (0, String::new()));
+}
+
+#[test]
+fn a_sampling_rate_of_nothing() {
+    check(
+        "rate-0",
+        "[[exporter]]\nprefix = \"192.0.2.0/24\"\nsampling_rate = 0\n",
+        "neckard.toml:3: exporter[0].sampling_rate = 0: 0 is no rate; \
+         give 1 if every packet is counted, or take it out",
+    );
+}
+
 #[test]
 fn names_beside_anonymisation() {
     check(

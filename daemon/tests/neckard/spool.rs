@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::audit::audit;
 use crate::support::generator::Generator;
 use crate::support::process::{Neckard, Report};
-use crate::support::{fresh_topic, scratch, wait_until};
+use crate::support::{Disk, fresh_topic, scratch, wait_until};
 use xtask::kafka::Broker;
 
 const RATE: u64 = 20_000;
@@ -151,4 +151,32 @@ fn a_full_disk_gives_up_the_oldest_or_the_newest_and_counts_them() {
         let audit = audit(&sitting.broker.address(), &sitting.topic);
         assert_eq!(audit.distinct, report.delivered, "{policy}");
     }
+}
+
+/// Long before the spool has all that it may have the disk is full, with others' files perhaps.
+#[test]
+fn a_disk_that_is_full_by_itself_is_no_room() {
+    let folder = scratch("spool-disk");
+    let Some(disk) = Disk::mount(&folder, "1m") else { return };
+    let neckard = Neckard::start(&[
+        "output.kind=kafka",
+        "kafka.brokers=[\"127.0.0.1:1\"]",
+        "batch.memory_bytes=4194304",
+        "spool.shed=newest",
+        "stop.deadline_s=1",
+        &format!("spool.directory={}", folder.display()),
+    ]);
+    let ready = || neckard.fetch("/readyz");
+    wait_until("Kafka is away", PATIENCE, || neckard.fetch("/healthz").0 == 503);
+    assert_eq!(ready().0, 200, "the spool has room");
+    let first = Generator::start(neckard.udp(), "v5", 2 * RATE, RATE).flows();
+    wait_until("it is full", PATIENCE, || neckard.metric("neckar_spool_refused_total") > 0);
+    let (status, body) = ready();
+    assert!(status == 503 && body.contains("output"), "{body}");
+    disk.resize("100m");
+    let second = Generator::start(neckard.udp(), "v5", RATE, RATE).flows();
+    wait_until("it has room again", PATIENCE, || ready().0 == 200);
+    let (report, [_, _, _, _, _, left, refused, _]) = stop(neckard);
+    assert_eq!((report.flows, report.delivered), (first + second, 0));
+    assert_eq!(report.shed + report.failed + left + refused, first + second, "{report:?}");
 }

@@ -26,11 +26,11 @@ pub use loader::{Loader, SourceError, Stamp};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Enrich {
-    /// Customer list, CSV of `prefix,cid`, `cid,prefix` or `cid,v4,v6`; empty for none. Fills
-    /// `Cid`, `SrcCid`, `DstCid`, or their string twins where a cid is no number.
+    /// Customer list, CSV of `prefix,cid`, `cid,prefix` or `cid,v4,v6`, or as a header says; empty
+    /// for none. Fills `Cid`, `SrcCid`, `DstCid`, or their string twins where a cid is no number.
     pub customers: PathBuf,
     /// CSV files of your own networks, with a header of `prefix` and any of `name`, `role`,
-    /// `site`, `region`, `tenant`, `country`, `city`, `asn`, `cid`; networks nest.
+    /// `site`, `region`, `tenant`, `country` (two letters), `city`, `asn`, `cid`; networks nest.
     pub networks: Vec<PathBuf>,
     /// Lists by name, files of one prefix or address a line: blacklists, command-and-control
     /// servers. The name is the label.
@@ -47,7 +47,8 @@ pub struct Enrich {
     pub maxmind: Vec<PathBuf>,
     /// CSV of `asn,name`; these names win over those that the sources above bring along.
     pub as_names: PathBuf,
-    /// CSV of `exporter,ifindex,name,description,speed`, the speed in Mbit/s.
+    /// CSV of `exporter,ifindex,name,description,speed`, the speed in Mbit/s; a header may put the
+    /// columns in another order.
     pub interfaces: PathBuf,
     /// Where `SrcAS` comes from: `record-first` (the record's, else the tables'), `table-first`,
     /// `record-only` or `table-only`.

@@ -116,9 +116,11 @@ fn an_address_is_looked_up_in_files() {
     let [customers, networks] = [&customers, &networks].map(|file| file.to_str().unwrap());
     let expected = json!([
         {"source": customers, "prefix": "10.1.0.0/16", "labels": {"cid": "2"}},
-        {"source": networks, "prefix": "10.1.0.0/16", "labels": {"cid": "9", "site": "Ulm"}},
-        {"source": networks, "prefix": "10.0.0.0/8",
-         "labels": {"cid": "7", "AS": "553", "role": "core"}},
+        {"source": networks, "prefix": "10.1.0.0/16", "labels": {"site": "Ulm"},
+         "overruled": {"cid": "9"}},
+        {"source": networks, "prefix": "10.0.0.0/8", "labels": {"AS": "553", "role": "core"},
+         "overruled": {"cid": "7"}},
+        {"source": "enrich.as_names", "prefix": null, "labels": {"AS name": "BELWUE, DE"}},
     ]);
     assert_eq!(found["sources"], expected);
     // The first source wins, an inner network keeps what the outer says, the name follows the AS.
@@ -163,6 +165,44 @@ fn the_daemons_configuration_is_read() {
     let found = with(&["--set", "enrich.bogons=true"]);
     assert_eq!(found["result"], json!({"Cid": 2, "List": "bogons"}));
     assert_eq!(found["sources"][1]["prefix"], "10.0.0.0/8");
+}
+
+/// The AS of one end comes from the record alone, that of the other from the tables, whose name for
+/// it is not the one that the list of names has.
+#[test]
+fn both_ends_are_shown_where_they_differ() {
+    let scratch = Scratch::new();
+    let routes = scratch.file("as.csv", b"10.0.0.0/8,553,Belwue\n");
+    let names = scratch.file("names.csv", NAMES);
+    let text = format!(
+        "[enrich]\nas_prefixes = [{routes:?}]\nas_names = {names:?}\nsrc_as = \"record-only\"\n\
+         dst_as = \"table-first\"\n"
+    );
+    let config = scratch.file("neckard.toml", text.as_bytes());
+    let look_up = |format: &str| {
+        let config = ["lookup", "--config", config.to_str().unwrap(), "--format", format];
+        run(config.into_iter().chain(["10.1.2.3"])).exits(0)
+    };
+    let found = look_up("json").json();
+    let expected = json!({"AS": 553, "ASName": "BELWUE, DE"});
+    assert_eq!([&found["result"], &found["result_as_destination"]], [&json!({}), &expected]);
+    let text = look_up("text");
+    let lines: Vec<String> = text
+        .stdout()
+        .lines()
+        .map(|line| line.replace(routes.to_str().unwrap(), "as.csv"))
+        .collect();
+    let words = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        lines[2..].iter().map(words).collect::<Vec<_>>(),
+        [
+            "as.csv 10.0.0.0/8 AS 553",
+            "as.csv 10.0.0.0/8 AS name Belwue (overruled)",
+            "enrich.as_names (its AS) AS name BELWUE, DE",
+            "as source: no label",
+            "as destination: AS=553 ASName=\"BELWUE, DE\"",
+        ]
+    );
 }
 
 #[test]

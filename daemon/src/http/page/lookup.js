@@ -38,13 +38,14 @@ export function startLookup(search) {
   };
 }
 
-function show({ address, labels, sources }, search) {
-  const found = Object.entries(labels);
+function show({ address, labels, labels_as_destination: other, sources }, search) {
+  // Ends are told apart where it makes a difference.
+  const found = other ? ofBothEnds(labels, other) : Object.entries(labels);
   put(byId("lookup-note"), found.length ? `${address} has ${found.length} ${found.length === 1 ? "label" : "labels"}.` : `${address} has no label.`);
   const list = make("dl", { class: "fields" }, ...found.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: String(value) }))));
-  const rows = sources.flatMap(({ source, prefix, labels: said }) =>
-    (said.length ? said : [{ kind: "nothing", value: "undoes the prefixes around it" }]).map(({ kind, value }) =>
-      make("tr", {}, ...[["Source", source], ["Prefix", prefix], ["Label", kind], ["Value", value]].map(([title, text]) => make("td", { "data-label": title }, make("span", { text })))),
+  const rows = sources.flatMap(({ source, prefix, labels: said, overruled }) =>
+    lines(said, overruled).map(({ kind, value }) =>
+      make("tr", {}, ...[["Source", source], ["Prefix", prefix ?? "(its AS)"], ["Label", kind], ["Value", value]].map(([title, text]) => make("td", { "data-label": title }, make("span", { text })))),
     ),
   );
   const table = make("table", { class: "table", "aria-label": "Who says so" },
@@ -52,4 +53,19 @@ function show({ address, labels, sources }, search) {
     make("tbody", {}, ...rows));
   const button = make("button", { type: "button", class: "plain", text: "Search its flows of the last minutes", on: { click: () => search(`address ${address}`) } });
   byId("labels").replaceChildren(button, ...(found.length ? [list] : []), ...(rows.length ? [table] : []));
+}
+
+function ofBothEnds(source, destination) {
+  const names = new Set([...Object.keys(source), ...Object.keys(destination)]);
+  return [...names].flatMap((name) => {
+    if (source[name] === destination[name]) return [[name, source[name]]];
+    const ends = [[`${name} as source`, source[name]], [`${name} as destination`, destination[name]]];
+    return ends.filter(([, value]) => value !== undefined);
+  });
+}
+
+/** What a source says, what others say first behind it; "nothing" is an answer too. */
+function lines(said, overruled) {
+  const all = [...said, ...overruled.map(({ kind, value }) => ({ kind, value: `${value} (overruled)` }))];
+  return all.length ? all : [{ kind: "nothing", value: "undoes the prefixes around it" }];
 }

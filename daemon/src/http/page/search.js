@@ -20,7 +20,7 @@ const COLUMNS = [
   ["Time", (flow) => (flow.TimeFlowStart || flow.TimeReceived ? clock((flow.TimeFlowStart ?? flow.TimeReceived) * 1000) : "")],
   ["From", (flow) => end(flow, "Src")],
   ["To", (flow) => end(flow, "Dst")],
-  ["Protocol", (flow) => flow.ProtoName ?? String(flow.Proto ?? "")],
+  ["Protocol", (flow, meaning) => [flow.ProtoName ?? String(flow.Proto ?? ""), meaning].filter(Boolean).join(" ")],
   ["Bytes", (flow) => bytes(flow.Bytes ?? 0)],
   ["Packets", (flow) => count(flow.Packets ?? 0)],
   ["Interfaces", (flow) => [side(flow, "Src"), side(flow, "Dst")].map(String).filter(Boolean).join(" → ")],
@@ -58,17 +58,17 @@ export function startSearch() {
   };
 }
 
-function showFound(table, { flows, matched, searched, seen, kept, from_s: from, is_cut: isCut }) {
+function showFound(table, { flows, meanings, matched, searched, seen, kept, from_s: from, is_cut: isCut }) {
   const shown = flows.length < matched ? `, the latest ${count(flows.length)} shown` : "";
   const sampled = kept < seen ? `; ${count(kept)} of the ${count(seen)} that came are kept for searching` : "";
   const cut = isCut ? `; time was up, what came before ${clock(from * 1000)} was not looked at` : "";
   put(byId("search-note"), `${count(matched)} of ${count(searched)} flows match${shown}${sampled}${cut}.`);
   byId("found").hidden = flows.length === 0;
-  table.tBodies[0].replaceChildren(...flows.map(row));
+  table.tBodies[0].replaceChildren(...flows.map((flow, index) => row(flow, meanings[index])));
 }
 
-function row(flow) {
-  const cells = COLUMNS.map(([title, value]) => make("td", { "data-label": title }, make("span", { text: value(flow) })));
+function row(flow, meaning) {
+  const cells = COLUMNS.map(([title, value]) => make("td", { "data-label": title }, make("span", { text: value(flow, meaning) })));
   const fields = Object.entries(flow).map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: String(value) })));
   const details = make("details", {}, make("summary", { text: `${fields.length} fields` }), make("dl", { class: "fields" }, ...fields));
   return make("tr", {}, ...cells, make("td", { "data-label": "All fields" }, details));

@@ -29,24 +29,43 @@ fn config(directory: &Path) -> FileOutput {
     FileOutput { directory: directory.into(), zstd_level: 0, ..FileOutput::default() }
 }
 
+/// A child that another test is about to start has our lock too, for as long as it is no program of its own
+/// yet.
+fn open(config: &FileOutput, format: FlowFormat) -> (Writer, Arc<FileCounts>) {
+    let started = Instant::now();
+    loop {
+        let counts = Arc::new(FileCounts::default());
+        match write_files(config, format, Arc::clone(&counts)) {
+            Err(error) if is_taken(&error) && started.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return (opened.unwrap(), counts),
+        }
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.to_string() == "another process writes to it"
+}
+
 /// Writes the batches and ends.
 fn write(config: &FileOutput, format: FlowFormat, batches: &[Arc<Batch>]) -> Arc<FileCounts> {
-    let counts = Arc::new(FileCounts::default());
-    let writer = write_files(config, format, Arc::clone(&counts)).unwrap();
+    let (writer, counts) = open(config, format);
     let mut sink = writer.sink();
     for batch in batches {
         sink.submit(Arc::clone(batch), false);
     }
-    sink.finish(Instant::now() + Duration::from_secs(10));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    sink.finish(deadline, deadline);
     drop(sink);
     let flows = writer.counts();
-    writer.stop();
+    assert_eq!(writer.stop(deadline), 0);
     let sum = flows.written.load(Ordering::Relaxed) + flows.failed.load(Ordering::Relaxed);
     assert_eq!(flows.submitted.load(Ordering::Relaxed), sum);
     counts
 }
 
-/// Files in order of their names, with what is in them.
+/// Files of flows in order of their names, with what is in them.
 fn read(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -54,6 +73,7 @@ fn read(folder: &Path) -> Vec<(String, Vec<u8>)> {
             let path = entry.unwrap().path();
             (name_of(&path).to_string(), fs::read(&path).unwrap())
         })
+        .filter(|(name, _)| name.starts_with(PREFIX))
         .collect();
     files.sort();
     files
@@ -137,6 +157,43 @@ fn what_a_crash_leaves_is_cut_to_what_is_whole() {
             assert_eq!(flows_of(&found), expected, "{ending} cut at {len}");
         }
     }
+}
+
+/// What the folder is called says nothing of the files in it.
+#[test]
+fn a_file_that_a_crash_leaves_is_what_its_own_name_says() {
+    let lines = b"one\ntwo\nthr";
+    for folder in ["flows.zst", "flows.pb"] {
+        let folder = scratch("named").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let name = "neckar-20261123T000000Z-000000.txt";
+        fs::write(folder.join(format!("{name}.partial")), lines).unwrap();
+        write(&config(&folder), FlowFormat::Line, &[]);
+        assert_eq!(read(&folder), [(name.to_string(), b"one\ntwo\n".to_vec())]);
+    }
+}
+
+/// A second daemon leaves alone what the first one is writing.
+#[test]
+fn a_folder_has_one_writer() {
+    let config = config(&scratch("twice"));
+    let (writer, _) = open(&config, FlowFormat::Protobuf);
+    let mut sink = writer.sink();
+    sink.submit(batch(1, 2), false);
+    let counts = writer.counts();
+    let until = Instant::now() + Duration::from_secs(10);
+    while counts.written.load(Ordering::Relaxed) < 2 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let second = write_files(&config, FlowFormat::Protobuf, Arc::default()).map(drop);
+    assert!(is_taken(&second.unwrap_err()));
+    let [(name, bytes)] = &read(&config.directory)[..] else { panic!("one file") };
+    assert!(name.ends_with(".pb.partial"), "{name}");
+    assert_eq!(flows_of(bytes), [1, 2]);
+    drop(sink);
+    assert_eq!(writer.stop(until), 0);
+    assert_eq!(write(&config, FlowFormat::Protobuf, &[]).finished.load(Ordering::Relaxed), 0);
+    assert_eq!(flows_of(&read(&config.directory)[0].1), [1, 2]);
 }
 
 #[test]

@@ -130,7 +130,9 @@ fn a_file_in_the_way_of_a_segment_costs_one_batch() {
     let (mut spool, _) = open(&scratch.0, LIMITS);
     fs::create_dir(segment::path(&scratch.0, spool.number_next)).unwrap();
     assert!(matches!(spool.append(&batch(1, 1), 0), Err(AppendError::Io(_))));
+    assert!(spool.state().is_refusing && !spool.state().is_full);
     spool.append(&batch(2, 1), 0).unwrap();
+    assert!(!spool.state().is_refusing);
     assert_eq!(drain(&mut spool), [2]);
     assert_eq!(spool.state().refused_flows, 1);
 }

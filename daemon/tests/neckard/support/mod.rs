@@ -21,8 +21,10 @@ pub mod topic;
 pub mod traffic;
 pub mod witness;
 
+use std::io::Write as _;
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -70,6 +72,39 @@ pub fn scratch(subject: &str) -> PathBuf {
     folder
 }
 
+/// A disk in memory, mounted until it is dropped.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// Of this size (`1m`), at the folder. `None` where nobody may mount one: the caller's test is skipped.
+    pub fn mount(folder: &Path, size: &str) -> Option<Self> {
+        if mount(folder, &format!("size={size}")) {
+            return Some(Self(folder.into()));
+        }
+        assert!(std::env::var_os("CI").is_none(), "CI may mount a disk");
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: a full disk, since nobody may mount one here");
+        None
+    }
+
+    /// Gives it another size.
+    pub fn resize(&self, size: &str) {
+        assert!(mount(&self.0, &format!("remount,size={size}")));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(&self.0).status());
+    }
+}
+
+fn mount(folder: &Path, options: &str) -> bool {
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder);
+    mount.status().is_ok_and(|status| status.success())
+}
+
 /// Looks at something until it is so; fails with `what` when patience is over.
 #[track_caller]
 pub fn wait_until(what: &str, patience: Duration, mut is_so: impl FnMut() -> bool) {
@@ -84,7 +119,7 @@ pub fn wait_until(what: &str, patience: Duration, mut is_so: impl FnMut() -> boo
 pub fn neckar() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_BIN_EXE_neckard")).with_file_name("neckar");
     if !path.exists() {
-        let mut build = std::process::Command::new(env!("CARGO"));
+        let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--package", "neckar"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
