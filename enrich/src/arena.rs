@@ -5,6 +5,8 @@ use hashbrown::HashMap;
 /// Bytes copied at a time, whatever counts of them: two moves of a vector register instead of a
 /// call.
 pub(crate) const STEP: usize = 32;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Where a label lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,11 +68,20 @@ impl ArenaBuilder {
         if let Some(at) = self.known.get(label) {
             return Some(Span { at: *at, len });
         }
-        let at = u32::try_from(self.bytes.len()).ok()?;
+        let at = u32::try_from(self.place_for(label.len())).ok()?;
         at.checked_add(len)?;
+        self.bytes.resize(at as usize, 0);
         self.bytes.extend_from_slice(label);
         self.known.insert(label.into(), at);
         Some(Span { at, len })
+    }
+
+    /// Behind the others, or where the next cache line begins, if it would else lie in two and one will
+    /// do: most labels are met out of the caches, and each line is waited for.
+    fn place_for(&self, len: usize) -> usize {
+        let at = self.bytes.len();
+        let is_across = at % LINE + len > LINE;
+        if is_across && len <= LINE { at.next_multiple_of(LINE) } else { at }
     }
 
     pub(crate) fn finish(mut self) -> Arena {
@@ -92,6 +103,9 @@ mod tests {
         let spans: Vec<Span> =
             labels.iter().map(|label| builder.put(label).expect("small")).collect();
         assert_eq!(builder.put(&labels[3]), Some(spans[3]));
+        // 0 and 1 bytes, then 31 and 32, lie in one line each; longer ones begin behind what is there.
+        let places: Vec<u32> = spans.iter().map(|span| span.at).collect();
+        assert_eq!(places, [0, 0, 1, 32, 64, 128, 192]);
         let arena = builder.finish();
         let mut out = vec![0xee; 300 + STEP];
         let mut at = 0;
