@@ -10,7 +10,8 @@
 //!
 //! Two whole programs stand beside the library, and a test runs them against a real Kafka:
 //! `examples/producer.rs` (submit, what a full queue refuses, finish) and `examples/consumer.rs` (a
-//! member of a group that commits when the work is done, and says how far behind it is). In short:
+//! member of a group that commits when the work is done, and says how far behind it is). For C and C++ there are a
+//! header, `include/neckar_flows.h`, and `examples/consumer.c`. In short:
 //!
 //! ```no_run
 //! use neckar_kafka::{Consumer, ConsumerConfig, FlowReader};

@@ -23,6 +23,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("make", "build-essential", "builds the C libraries"),
     ("perl", "perl", "configures OpenSSL"),
     ("pkg-config", "pkg-config", "finds libraries while building"),
+    ("/usr/include/librdkafka/rdkafka.h", "librdkafka-dev", "the example in C reads Kafka by it"),
     ("java", "openjdk-17-jre-headless", "runs Apache Kafka"),
     ("mvn", "maven", "fetches Apache Kafka's jars"),
     ("tshark", "tshark", "independent witness of what datagrams say"),

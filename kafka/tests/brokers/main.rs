@@ -5,6 +5,7 @@
 mod examples;
 mod faults;
 mod framing;
+mod header;
 mod java;
 mod native;
 mod producer;

@@ -1,5 +1,6 @@
 //! Consumers that share no code with us read every profile, framing and compression from a real Kafka:
-//! Python's confluent-kafka and Google's protobuf, by code that protoc made of a .proto file.
+//! Python's confluent-kafka and Google's protobuf, by code that protoc made of a .proto file; and the example
+//! in C, by Debian's librdkafka and `neckar_flows.h`, compiled as C and as C++.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::header;
 use crate::support::either_layout;
 use neckar_kafka::{Framing, Producer, ProducerConfig, TopicOptions, Transport};
 use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
@@ -17,9 +19,11 @@ use xtask::kafka::{Broker, create_topic};
 const FLOWS: u64 = 1000;
 const PARTITIONS: u32 = 3;
 /// What the script needs, by where Debian puts it.
-const NEEDS: [(&str, &str, &str); 4] = [
+const NEEDS: [(&str, &str, &str); 6] = [
     ("/usr/bin/python3", "python3", "reads Kafka in another language"),
     ("protoc", "protobuf-compiler", "makes Python code of .proto files"),
+    ("c++", "build-essential", "compiles the example in C"),
+    ("/usr/include/librdkafka/rdkafka.h", "librdkafka-dev", "reads Kafka for it"),
     ("/usr/lib/python3/dist-packages/confluent_kafka", "python3-confluent-kafka", "reads Kafka"),
     ("/usr/lib/python3/dist-packages/google/protobuf", "python3-protobuf", "decodes flows"),
 ];
@@ -166,37 +170,71 @@ fn read(brokers: &str, topic: &str, case: &Case, modules: &Path) -> Vec<Vec<Valu
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The same of a program that prints them as words.
+fn read_by(program: &Path, brokers: &str, topic: &str) -> Vec<Vec<Value>> {
+    let output = Command::new(program).args([brokers, topic, &FLOWS.to_string()]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = |word: &str| if word == "-" { Value::Null } else { word.into() };
+    let number = |word: &str| word.parse::<u64>().unwrap().into();
+    let line = |line: &str| match line.split(' ').collect::<Vec<_>>()[..] {
+        [partition, key, bytes, source, port, sampler, received] => vec![
+            number(partition),
+            text(key),
+            number(bytes),
+            text(source),
+            number(port),
+            text(sampler),
+            number(received),
+        ],
+        _ => panic!("{line}"),
+    };
+    String::from_utf8(output.stdout).unwrap().lines().map(line).collect()
+}
+
 #[test]
-fn python_reads_every_framing_as_it_was_written() {
+fn python_c_and_cpp_read_every_framing_as_it_was_written() {
     xtask::install::programs(&NEEDS).unwrap();
     let given = std::env::var("NECKAR_KAFKA").ok();
     let own = given.is_none().then(|| Broker::start().unwrap());
     let brokers = given.or(own.as_ref().map(Broker::address)).unwrap();
     let modules = compile();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/consumer.c");
+    let programs = [("cc", "c99"), ("c++", "c++11")]
+        .map(|(compiler, standard)| header::compile(compiler, standard, &example, &["-lrdkafka"]));
     let cases = cases();
     let both = [Transport::Native, Transport::Librdkafka];
     for (case, transport) in cases.iter().flat_map(|case| both.map(|transport| (case, transport))) {
         let topic = format!("witness-{transport:?}-{}-{}", case.name, std::process::id());
         create_topic(&brokers, &topic, PARTITIONS).unwrap();
         produce(transport, &brokers, &topic, case);
-        let mut partitions: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-        let mut flows: Vec<Value> = Vec::new();
-        for mut line in read(&brokers, &topic, case, &modules) {
-            let fields = line.split_off(2);
-            let exporter = fields[3].as_str().unwrap().to_string();
-            let key = line[1].as_str().map(str::to_string);
-            let has_key = case.keying != Keying::None && case.framing != Framing::Packed;
-            assert_eq!(key, has_key.then(|| exporter.clone()), "{}", case.name);
-            partitions.entry(exporter).or_default().insert(line[0].as_u64().unwrap());
-            flows.push(fields.into());
-        }
-        flows.sort_by_key(|flow| flow[0].as_u64());
-        let expected: Vec<Value> = (0..FLOWS).map(|index| expected(index, case)).collect();
-        assert_eq!(flows, expected, "{}", case.name);
-        if case.keying != Keying::None {
-            let alone = partitions.values().all(|partitions| partitions.len() == 1);
-            assert!(alone, "{}: an exporter's flows are in one partition", case.name);
+        compare(read(&brokers, &topic, case, &modules), case);
+        // The names in the header are those of our own profile.
+        for program in programs.iter().filter(|_| case.fields == OURS) {
+            compare(read_by(program, &brokers, &topic), case);
         }
     }
+    programs.into_iter().for_each(|program| std::fs::remove_file(program).unwrap());
     drop(std::fs::remove_dir_all(modules));
+}
+
+/// All flows are there as they were written, with their keys and where these belong.
+fn compare(lines: Vec<Vec<Value>>, case: &Case) {
+    let mut partitions: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    let mut flows: Vec<Value> = Vec::new();
+    for mut line in lines {
+        let fields = line.split_off(2);
+        let exporter = fields[3].as_str().unwrap().to_string();
+        let key = line[1].as_str().map(str::to_string);
+        let has_key = case.keying != Keying::None && case.framing != Framing::Packed;
+        assert_eq!(key, has_key.then(|| exporter.clone()), "{}", case.name);
+        partitions.entry(exporter).or_default().insert(line[0].as_u64().unwrap());
+        flows.push(fields.into());
+    }
+    flows.sort_by_key(|flow| flow[0].as_u64());
+    let expected: Vec<Value> = (0..FLOWS).map(|index| expected(index, case)).collect();
+    assert_eq!(flows, expected, "{}", case.name);
+    if case.keying != Keying::None {
+        let alone = partitions.values().all(|partitions| partitions.len() == 1);
+        assert!(alone, "{}: an exporter's flows are in one partition", case.name);
+    }
 }
