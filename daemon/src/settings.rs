@@ -11,8 +11,8 @@ use neckar_proto::encode::{BWNETFLOW, GOFLOW2, Profile};
 use neckar_proto::{Keying, Layout};
 
 use crate::config::{
-    Acks, Compression, Config, Create, Framing, Key, OutputKind, Problem, ProfileName, ReceivePath,
-    ShedPolicy, SpoolConfig, Steering, Transport, parse_prefix,
+    Acks, Compression, Config, Create, ExporterRule, Framing, Key, OutputKind, Problem,
+    ProfileName, ReceivePath, ShedPolicy, SpoolConfig, Steering, Transport, parse_prefix,
 };
 use crate::ingest::{self, ReceiverConfig, Socket, SocketConfig};
 use crate::spool::{Limits, Shed, Spool};
@@ -29,13 +29,15 @@ pub fn decode(config: &Config) -> Result<neckar_decode::Config, Problem> {
     };
     let decode = &config.decode;
     let allow = decode.allow.iter().map(|text| prefix("decode.allow", text));
-    let rates = config.exporter.iter().filter_map(|rule| {
-        let rate = rule.sampling_rate?;
-        Some(prefix("exporter.prefix", &rule.prefix).map(|prefix| (prefix, rate)))
-    });
+    let rates = |rate: fn(&ExporterRule) -> Option<u64>| {
+        let said = config.exporter.iter().filter_map(move |rule| Some((rule, rate(rule)?)));
+        let rates = said.map(|(rule, rate)| Ok((prefix("exporter.prefix", &rule.prefix)?, rate)));
+        rates.collect::<Result<Vec<_>, Problem>>()
+    };
     Ok(neckar_decode::Config {
         allow: allow.collect::<Result<_, _>>()?,
-        rates: rates.collect::<Result<_, _>>()?,
+        rates: rates(|rule| rule.sampling_rate)?,
+        default_rates: rates(|rule| rule.default_rate)?,
         exporters_max: decode.exporters_max,
         templates_max: decode.templates_max,
         templates_per_exporter_max: decode.templates_per_exporter_max,

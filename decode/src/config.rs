@@ -39,6 +39,8 @@ pub struct Config {
     pub hold_ns: u64,
     /// Sampling rate of exporters that do not say theirs; 0 leaves it unknown.
     pub default_rate: u64,
+    /// The same by exporter, before it. The longest prefix that holds the address applies.
+    pub default_rates: Vec<(IpNet, u64)>,
     /// Sampling rates by exporter, whatever it says itself. The longest prefix that holds the
     /// address applies.
     pub rates: Vec<(IpNet, u64)>,
@@ -65,6 +67,7 @@ impl Default for Config {
             hold_total_bytes: 64 << 20,
             hold_ns: 120_000_000_000,
             default_rate: 0,
+            default_rates: Vec::new(),
             rates: Vec::new(),
             key_by_port: false,
             decapsulate: false,
@@ -80,9 +83,19 @@ impl Config {
 
     /// The rate configured for this exporter, or 0.
     pub(crate) fn rate_of(&self, exporter: IpAddr) -> u64 {
-        let matching = self.rates.iter().filter(|(prefix, _)| prefix.contains(&exporter));
-        matching.max_by_key(|(prefix, _)| prefix.prefix_len()).map_or(0, |(_, rate)| *rate)
+        longest(&self.rates, exporter).unwrap_or(0)
     }
+
+    /// The rate of this exporter if it says none, or 0.
+    pub(crate) fn default_rate_of(&self, exporter: IpAddr) -> u64 {
+        longest(&self.default_rates, exporter).unwrap_or(self.default_rate)
+    }
+}
+
+/// What the longest prefix that holds the address says.
+fn longest(rates: &[(IpNet, u64)], exporter: IpAddr) -> Option<u64> {
+    let matching = rates.iter().filter(|(prefix, _)| prefix.contains(&exporter));
+    matching.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, rate)| *rate)
 }
 
 #[cfg(test)]

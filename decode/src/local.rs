@@ -216,7 +216,8 @@ impl Local {
         };
         self.exporter(exporter_at).domains += 1;
         let config = &self.shared.config;
-        let rates = Rates::new(config.rate_of(datagram.exporter), config.default_rate);
+        let exporter = datagram.exporter;
+        let rates = Rates::new(config.rate_of(exporter), config.default_rate_of(exporter));
         let domain = Domain {
             cell,
             exporter: exporter_at,

@@ -44,6 +44,8 @@ pub struct ExporterRule {
     pub name: Option<String>,
     /// Sampling rate, whatever the exporter says; not 0.
     pub sampling_rate: Option<u64>,
+    /// Sampling rate if it does not say one, in place of `decode.default_rate`; not 0.
+    pub default_rate: Option<u64>,
     /// Which end of its flows is the far one: `border`, `user`, `customers` or `clear`; see
     /// `enrich.remote`.
     pub remote: Option<RemotePolicy>,

@@ -194,9 +194,11 @@ impl Config {
                 let fix = "say all of them in one rule";
                 return Err(Problem::new(&key("prefix"), quoted(&rule.prefix), why, fix));
             }
-            if rule.sampling_rate == Some(0) {
+            let rates =
+                [("sampling_rate", rule.sampling_rate), ("default_rate", rule.default_rate)];
+            if let Some((name, _)) = rates.into_iter().find(|(_, rate)| *rate == Some(0)) {
                 let fix = "give 1 if every packet is counted, or take it out";
-                return Err(Problem::new(&key("sampling_rate"), 0, "0 is no rate", fix));
+                return Err(Problem::new(&key(name), 0, "0 is no rate", fix));
             }
         }
         Ok(())

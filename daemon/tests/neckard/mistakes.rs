@@ -117,12 +117,16 @@ fn two_rules_for_the_same_exporters() {
 
 #[test]
 fn a_sampling_rate_of_nothing() {
-    check(
-        "rate-0",
-        "[[exporter]]\nprefix = \"192.0.2.0/24\"\nsampling_rate = 0\n",
-        "neckard.toml:3: exporter[0].sampling_rate = 0: 0 is no rate; \
-         give 1 if every packet is counted, or take it out",
-    );
+    for key in ["sampling_rate", "default_rate"] {
+        check(
+            "rate-0",
+            &format!("[[exporter]]\nprefix = \"192.0.2.0/24\"\n{key} = 0\n"),
+            &format!(
+                "neckard.toml:3: exporter[0].{key} = 0: 0 is no rate; \
+                 give 1 if every packet is counted, or take it out"
+            ),
+        );
+    }
 }
 
 #[test]

@@ -109,6 +109,23 @@ fn what_is_configured_for_the_exporter_beats_all() {
 }
 
 #[test]
+fn what_is_configured_for_an_exporter_that_says_nothing_gives_way_to_what_it_says() {
+    let default_rates = [("192.0.2.0/24", 42), ("192.0.2.128/25", 43)]
+        .map(|(prefix, rate)| (prefix.parse().unwrap(), rate));
+    let config =
+        Config { default_rates: default_rates.to_vec(), default_rate: 7, ..Config::default() };
+    let mut bench = Bench::with(config);
+    for (exporter, unsaid) in [([192, 0, 2, 1], 42), ([192, 0, 2, 129], 43), ([198, 51, 100, 1], 7)]
+    {
+        bench.exporter = exporter.into();
+        rates(&mut bench, 5, &templates());
+        assert_eq!(rates(&mut bench, 5, &[plain()]), [Some(unsaid)]);
+        rates(&mut bench, 5, &[general(512)]);
+        assert_eq!(rates(&mut bench, 5, &[plain()]), [Some(512)]);
+    }
+}
+
+#[test]
 fn options_behind_the_first_flows_of_a_message_count_for_them() {
     let mut bench = Bench::new();
     let mut sets = templates().to_vec();

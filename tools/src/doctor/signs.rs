@@ -219,7 +219,7 @@ pub(super) const SIGNS: &[Sign] = &[
             let rate = number(unknown);
             (unknown > 0.0).then(|| format!("{rate} flows a second have no sampling rate: their bytes and packets may stand for more"))
         },
-        knob: "give the exporter one: [[exporter]] prefix = \"...\", sampling_rate = N; 1 for those that do not sample",
+        knob: "give the exporter one: [[exporter]] prefix = \"...\", default_rate = N; 1 for those that do not sample",
     },
     Sign {
         step: Step::Labels,
@@ -228,10 +228,12 @@ pub(super) const SIGNS: &[Sign] = &[
         find: |visit| {
             let up = visit.after.samples("neckar_tables_up");
             let is_broken = up.iter().any(|sample| sample.value == 0.0);
-            is_broken
-                .then(|| "the last load of the labels' files failed; the old stay in force".into())
+            is_broken.then(|| {
+                "the last load of the labels' files, or of the configuration, failed; the old stay in force"
+                    .into()
+            })
         },
-        knob: "neckar table FILE names the bad row; then touch the file, or send SIGHUP",
+        knob: "/healthz says which it is; neckard check and neckar table FILE name the mistake; then send SIGHUP",
     },
     Sign {
         step: Step::Batch,
