@@ -296,15 +296,15 @@ impl Cluster {
         self.relieve(place, now);
     }
 
-    /// Flows that stand before a partition which does not get rid of them go to others that do, if there
-    /// are any: what waits longest would else keep the caller's batches. They come behind later ones
-    /// there; a batch that was sent stays, since it may be in the partition.
+    /// Flows that wait for a partition that takes none for long go to others that do, if there are any: they
+    /// would else keep the caller's batches. They come behind later ones there; a batch that was sent
+    /// stays, since it may be in the partition.
     fn relieve(&mut self, place: usize, now: Instant) {
         if !self.is_taking(place, now) {
             return;
         }
         for at in self.topics[place].partitions.clone() {
-            if self.partitions[at].is_ailing(now) {
+            if self.partitions[at].is_to_be_left(now) {
                 let free = self.partitions[at].take_free();
                 free.into_iter().for_each(|piece| self.assign(place, piece, now));
             }
@@ -313,17 +313,8 @@ impl Cluster {
 
     /// The batch of this partition has to go again.
     pub(super) fn relieve_one(&mut self, at: usize, now: Instant) {
-        if self.partitions[at].is_ailing(now) {
+        if self.partitions[at].is_to_be_left(now) {
             self.relieve(self.partitions[at].topic, now);
-        }
-    }
-
-    /// This broker says nothing.
-    pub(super) fn relieve_led_by(&mut self, broker: i32, now: Instant) {
-        for at in 0..self.partitions.len() {
-            if self.partitions[at].leader == broker {
-                self.relieve_one(at, now);
-            }
         }
     }
 

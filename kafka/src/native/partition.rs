@@ -17,9 +17,10 @@ use crate::counts::PURGED;
 pub(super) const TOO_LONG: &str = "MessageSizeTooLarge";
 /// Pauses between tries double so often.
 const DOUBLINGS_MAX: u32 = 4;
-/// An election takes less: a partition that is without a leader, or does not get rid of its batch, for so
-/// long is left to itself.
+/// A partition that is without a leader, or does not get rid of its batch, for so long gets nothing new.
 const AILING: Duration = Duration::from_secs(2);
+/// Finding out that a leader is gone and electing another takes less, whatever the cluster's time-outs.
+const HOPELESS: Duration = Duration::from_secs(30);
 /// A broker that knows a topic as it was does so for less: a partition that is not named for so long is
 /// no more.
 const GONE: Duration = Duration::from_secs(30);
@@ -102,13 +103,25 @@ impl Partition {
 
     /// Is there nobody to lead it, or does its leader not take its batch, for longer than usual?
     pub(super) fn is_ailing(&self, now: Instant) -> bool {
-        let is_long = |since: Instant| now.duration_since(since) >= AILING;
-        self.leaderless.is_some_and(is_long) || self.trying.is_some_and(is_long)
+        self.is_leaderless(now, AILING) || self.is_trying(now, AILING)
+    }
+
+    /// Should what waits here go elsewhere, though it comes behind later flows there?
+    pub(super) fn is_to_be_left(&self, now: Instant) -> bool {
+        self.is_leaderless(now, AILING) || self.is_trying(now, HOPELESS)
+    }
+
+    fn is_leaderless(&self, now: Instant, span: Duration) -> bool {
+        self.leaderless.is_some_and(|since| now.duration_since(since) >= span)
+    }
+
+    fn is_trying(&self, now: Instant, span: Duration) -> bool {
+        self.trying.is_some_and(|since| now.duration_since(since) >= span)
     }
 
     /// Has it been without a leader for longer than a broker may be behind the others?
     pub(super) fn is_gone(&self, now: Instant) -> bool {
-        self.leaderless.is_some_and(|since| now.duration_since(since) >= GONE)
+        self.is_leaderless(now, GONE)
     }
 
     /// Records of the batch under way.

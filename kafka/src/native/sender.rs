@@ -431,7 +431,8 @@ impl Sender {
 
     /// Leaves brokers that say nothing, and those that will soon not believe us any more.
     fn leave_stuck(&mut self, now: Instant) {
-        let (mut stuck, mut old, mut silent) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut stuck, mut old) = (Vec::new(), Vec::new());
+        let mut is_silent = false;
         let has_brokers = self.links.iter().any(|(id, link)| *id >= 0 && link.is_up());
         for (id, link) in &mut self.links {
             let Some(connection) = link.connection() else { continue };
@@ -441,12 +442,7 @@ impl Sender {
             {
                 old.push(*id);
             }
-            if connection.is_stuck(now, SILENCE) {
-                silent.push(*id);
-            }
-        }
-        for id in &silent {
-            self.cluster.relieve_led_by(*id, now);
+            is_silent |= connection.is_stuck(now, SILENCE);
         }
         for id in stuck {
             self.lose(id, "no answer in time", now);
@@ -454,7 +450,7 @@ impl Sender {
         for id in old {
             self.hang_up(id, now);
         }
-        if !silent.is_empty() && now.duration_since(self.heard) > SILENCE {
+        if is_silent && now.duration_since(self.heard) > SILENCE {
             self.counts.no_broker("no broker answers".into());
         }
     }
