@@ -102,3 +102,29 @@ fn made(result: Result<String, (String, RDKafkaErrorCode)>) -> (String, Made) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_brokers_may_change_their_mind_about_is_tried_again() {
+        use RDKafkaErrorCode as Code;
+        let later = |code| match made(Err(("flows".into(), code))) {
+            (_, Made::Failed { later, .. }) => Some(later),
+            _ => None,
+        };
+        for code in [
+            Code::RequestTimedOut,
+            Code::NotController,
+            Code::InvalidReplicationFactor,
+            Code::TopicAuthorizationFailed,
+        ] {
+            assert_eq!(later(code), Some(true), "{code}");
+        }
+        for code in [Code::InvalidTopic, Code::InvalidPartitions, Code::PolicyViolation] {
+            assert_eq!(later(code), Some(false), "{code}");
+        }
+        assert_eq!(later(Code::TopicAlreadyExists), None);
+    }
+}

@@ -218,3 +218,21 @@ impl Counts {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transport_that_has_ended_is_trouble_whatever_brokers_answer() {
+        let counts = Counts::default();
+        counts.no_broker("no broker answers".into());
+        counts.broker_answers();
+        assert_eq!((counts.view().trouble, counts.has_ended()), (None, false));
+        counts.end("it is over".into());
+        counts.end("once more".into());
+        counts.broker_answers();
+        assert_eq!(counts.view().trouble.as_deref(), Some("it is over, for 0 s"));
+        assert!(counts.has_ended());
+    }
+}
