@@ -48,7 +48,7 @@ pub struct OutputCounts {
     pub purged: u64,
     /// Topics made on request.
     pub topics_made: u64,
-    /// Topics that the brokers refused to make.
+    /// Topics that the brokers refused to make for good.
     pub topics_refused: u64,
     /// Files finished.
     pub files_finished: u64,
@@ -321,8 +321,7 @@ fn start_topic_maker(
 /// # Errors
 /// What a start would say.
 pub(crate) fn transport(config: &Config) -> Result<(&'static str, String), Problem> {
-    let producer = settings::producer(config)?;
-    let choice = producer.open_files().and_then(|()| producer.choice());
+    let choice = settings::producer(config)?.choice_with_files();
     let choice = choice.map_err(|error| property_problem(config, &error))?;
     let name = match choice.transport {
         Transport::Librdkafka => "librdkafka",

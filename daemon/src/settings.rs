@@ -263,6 +263,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_rules_rates_go_where_they_count() {
+        let rule = |prefix: &str, sampling_rate, default_rate| ExporterRule {
+            prefix: prefix.into(),
+            sampling_rate,
+            default_rate,
+            ..ExporterRule::default()
+        };
+        let exporter =
+            vec![rule("192.0.2.0/24", Some(7), None), rule("192.0.2.1", Some(8), Some(9))];
+        let decode = decode(&Config { exporter, ..Config::default() }).expect("good rules");
+        let rates = |rates: &[(ipnet::IpNet, u64)]| -> Vec<_> {
+            rates.iter().map(|(prefix, rate)| (prefix.to_string(), *rate)).collect()
+        };
+        let expected = [("192.0.2.0/24".to_string(), 7), ("192.0.2.1/32".to_string(), 8)];
+        assert_eq!(rates(&decode.rates), expected);
+        assert_eq!(rates(&decode.default_rates), [("192.0.2.1/32".to_string(), 9)]);
+    }
+
+    #[test]
     fn flows_lie_in_records_where_those_are_sent() {
         type Change = fn(&mut Config);
         let cases: [(Change, Layout); 5] = [

@@ -138,16 +138,17 @@ impl ProducerConfig {
         Ok(Choice { transport, why })
     }
 
-    /// Reads certificates and keys as the native transport does at its start, connecting to nobody.
-    /// librdkafka reads its own, when it starts.
+    /// The same, with certificates and keys read as the native transport does at its start, connecting to
+    /// nobody. librdkafka reads its own, when it starts.
     ///
     /// # Errors
     /// As [`Self::choice`], and the first file that does not hold what it should.
-    pub fn open_files(&self) -> Result<(), ConfigError> {
-        match self.choice()?.transport {
-            Transport::Librdkafka => Ok(()),
-            Transport::Auto | Transport::Native => Dialer::new(&Settings::of(self)?).map(drop),
+    pub fn choice_with_files(&self) -> Result<Choice, ConfigError> {
+        let choice = self.choice()?;
+        if choice.transport != Transport::Librdkafka {
+            Dialer::new(&Settings::of(self)?)?;
         }
+        Ok(choice)
     }
 
     /// All properties that were given or worked out, the later winning.
@@ -205,7 +206,10 @@ const HIDDEN: &str = "(hidden)";
 
 /// By its name, or because it says so itself, as Java's `sasl.jaas.config` does.
 fn is_secret(name: &str, value: &str) -> bool {
-    const WORDS: [&str; 6] = ["password", "secret", "token", "key", "jaas", "credential"];
-    let says = |text: &str| WORDS.iter().any(|word| text.to_lowercase().contains(word));
-    says(name) || says(value)
+    let says = |text: &str, words: &[&str]| {
+        let text = text.to_lowercase();
+        words.iter().any(|word| text.contains(word))
+    };
+    says(name, &["password", "secret", "token", "key", "jaas", "credential"])
+        || says(value, &["password", "secret"])
 }

@@ -70,7 +70,7 @@ const TOPICS: &[Metric<Snapshot>] = &[
     Metric {
         name: "neckar_topics_refused_total",
         kind: Counter,
-        help: "Topics that the brokers refused to make; the log has why.",
+        help: "Topics that the brokers refused to make for good; the log has why, also of those that are tried again.",
         value: |snapshot| snapshot.output.topics_refused,
     },
 ];

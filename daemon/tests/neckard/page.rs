@@ -183,7 +183,7 @@ fn searches(browser: &Browser) {
     let rows = "document.querySelectorAll('#found tbody tr')";
     assert_eq!(browser.text(&format!("{rows}.length")), OWN.to_string());
     let first = browser.text(&format!("{rows}[0].textContent"));
-    for part in ["10.0.1.9:12345", "198.51.100.", ":443", "TCP", "100 B", HOSTILE] {
+    for part in ["10.0.1.9:12345", "198.51.100.", ":443", "TCP https", "100 B", HOSTILE] {
         assert!(first.contains(part), "{part} in {first}");
     }
 }

@@ -301,23 +301,31 @@ impl Sender {
         for (place, records) in sent {
             // An answer that leaves it out, or cannot be read, is none.
             let told = told.get(&place).filter(|_| throttle.is_ok());
+            let verdict = told.map_or(Verdict::Refresh, |told| verdict::of(told.0));
             if let Some((code, offset)) = told {
-                self.note_answer(place, *code, *offset, now);
+                self.note_answer(place, (*code, &verdict), *offset, now);
             }
-            self.settle(place, &told.map_or(Verdict::Refresh, |told| verdict::of(told.0)), now);
+            self.settle(place, &verdict, now);
             self.framer.give_back(records);
         }
         throttle
     }
 
     /// Notes what the answer on a partition's batch says of its topic.
-    fn note_answer(&mut self, place: usize, code: i16, offset: i64, now: Instant) {
+    fn note_answer(
+        &mut self,
+        place: usize,
+        (code, verdict): (i16, &Verdict),
+        offset: i64,
+        now: Instant,
+    ) {
         if code == 0 {
             return self.cluster.note_offset(place, offset);
         }
+        let goes_again = matches!(verdict, Verdict::Retry | Verdict::Refresh);
         if let Some(why) = verdict::refusal(code) {
             self.cluster.note_refusal(place, why);
-        } else if self.cluster.is_stalled(place, now) {
+        } else if goes_again && self.cluster.is_stalled(place, now) {
             // Worth another try each, but nothing gets through: too few replicas, say.
             self.cluster.note_refusal(place, name_of(code));
             self.tell_missing();
